@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The whole build. `make help` lists the targets. Everything built lies in $(B).
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+CC = gcc
+CLANG ?= clang
+BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
+B ?= build$(if $(SAN),/san-$(SAN))
+Q = $(if $(V),,@)
+
+# The Debian packages, listed once: to build, and to test.
+BUILD_PACKAGES = gcc libc6-dev make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libc-ares-dev libldns-dev \
+	libjansson-dev flex bison pkg-config scdoc
+TEST_PACKAGES = libcmocka-dev libclang-rt-14-dev iproute2 procps nsd nginx-light openssl openssh-server openssh-client \
+	curl wget git python3-minimal nodejs bind9-dnsutils musl-tools liburing-dev jq dnsperf lcov shellcheck util-linux
+
+WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
+	-Wcast-qual -Wwrite-strings $(WERROR)
+OPT ?= -O2 -g
+SANFLAGS_address = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANFLAGS_thread = -fsanitize=thread -fno-omit-frame-pointer
+SANFLAGS_coverage = --coverage -O0
+ALLCFLAGS = -std=gnu11 $(OPT) $(WARN) -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN),0,2) -fstack-protector-strong -fPIE \
+	-DNG_VERSION='"$(VERSION)"' -DNG_SBINDIR='"$(PREFIX)/sbin"' -DNG_SYSCONFDIR='"$(SYSCONFDIR)"' \
+	-Iinclude -I$(B)/gen $(SANFLAGS_$(SAN)) $(CFLAGS)
+ALLLDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS_$(SAN)) $(LDFLAGS)
+LIBS_policy =
+LIBS_resolver = -lcares -lldns
+LIBS_daemon = -lbpf -lelf -lz -ljansson
+LIBS_cli = -ljansson
+
+ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+BPFCFLAGS = -target bpf -D__TARGET_ARCH_$(ARCH) -g -O2 -std=gnu11 -Wall -Wextra -Werror -Wno-missing-declarations \
+	-Iinclude -I$(B)/gen
+
+objects = $(patsubst %.c,$(B)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
+POLICY_OBJECTS = $(call objects,policy) $(B)/gen/parse.o $(B)/gen/lex.o
+RESOLVER_OBJECTS = $(call objects,resolver)
+DAEMON_OBJECTS = $(call objects,daemon)
+CLI_OBJECTS = $(call objects,cli)
+UNIT_TESTS = $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+MANPAGES = $(patsubst docs/%.scd,$(B)/man/%,$(wildcard docs/*.scd))
+
+all: $(B)/namegate $(B)/namegated $(MANPAGES)
+
+help:
+	@echo 'make            build $(B)/namegate and $(B)/namegated'
+	@echo 'make deps       install the Debian packages that building and testing need'
+	@echo 'make demo       install what is missing, build, and show the gate in a little internet of namespaces (root)'
+	@echo 'make test       install what is missing, build, and run all tests (root)'
+	@echo 'make check      the tests that need no root: unit, replay, fuzz seeds, under ASan and UBSan'
+	@echo 'make check-system  the tests against the real kernel (root)'
+	@echo 'make fuzz       run each fuzz target for FUZZ_SECONDS (default 10)'
+	@echo 'make bench      connect() and resolver speed with and without the gate, as ratios (root)'
+	@echo 'make coverage   line coverage of policy/, resolver/ and the decision function'
+	@echo 'make lint       headers compile alone, shellcheck, compile with clang'
+	@echo 'make install    DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)'
+	@echo 'make uninstall  remove what install put there; configuration stays'
+	@echo 'make clean      remove $(B)'
+	@echo 'Variables: V=1 shows commands, SAN=address|thread builds with sanitizers, CC=clang'
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CC   $<')
+	$(Q)$(CC) $(ALLCFLAGS) -MMD -MP -c $< -o $@
+
+# --- policy language
+$(B)/gen/parse.c: policy/parse.y
+	@mkdir -p $(@D)
+	$(Q)bison -Werror -o $@ --defines=$(B)/gen/parse.h $<
+$(B)/gen/parse.h: $(B)/gen/parse.c
+$(B)/gen/lex.c: policy/lex.l $(B)/gen/parse.h
+	$(Q)flex -o $@ --header-file=$(B)/gen/lex.h $<
+$(B)/gen/%.o: $(B)/gen/%.c $(B)/gen/parse.h
+	$(Q)$(CC) $(ALLCFLAGS) -Ipolicy -Wno-conversion -Wno-sign-conversion -Wno-unused -Wno-shadow -Wno-cast-qual \
+		-Wno-missing-prototypes -MMD -MP -c $< -o $@
+$(call objects,policy): $(B)/gen/parse.h $(B)/gen/lex.c
+
+# --- BPF: object, stripped, as a skeleton
+$(B)/gen/vmlinux.h:
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c > $@
+$(B)/gen/%.bpf.o: bpf/%.bpf.c $(B)/gen/vmlinux.h
+	$(if $(V),,@echo '  BPF  $<')
+	$(Q)$(CLANG) $(BPFCFLAGS) -MMD -MP -MT $@ -MF $@.d -c $< -o $@.tmp && $(BPFTOOL) gen object $@ $@.tmp && rm $@.tmp
+$(B)/gen/%.skel.h: $(B)/gen/%.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
+$(call objects,daemon) $(B)/obj/daemon/main.o: $(B)/gen/gate.skel.h
+
+# --- programs
+$(B)/namegated: $(B)/obj/daemon/main.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS)
+	$(if $(V),,@echo '  LD   $@')
+	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_daemon) $(LIBS_resolver) $(LIBS_policy) -o $@
+$(B)/namegate: $(B)/obj/cli/main.o $(CLI_OBJECTS) $(POLICY_OBJECTS)
+	$(if $(V),,@echo '  LD   $@')
+	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_cli) $(LIBS_policy) -o $@
+
+$(B)/man/%: docs/%.scd
+	@mkdir -p $(@D)
+	$(Q)scdoc < $< > $@
+
+# --- tests
+$(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS) \
+		$(if $(wildcard tests/unit/support.c),$(B)/obj/tests/unit/support.o)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALLLDFLAGS) $^ -lcmocka $(LIBS_daemon) $(LIBS_resolver) $(LIBS_policy) -o $@
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all help clean

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What the BPF programs and user space share: keys, values and records of the maps.
+ *
+ * Rules of this file: fixed-width types only, padding is explicit and zero, every field says its unit and byte order.
+ * Compiled for BPF (after vmlinux.h) and for the host.
+ *
+ * Addresses are always 16 bytes in network order, IPv4 as ::ffff:a.b.c.d. Ports are in host order. Times are
+ * nanoseconds of CLOCK_BOOTTIME.
+ *
+ * A scope says whose verdict it is: a policy (high bit clear: a hash of its name, stable over reloads and restarts) or
+ * one deployment (high bit set: NG_SCOPE_DEPLOYMENT | a random id).
+ */
+#ifndef NAMEGATE_ABI_H
+#define NAMEGATE_ABI_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define NG_SCOPE_DEPLOYMENT 0x80000000u
+
+#define NG_FOREVER (~0ULL)          /* an expiry that never comes */
+#define NG_DNS_PORT 53
+#define NG_DOT_PORT 853             /* DNS over TLS and over QUIC: RFC 7858, RFC 9250 */
+
+#define NG_CLAIMS_MAX 4             /* different verdict profiles that can meet at one address */
+#define NG_SEGMENTS_MAX 32          /* port ranges in one profile */
+#define NG_REDIRECT_SLOTS 4         /* DNS servers that one unconnected UDP socket can use at once */
+#define NG_NESTING_MAX 4            /* deployments inside deployments */
+#define NG_LEVELS_MAX 32            /* depth of a deployment's cgroup below the root of the tree */
+#define NG_TAG_LEN 64               /* with the terminating NUL */
+#define NG_COMM_LEN 16
+#define NG_ARGV_LEN 512
+#define NG_ANCESTORS_MAX 8
+#define NG_HEARTBEAT_STALE_NS 10000000000ULL /* a keeper that was silent for so long is taken to be gone */
+
+enum ng_mode { NG_MODE_AUDIT = 0, NG_MODE_BLOCK = 1, NG_MODE_STRICT = 2 };
+
+enum ng_verdict { NG_VERDICT_NONE = 0, NG_VERDICT_ALLOW = 1, NG_VERDICT_DENY = 2 };
+
+/* What a verdict rests on. */
+enum ng_evidence {
+    NG_EVIDENCE_NONE = 0,
+    NG_EVIDENCE_ADDRESS = 1,  /* a rule for exactly this address */
+    NG_EVIDENCE_NAME = 2,     /* a name that resolved to this address */
+    NG_EVIDENCE_SHARED = 3,   /* as NAME, and an allowed name has the same address */
+    NG_EVIDENCE_NETWORK = 4,  /* a rule for a network that holds this address */
+    NG_EVIDENCE_STRICT = 5,   /* strict, and nothing allows this */
+    NG_EVIDENCE_RESOLVER = 6, /* another way to resolve names: port 853, or the resolver's own ports */
+    NG_EVIDENCE_RAW = 7,      /* a socket or packet that evades the other hooks: raw, UDP-Lite, source routes */
+    NG_EVIDENCE_MAX
+};
+
+enum ng_hook {
+    NG_HOOK_CONNECT4 = 0,
+    NG_HOOK_CONNECT6,
+    NG_HOOK_SENDMSG4,
+    NG_HOOK_SENDMSG6,
+    NG_HOOK_RECVMSG4,
+    NG_HOOK_RECVMSG6,
+    NG_HOOK_GETPEERNAME4,
+    NG_HOOK_GETPEERNAME6,
+    NG_HOOK_SOCK_CREATE,
+    NG_HOOK_EGRESS,
+    NG_HOOK_MAX
+};
+
+/* deployments: cgroup id (__u64) -> this. Written by the keeper. Full: `run` is refused. Holds all that a restarted
+ * keeper needs to take a deployment over. */
+struct ng_deployment {
+    __u32 scope;       /* NG_SCOPE_DEPLOYMENT | id */
+    __u32 policy;      /* scope of its policy */
+    __u64 started_at;  /* ns; a deny that was in force at this time or later stays in force for this deployment */
+    __u64 outer;       /* cgroup id of the deployment around this one, or 0 */
+    __u8 mode;         /* enum ng_mode */
+    __u8 networks;     /* 1 when the policy has address rules, so that `networks` must be asked */
+    __u8 pad[2];
+    __u32 uid;         /* who started it */
+    char tag[NG_TAG_LEN];    /* NUL-terminated */
+    char name[NG_TAG_LEN];   /* name of its policy, NUL-terminated */
+};
+_Static_assert(sizeof(struct ng_deployment) == 160, "layout of ng_deployment");
+
+/* destinations: {scope, address} -> up to NG_CLAIMS_MAX claims. Written and collected by the resolver alone, so that
+ * collecting never races with learning. Full: the answer becomes SERVFAIL and the keeper turns strict. */
+struct ng_destination_key {
+    __u32 scope;
+    __u32 pad;
+    __u8 address[16];
+};
+_Static_assert(sizeof(struct ng_destination_key) == 24, "layout of ng_destination_key");
+
+/* What one or several names that share a profile say of an address. */
+struct ng_claim {
+    __u64 profile;    /* NG_PROFILE_* or a key of `profiles`; NG_PROFILE_NONE marks an empty slot */
+    __u64 expires_at; /* ns, NG_FOREVER for a lease to the deployment's end */
+    __u8 allow;       /* 1: this name was asked for itself, so its allows count; 0: denies only (a link of a chain) */
+    __u8 pad[7];
+};
+
+struct ng_destination {
+    struct ng_claim claim[NG_CLAIMS_MAX]; /* the first empty slot ends the list */
+};
+_Static_assert(sizeof(struct ng_destination) == 24 * NG_CLAIMS_MAX, "layout of ng_destination");
+
+/* networks: longest prefix match over {scope, address} -> this. prefixlen counts the 32 bits of the scope too.
+ * Written by the keeper. Full: the policy is refused. */
+struct ng_network_key {
+    __u32 prefixlen; /* 32 + bits of the address (v4 networks: 32 + 96 + n) */
+    __u32 scope;
+    __u8 address[16];
+};
+_Static_assert(sizeof(struct ng_network_key) == 24, "layout of ng_network_key");
+
+struct ng_network {
+    __u64 own;   /* profile of the rules for exactly this address (prefix of full length), else NG_PROFILE_NONE */
+    __u64 below; /* profile of all network rules that hold it, the longest prefix first, else NG_PROFILE_NONE */
+};
+
+/* profiles: content hash (__u64) -> this; immutable. Written by the keeper. Full: the policy is refused.
+ * An id without an entry denies. */
+#define NG_PROFILE_NONE 0ULL  /* says nothing */
+#define NG_PROFILE_DENY 1ULL  /* denies all ports and protocols; needs no entry */
+#define NG_PROFILE_ALLOW 2ULL /* allows all ports and protocols; needs no entry */
+
+struct ng_segment {
+    __u16 port_lo; /* host order, inclusive */
+    __u16 port_hi;
+    __u8 proto;    /* IPPROTO_TCP, IPPROTO_UDP or 0 for any */
+    __u8 verdict;  /* enum ng_verdict */
+    __u8 pad[2];
+};
+
+/* Ordered by precedence: the first segment that matches decides. */
+struct ng_profile {
+    __u32 count;
+    __u32 pad;
+    struct ng_segment segment[NG_SEGMENTS_MAX];
+};
+_Static_assert(sizeof(struct ng_profile) == 8 + 8 * NG_SEGMENTS_MAX, "layout of ng_profile");
+
+/* control[0]. Written by the keeper. */
+struct ng_control {
+    __u64 heartbeat;      /* ns; when the keeper last showed that it lives */
+    __u64 generation;     /* of the policy snapshot; goes into events */
+    __u32 levels;         /* bit n: a deployment's cgroup lies n levels below the root */
+    __u32 incident;       /* 1: every deployment is strict */
+    __u16 redirect[NG_REDIRECT_SLOTS];  /* ports of the resolver's UDP listeners on 127.0.0.1 */
+    __u16 redirect6[NG_REDIRECT_SLOTS]; /* and on ::1 */
+    __u16 redirect_tcp;   /* port of the TCP listener on 127.0.0.1 */
+    __u16 redirect_tcp6;  /* and on ::1 */
+    __u32 escalated;      /* 1: learning failed (a full map), every deployment is strict until it works again */
+};
+_Static_assert(sizeof(struct ng_control) == 48, "layout of ng_control");
+
+/* askers: who sent this DNS query. Written by the egress program, read by the resolver. An LRU: a lost record makes the
+ * query unanswered, and the client asks again. */
+struct ng_asker_key {
+    __u64 netns;       /* cookie of the sender's network namespace */
+    __u8 address[16];  /* the sender's */
+    __u16 port;        /* the sender's */
+    __u16 listener;    /* port of the resolver's listener */
+    __u8 proto;
+    __u8 pad[3];
+};
+_Static_assert(sizeof(struct ng_asker_key) == 32, "layout of ng_asker_key");
+
+struct ng_asker {
+    __u64 time;      /* ns */
+    __u32 scope;     /* of the deployment */
+    __u32 policy;    /* scope of its policy */
+    __u32 pid;       /* process (thread group) id in the initial namespace */
+    __u32 uid;
+    __u8 mode;
+    __u8 pad[7];
+    char comm[NG_COMM_LEN];
+};
+_Static_assert(sizeof(struct ng_asker) == 48, "layout of ng_asker");
+
+struct ng_ancestor {
+    __u32 pid;
+    char comm[NG_COMM_LEN];
+};
+
+#define NG_EVENT_WOULD (1u << 0)  /* audit: it would have been denied */
+#define NG_EVENT_PROBE (1u << 1)  /* connect() of a UDP socket: nothing was sent, so this is no evidence of traffic */
+#define NG_EVENT_SOFTIRQ (1u << 2) /* made outside the process' own context: pid and the rest are those of the socket's opener */
+#define NG_EVENT_INCIDENT (1u << 3) /* strict because of an incident or an escalation */
+
+/* events: one record of a denial. Full: the record is lost and counted in NG_COUNTER_LOST. */
+struct ng_event {
+    __u64 time;        /* ns */
+    __u64 generation;  /* of the policy in force */
+    __u64 cgroup;      /* the deployment's */
+    __u32 scope;       /* the deployment's */
+    __u32 policy;      /* scope of its policy */
+    __u32 flags;       /* NG_EVENT_* */
+    __s32 error;       /* what user space saw: -EPERM, or 0 where the packet was dropped */
+    __u8 address[16];
+    __u16 port;
+    __u8 proto;
+    __u8 hook;         /* enum ng_hook */
+    __u8 evidence;     /* enum ng_evidence */
+    __u8 mode;         /* enum ng_mode in force */
+    __u16 argv_len;    /* bytes used in argv, arguments separated by NUL */
+    __u32 pid;         /* thread */
+    __u32 tgid;        /* process */
+    __u32 uid;
+    __u32 gid;
+    char comm[NG_COMM_LEN];
+    __u32 ancestors;   /* entries used */
+    struct ng_ancestor ancestor[NG_ANCESTORS_MAX]; /* parent first */
+    __u8 pad[4];
+    char argv[NG_ARGV_LEN];
+};
+_Static_assert(sizeof(struct ng_event) == 776, "layout of ng_event");
+
+/* counters: one array slot per hook and outcome, then the lost events; per CPU. */
+enum ng_outcome {
+    NG_OUTCOME_PASS = 0,   /* a deployment's call that was allowed */
+    NG_OUTCOME_DENY,
+    NG_OUTCOME_WOULD,      /* audit */
+    NG_OUTCOME_REDIRECT,   /* DNS sent to the resolver */
+    NG_OUTCOME_MAX
+};
+#define NG_COUNTER(hook, outcome) ((unsigned)(hook) * NG_OUTCOME_MAX + (unsigned)(outcome))
+#define NG_COUNTER_LOST (NG_HOOK_MAX * NG_OUTCOME_MAX)
+#define NG_COUNTERS (NG_COUNTER_LOST + 1)
+
+#endif

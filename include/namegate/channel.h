@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What keeper and resolver tell each other: over one SOCK_SEQPACKET pair, each message a struct of fixed size that
+ * begins with its type; a message of any other size is refused. Neither trusts the other's lengths or counts: both check
+ * them. Descriptors travel with SCM_RIGHTS, one or two a message as said below.
+ *
+ * Start: the keeper sends START, then a LISTENER each, then SNAPSHOT; the resolver answers READY. A reload is another
+ * SNAPSHOT and READY; until READY the old snapshot and its profiles stay in force.
+ */
+#ifndef NAMEGATE_CHANNEL_H
+#define NAMEGATE_CHANNEL_H
+
+#include <namegate/abi.h>
+
+#define NG_CHANNEL_FD 3       /* the resolver's end, inherited over exec */
+#define NG_UPSTREAMS_MAX 8
+#define NG_GUARDED_MAX 64
+#define NG_CHAIN_MAX 16       /* names in a chain, the one asked for included */
+#define NG_ADDRESSES_MAX 128  /* addresses in one RESOLUTION; more go into further ones */
+
+enum ng_message_type {
+    /* keeper to resolver */
+    NG_MESSAGE_START = 1,      /* ng_message_start, descriptors: destinations map, askers map */
+    NG_MESSAGE_LISTENER,       /* ng_message_listener, descriptor: a bound (TCP: listening) non-blocking socket */
+    NG_MESSAGE_SNAPSHOT,       /* ng_message_snapshot, descriptor: the sealed memfd */
+    NG_MESSAGE_DEPLOYMENT,     /* ng_message_deployment */
+    NG_MESSAGE_PREWARM,        /* ng_message_prewarm */
+    /* resolver to keeper */
+    NG_MESSAGE_READY,          /* ng_message_ready */
+    NG_MESSAGE_RESOLUTION,     /* ng_message_resolution: sent before the reply leaves */
+    NG_MESSAGE_TOLD,           /* ng_message_told: sent after the reply left */
+    NG_MESSAGE_TROUBLE,        /* ng_message_trouble */
+    NG_MESSAGE_PREWARMED,      /* ng_message_prewarm, echoed when all its names are answered or timed out */
+};
+
+struct ng_endpoint {
+    __u8 address[16]; /* v4-mapped, network order */
+    __u16 port;       /* host order */
+    __u8 pad[2];
+    __u32 scope_id;   /* of a link-local address: interface index, else 0 */
+};
+
+struct ng_message_start {
+    __u32 type;
+    __u32 upstreams;
+    struct ng_endpoint upstream[NG_UPSTREAMS_MAX];
+    __u32 guarded;                      /* the never-deny set: networks that a DNS answer cannot make denied */
+    __u32 floor_s;                      /* a deny lives for max(TTL, floor) + grace */
+    __u32 grace_s;
+    __u32 cache_entries;                /* bound of the cache */
+    __u32 tracked_max;                  /* bound of tracked resolutions; not above the size of destinations */
+    __u32 pad;
+    struct {
+        __u8 address[16];
+        __u32 prefix;                   /* 0 to 128 */
+    } guard[NG_GUARDED_MAX];
+};
+
+#define NG_LISTENER_TCP (1u << 0)
+#define NG_LISTENER_REDIRECT (1u << 1) /* gets only the redirected queries of deployments: no asker record, no answer */
+
+struct ng_message_listener {
+    __u32 type;
+    __u32 flags;
+    struct ng_endpoint local;
+};
+
+struct ng_message_snapshot {
+    __u32 type;
+    __u32 pad;
+    __u64 generation;
+};
+
+/* A deployment began or ended. When it ends its leases are removed. `oldest` is the started_at of the oldest deployment
+ * still alive (NG_FOREVER when there is none): an expired deny is collected only when expires_at <= oldest. */
+struct ng_message_deployment {
+    __u32 type;
+    __u32 scope;
+    __u32 policy;
+    __u32 ended;
+    __u64 oldest;
+};
+
+/* Resolve all names that this policy denies exactly. */
+struct ng_message_prewarm {
+    __u32 type;
+    __u32 policy; /* scope */
+    __u64 token;
+};
+
+struct ng_message_ready {
+    __u32 type;
+    __u32 error;  /* 0, or an errno: the snapshot was refused and the old one stays */
+    __u64 generation;
+};
+
+struct ng_wire_name {
+    __u8 length;
+    __u8 wire[255];
+};
+
+/* What a name resolved to. Sent for every name on which some policy has a rule, and for every name that a deployment
+ * asked for. A later one for the same name replaces the chain and adds to the addresses. */
+struct ng_message_resolution {
+    __u32 type;
+    __u32 qtype;
+    __u64 id;            /* of the resolution: the same for the same name */
+    __u64 wrote_at;      /* ns: when the last map write for it returned; 0: nothing had to be written */
+    __u64 expires_at;    /* ns: after TTL, floor and grace */
+    __u32 links;         /* names in chain, the one asked for first */
+    __u32 addresses;
+    struct ng_wire_name chain[NG_CHAIN_MAX];
+    __u8 address[NG_ADDRESSES_MAX][16];
+};
+
+/* A deployment was told that resolution. Also sent with scope 0 when an untagged client was the first to be told. */
+struct ng_message_told {
+    __u32 type;
+    __u32 pad;
+    __u64 resolution;    /* id */
+    __u64 wrote_at;      /* ns */
+    __u64 replied_at;    /* ns: taken after the reply was handed to the kernel */
+    struct ng_asker asker;
+};
+
+enum ng_trouble {
+    NG_TROUBLE_MAP_FULL = 1,  /* destinations is full: the answer became SERVFAIL */
+    NG_TROUBLE_MAP_WRITE,     /* a map write failed otherwise */
+    NG_TROUBLE_TRACKED_FULL,  /* the table of resolutions is full: the answer became SERVFAIL */
+    NG_TROUBLE_GUARDED,       /* a denied name resolved to a guarded address, which was not learnt */
+    NG_TROUBLE_UPSTREAM,      /* no upstream answered */
+    NG_TROUBLE_MALFORMED,     /* an upstream's answer was refused */
+    NG_TROUBLE_LOST,          /* messages to the keeper were lost; count says how many */
+    NG_TROUBLE_RECOVERED,     /* writing works again */
+};
+
+struct ng_message_trouble {
+    __u32 type;
+    __u32 trouble;
+    __u32 error;         /* errno or 0 */
+    __u32 count;
+    struct ng_wire_name name; /* length 0: none */
+    __u8 address[16];
+};
+
+#endif

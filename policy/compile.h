@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From policy texts to a snapshot. All or nothing: errors leave no snapshot, and all of them are reported. */
+#ifndef NAMEGATE_COMPILE_H
+#define NAMEGATE_COMPILE_H
+
+#include "diag.h"
+#include "snapshot.h"
+
+struct ng_source {
+    const char *path;  /* as it shall appear in messages */
+    const char *text;  /* the policy text, or NULL to read it from path */
+    size_t length;     /* of text */
+    const char *as;    /* when set, the text's only policy is compiled under this name (`run --policy FILE`); a text
+                          with no policy or several is an error */
+};
+
+/* Compiles the sources into one snapshot in a sealed memfd (F_SEAL_SEAL|SHRINK|GROW|WRITE, CLOEXEC).
+ * Returns 0 and *ret_fd, -EINVAL with errors in diag, or another -errno (in diag as well). No sources, or sources
+ * without a policy, give an empty snapshot. Warnings go to diag too and do not fail. */
+int ng_policy_compile(const struct ng_source *sources, size_t count, struct ng_diag *diag, int *ret_fd);
+
+/* Compiles all files DIR/{name}.policy, in the order of their names, and the extra sources. A directory that does not
+ * exist is an error. */
+int ng_policy_compile_dir(const char *dir, const struct ng_source *extra, size_t count, struct ng_diag *diag,
+                          int *ret_fd);
+
+#endif
