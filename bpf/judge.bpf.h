@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* From a question (may a deployment reach this address?) through the maps to the facts that ng_decide() judges. */
+#ifndef NAMEGATE_JUDGE_BPF_H
+#define NAMEGATE_JUDGE_BPF_H
+
+#include "decide.h"
+#include "deployment.bpf.h"
+
+#include <bpf/bpf_endian.h>
+
+struct question {
+    __u8 address[16]; /* v4-mapped */
+    __u16 port;       /* host order */
+    __u8 proto;
+    __u8 hook;        /* enum ng_hook */
+    __u8 raw;
+    __u8 resumed;     /* the socket is connected through the redirect already: its own packets to the resolver */
+    __u8 probe;       /* connect() of a UDP socket */
+    __u8 pad;
+};
+
+/* A decision in one register, because global functions return scalars. */
+#define PACK(d) ((__u64)(d).verdict | (__u64)(d).would << 8 | (__u64)(d).evidence << 16 | (__u64)(d).mode << 24)
+#define PACKED_VERDICT(p) ((__u8)(p))
+#define PACKED_WOULD(p) ((__u8)((p) >> 8))
+#define PACKED_EVIDENCE(p) ((__u8)((p) >> 16))
+#define PACKED_MODE(p) ((__u8)((p) >> 24))
+
+static __always_inline bool is_loopback(const __u8 *address)
+{
+    const __u32 *word = (const __u32 *)address;
+    __u32 first;
+
+    if (word[0] || word[1])
+        return false;
+    if (word[2] == 0)
+        return word[3] == 0 || word[3] == bpf_htonl(1);
+    first = bpf_ntohl(word[3]);
+    /* 0.0.0.0 connects to loopback; the rest of 0/8 goes nowhere. */
+    return word[2] == MAPPED_PREFIX && (first >> 24 == 127 || first == 0);
+}
+
+static __always_inline bool is_mapped(const __u8 *address)
+{
+    const __u32 *word = (const __u32 *)address;
+
+    return !word[0] && !word[1] && word[2] == MAPPED_PREFIX;
+}
+
+static __always_inline bool is_redirect_port(const struct ng_control *state, const struct question *question)
+{
+    bool mapped = is_mapped(question->address);
+
+    if (question->proto == IPPROTO_TCP)
+        return question->port == (mapped ? state->redirect_tcp : state->redirect_tcp6);
+    for (int i = 0; i < NG_REDIRECT_SLOTS; i++)
+        if (question->port == (mapped ? state->redirect[i] : state->redirect6[i]))
+            return true;
+    return false;
+}
+
+/* Global, so that the verifier proves it once. An id without an entry denies: a profile can only be missing by fault. */
+__u32 profile_verdict(__u64 id, __u32 proto, __u32 port)
+{
+    struct ng_profile *profile;
+
+    if (id == NG_PROFILE_NONE)
+        return NG_VERDICT_NONE;
+    if (id == NG_PROFILE_DENY)
+        return NG_VERDICT_DENY;
+    if (id == NG_PROFILE_ALLOW)
+        return NG_VERDICT_ALLOW;
+    profile = bpf_map_lookup_elem(&profiles, &id);
+    if (!profile)
+        return NG_VERDICT_DENY;
+    return ng_profile_verdict(profile, (__u8)proto, (__u16)port);
+}
+
+static __always_inline void names_facts(struct ng_facts *facts, const struct question *question, __u32 scope,
+                                        __u64 started_at, const struct ng_control *state)
+{
+    struct ng_destination_key key = {.scope = scope};
+    struct ng_destination *destination;
+    __u64 now;
+
+    __builtin_memcpy(key.address, question->address, sizeof(key.address));
+    destination = bpf_map_lookup_elem(&destinations, &key);
+    if (!destination)
+        return;
+    now = bpf_ktime_get_boot_ns();
+    for (int i = 0; i < NG_CLAIMS_MAX; i++) {
+        struct ng_claim *claim = &destination->claim[i];
+        __u8 verdict;
+
+        if (claim->profile == NG_PROFILE_NONE)
+            break;
+        verdict = (__u8)profile_verdict(claim->profile, question->proto, question->port);
+        if (!ng_claim_in_force(claim->expires_at, verdict, started_at, now, state->heartbeat))
+            continue;
+        if (verdict == NG_VERDICT_DENY)
+            facts->name_denied = 1;
+        else if (verdict == NG_VERDICT_ALLOW && claim->allow)
+            facts->name_allowed = 1;
+    }
+}
+
+static __always_inline void networks_facts(struct ng_facts *facts, const struct question *question, __u32 policy)
+{
+    struct ng_network_key key = {.prefixlen = 32 + 128, .scope = policy};
+    struct ng_network *network;
+
+    __builtin_memcpy(key.address, question->address, sizeof(key.address));
+    network = bpf_map_lookup_elem(&networks, &key);
+    if (!network)
+        return;
+    facts->address_rule = (__u8)profile_verdict(network->own, question->proto, question->port);
+    facts->network_rule = (__u8)profile_verdict(network->below, question->proto, question->port);
+}
+
+/* Global, so that the verifier proves it once. In doubt denies. */
+__u64 judge(struct ng_deployment *deployment, struct question *question)
+{
+    struct ng_decision deny = {.verdict = NG_VERDICT_DENY, .evidence = NG_EVIDENCE_STRICT, .mode = NG_MODE_STRICT};
+    struct ng_control *state = get_control();
+    struct ng_facts facts = {};
+    struct ng_decision decision;
+
+    if (!deployment || !question || !state)
+        return PACK(deny);
+    facts.mode = deployment->mode;
+    facts.forced_strict = state->incident || state->escalated;
+    facts.port = question->port;
+    facts.raw = question->raw;
+    facts.loopback = is_loopback(question->address);
+    if (facts.loopback && is_redirect_port(state, question)) {
+        /* The socket's own packets to the resolver, after the redirect, are what `dns` means. */
+        facts.redirect_port = !question->resumed;
+        facts.dns = question->resumed;
+    } else {
+        facts.dns = question->port == NG_DNS_PORT && question->hook <= NG_HOOK_SENDMSG6;
+        names_facts(&facts, question, deployment->policy, deployment->started_at, state);
+        names_facts(&facts, question, deployment->scope, deployment->started_at, state);
+        if (deployment->networks)
+            networks_facts(&facts, question, deployment->policy);
+    }
+    decision = ng_decide(&facts);
+    return PACK(decision);
+}
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The maps. Each says its key, value, writer, and what happens when it is full. Sizes marked (config) are set by the
+ * keeper before loading; abi.h describes the keys and values. */
+#ifndef NAMEGATE_MAPS_BPF_H
+#define NAMEGATE_MAPS_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include <namegate/abi.h>
+
+#define MAPPED_PREFIX bpf_htonl(0xffff) /* third word of ::ffff:a.b.c.d, RFC 4291 section 2.5.5.2 */
+
+/* Which cgroups are deployments. cgroup id -> ng_deployment; keeper; full: `run` is refused. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u64);
+    __type(value, struct ng_deployment);
+} deployments SEC(".maps");
+
+/* What is known of an address. Resolver; full: SERVFAIL, and every deployment turns strict. Never an LRU: eviction
+ * would open a silent hole. Preallocated, so that a write cannot fail for lack of memory. (config) */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 65536);
+    __type(key, struct ng_destination_key);
+    __type(value, struct ng_destination);
+} destinations SEC(".maps");
+
+/* Address rules. Keeper; full: the policy is refused. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 65536);
+    __type(key, struct ng_network_key);
+    __type(value, struct ng_network);
+} networks SEC(".maps");
+
+/* Port lists with verdicts, by content hash. Keeper; full: the policy is refused. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 16384);
+    __type(key, __u64);
+    __type(value, struct ng_profile);
+} profiles SEC(".maps");
+
+/* Switches. Keeper. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct ng_control);
+} control SEC(".maps");
+
+/* Who sent a redirected DNS query. Egress program; an LRU on purpose: a lost record leaves a query unanswered, and the
+ * client sends it again. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, struct ng_asker_key);
+    __type(value, struct ng_asker);
+} askers SEC(".maps");
+
+/* Records of denials. All hooks; full: the record is lost and counted. */
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1 << 20);
+} events SEC(".maps");
+
+/* Outcomes by hook, see NG_COUNTER. All hooks. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, NG_COUNTERS);
+    __type(key, __u32);
+    __type(value, __u64);
+} counters SEC(".maps");
+
+struct server {
+    __u8 address[16];
+    __u16 port; /* network order, as the context has it */
+    __u8 used;
+    __u8 pad;
+};
+
+/* What a deployment's socket did. Lives as long as the socket. Slot 0 is the server that it connected to, the others
+ * those that it sent to unconnected. */
+struct flow {
+    __u64 netns; /* cookie */
+    struct ng_asker opener;
+    struct server original[NG_REDIRECT_SLOTS];
+    __u32 next;
+    __u32 reported; /* port of the last destination denied at egress: retransmits are not reported again */
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct flow);
+} flows SEC(".maps");
+
+static __always_inline struct ng_control *get_control(void)
+{
+    __u32 zero = 0;
+
+    return bpf_map_lookup_elem(&control, &zero);
+}
+
+static __always_inline void count(__u32 slot)
+{
+    __u64 *value = bpf_map_lookup_elem(&counters, &slot);
+
+    if (value)
+        (*value)++;
+}
+
+#endif
