@@ -33,8 +33,8 @@ static __always_inline __u64 ancestor_of(struct cgroup *cgroup, __u32 level)
     return BPF_CORE_READ(ancestor, kn, id);
 }
 
-/* The cgroup in which a socket was made, when it is not that of the current task. */
-static __always_inline struct cgroup *foreign_cgroup(struct bpf_sock *sk)
+/* The cgroup in which a socket was made, as a number, when it is not that of the current task; else 0. */
+static __always_inline __u64 foreign_cgroup(struct bpf_sock *sk)
 {
     struct task_struct *task = (void *)bpf_get_current_task();
     struct sock *sock = NULL;
@@ -43,7 +43,7 @@ static __always_inline struct cgroup *foreign_cgroup(struct bpf_sock *sk)
     /* The verifier lets nobody look behind a socket pointer; a copy through memory is a plain number. */
     bpf_probe_read_kernel(&sock, sizeof(sock), &sk);
     cgroup = BPF_CORE_READ(sock, sk_cgrp_data.cgroup);
-    return cgroup == BPF_CORE_READ(task, cgroups, dfl_cgrp) ? NULL : cgroup;
+    return cgroup == BPF_CORE_READ(task, cgroups, dfl_cgrp) ? 0 : (__u64)cgroup;
 }
 
 static __always_inline struct ng_deployment *deployment_by_id(__u64 id)
@@ -51,56 +51,54 @@ static __always_inline struct ng_deployment *deployment_by_id(__u64 id)
     return id ? bpf_map_lookup_elem(&deployments, &id) : NULL;
 }
 
-/* The innermost deployment of the current task. *id gets its cgroup. */
-static __always_inline struct ng_deployment *task_deployment(__u32 levels, __u64 *id)
+/* The three that follow return the cgroup id of the innermost deployment, or 0. They are global functions, which the
+ * verifier proves once and apart: inlined, each level would multiply the paths through the hooks. */
+
+__u64 task_deployment(__u32 levels)
 {
     for (int level = NG_LEVELS_MAX - 1; level >= 0; level--) {
-        struct ng_deployment *deployment;
+        __u64 id;
 
         if (!(levels & (1u << level)))
             continue;
-        *id = bpf_get_current_ancestor_cgroup_id(level);
-        deployment = deployment_by_id(*id);
-        if (deployment)
-            return deployment;
+        id = bpf_get_current_ancestor_cgroup_id(level);
+        if (deployment_by_id(id))
+            return id;
     }
-    return NULL;
+    return 0;
 }
 
-static __always_inline struct ng_deployment *socket_deployment(__u32 levels, struct bpf_sock *sk, __u64 *id)
+__u64 socket_deployment(__u32 levels, __u64 made_in)
 {
-    struct cgroup *cgroup = sk ? foreign_cgroup(sk) : NULL;
-    int depth;
+    struct cgroup *cgroup = (void *)made_in;
+    __u32 depth = (__u32)BPF_CORE_READ(cgroup, level);
 
-    if (!cgroup)
-        return NULL;
-    depth = BPF_CORE_READ(cgroup, level);
+    if (depth < NG_LEVELS_MAX - 1)
+        levels &= (2u << depth) - 1; /* there is nothing to read beyond its own level */
     for (int level = NG_LEVELS_MAX - 1; level >= 0; level--) {
-        struct ng_deployment *deployment;
-
-        if (!(levels & (1u << level)) || level > depth)
-            continue;
-        *id = ancestor_of(cgroup, (__u32)level);
-        deployment = deployment_by_id(*id);
-        if (deployment)
-            return deployment;
-    }
-    return NULL;
-}
-
-static __always_inline struct ng_deployment *packet_deployment(__u32 levels, struct __sk_buff *skb, __u64 *id)
-{
-    for (int level = NG_LEVELS_MAX - 1; level >= 0; level--) {
-        struct ng_deployment *deployment;
+        __u64 id;
 
         if (!(levels & (1u << level)))
             continue;
-        *id = bpf_skb_ancestor_cgroup_id(skb, level);
-        deployment = deployment_by_id(*id);
-        if (deployment)
-            return deployment;
+        id = ancestor_of(cgroup, (__u32)level);
+        if (deployment_by_id(id))
+            return id;
     }
-    return NULL;
+    return 0;
+}
+
+__u64 packet_deployment(struct __sk_buff *skb, __u32 levels)
+{
+    for (int level = NG_LEVELS_MAX - 1; level >= 0; level--) {
+        __u64 id;
+
+        if (!(levels & (1u << level)))
+            continue;
+        id = bpf_skb_ancestor_cgroup_id(skb, level);
+        if (deployment_by_id(id))
+            return id;
+    }
+    return 0;
 }
 
 #endif

@@ -102,6 +102,9 @@ struct {
     __type(value, struct flow);
 } flows SEC(".maps");
 
+/* Reads a field of a context once: clang forms ctx+offset pointers for repeated reads, which the verifier refuses. */
+#define READ_FIELD(ctx, field) (*(volatile __u32 *)&(ctx)->field)
+
 static __always_inline struct ng_control *get_control(void)
 {
     __u32 zero = 0;

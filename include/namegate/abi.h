@@ -13,7 +13,9 @@
 #ifndef NAMEGATE_ABI_H
 #define NAMEGATE_ABI_H
 
-#ifndef __VMLINUX_H__
+#ifdef __bpf__
+#include "vmlinux.h"
+#else
 #include <linux/types.h>
 #endif
 

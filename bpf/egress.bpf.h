@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Reading a packet on its way out: RFC 791 section 3.1, RFC 8200 section 4. */
+#ifndef NAMEGATE_EGRESS_BPF_H
+#define NAMEGATE_EGRESS_BPF_H
+
+#include "judge.bpf.h"
+
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
+#define IP_OFFSET_MASK 0x1fff
+#define NEXTHDR_HOP 0
+#define NEXTHDR_ROUTING 43
+#define NEXTHDR_FRAGMENT 44
+#define NEXTHDR_DEST 60
+#define EXTENSIONS_MAX 6
+
+struct packet {
+    __u8 source[16]; /* v4-mapped */
+    __u16 source_port;
+    bool syn;        /* TCP that opens a connection */
+};
+
+static __always_inline void map_v4(__u8 *address, __u32 v4)
+{
+    __u32 *word = (__u32 *)address;
+
+    word[0] = 0;
+    word[1] = 0;
+    word[2] = MAPPED_PREFIX;
+    word[3] = v4;
+}
+
+static __always_inline bool read_ports(struct __sk_buff *skb, __u32 at, struct question *question,
+                                       struct packet *packet)
+{
+    struct {
+        __be16 source, dest;
+    } ports;
+    __u8 flags = 0;
+
+    if (question->proto != IPPROTO_TCP && question->proto != IPPROTO_UDP)
+        return true;
+    if (bpf_skb_load_bytes(skb, at, &ports, sizeof(ports)))
+        return false;
+    question->port = bpf_ntohs(ports.dest);
+    packet->source_port = bpf_ntohs(ports.source);
+    if (question->proto == IPPROTO_TCP) {
+        if (bpf_skb_load_bytes(skb, at + 13, &flags, 1))
+            return false;
+        packet->syn = (flags & 0x12) == 0x02;
+    }
+    return true;
+}
+
+static __always_inline bool read_ipv4(struct __sk_buff *skb, struct question *question, struct packet *packet)
+{
+    struct iphdr ip;
+    __u32 header;
+
+    if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
+        return false;
+    header = ip.ihl * 4;
+    map_v4(packet->source, ip.saddr);
+    map_v4(question->address, ip.daddr);
+    question->proto = ip.protocol;
+    if (header > sizeof(ip))
+        question->raw = 1; /* options can route the packet elsewhere (RFC 791 section 3.1), and nothing honest needs them */
+    if (bpf_ntohs(ip.frag_off) & IP_OFFSET_MASK) {
+        question->raw = 1; /* the hook sees whole datagrams: a later fragment was made by hand */
+        return true;
+    }
+    return read_ports(skb, header, question, packet);
+}
+
+/* Walks the extension headers. A routing header makes the packet go elsewhere than it says: never let through. */
+static __always_inline bool read_ipv6(struct __sk_buff *skb, struct question *question, struct packet *packet)
+{
+    struct ipv6hdr ip;
+    __u32 at = sizeof(ip);
+    __u8 next;
+
+    if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
+        return false;
+    __builtin_memcpy(packet->source, &ip.saddr, 16);
+    __builtin_memcpy(question->address, &ip.daddr, 16);
+    next = ip.nexthdr;
+    for (int i = 0; i < EXTENSIONS_MAX; i++) {
+        __u8 extension[2];
+
+        question->proto = next;
+        if (next == NEXTHDR_ROUTING || next == NEXTHDR_FRAGMENT) {
+            question->raw = 1;
+            return true;
+        }
+        if (next != NEXTHDR_HOP && next != NEXTHDR_DEST)
+            return read_ports(skb, at, question, packet);
+        if (bpf_skb_load_bytes(skb, at, extension, sizeof(extension)))
+            return false;
+        next = extension[0];
+        at += (extension[1] + 1u) * 8;
+    }
+    question->raw = 1; /* more headers than anything honest has */
+    return true;
+}
+
+#endif

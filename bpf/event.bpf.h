@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The record of a denial, taken in the hook while the culprit still exists: a process that lives a millisecond is gone
+ * before user space could ask /proc. */
+#ifndef NAMEGATE_EVENT_BPF_H
+#define NAMEGATE_EVENT_BPF_H
+
+#include "judge.bpf.h"
+
+static __always_inline void record_argv(struct ng_event *event, struct task_struct *task)
+{
+    __u64 start = BPF_CORE_READ(task, mm, arg_start);
+    __u64 length = BPF_CORE_READ(task, mm, arg_end) - start; /* up to the environment, which is nobody's business */
+
+    if (!start)
+        return;
+    if (length > NG_ARGV_LEN)
+        length = NG_ARGV_LEN;
+    if (!bpf_probe_read_user(event->argv, (__u32)length, (void *)start))
+        event->argv_len = (__u16)length;
+}
+
+static __always_inline void record_ancestors(struct ng_event *event, struct task_struct *task)
+{
+    for (int i = 0; i < NG_ANCESTORS_MAX; i++) {
+        task = BPF_CORE_READ(task, real_parent);
+        event->ancestor[i].pid = (__u32)BPF_CORE_READ(task, tgid);
+        if (event->ancestor[i].pid <= 1)
+            return;
+        BPF_CORE_READ_STR_INTO(&event->ancestor[i].comm, task, group_leader, comm);
+        event->ancestors = (__u32)i + 1;
+    }
+}
+
+static __always_inline void record_current(struct ng_event *event)
+{
+    struct task_struct *task = (void *)bpf_get_current_task();
+    __u64 ids = bpf_get_current_pid_tgid();
+    __u64 owner = bpf_get_current_uid_gid();
+
+    event->pid = (__u32)ids;
+    event->tgid = ids >> 32;
+    event->uid = (__u32)owner;
+    event->gid = owner >> 32;
+    bpf_get_current_comm(event->comm, sizeof(event->comm));
+    record_argv(event, task);
+    record_ancestors(event, task);
+}
+
+/* A packet that the kernel sends by itself: whoever is current has nothing to do with it. */
+static __always_inline void record_opener(struct ng_event *event, const struct ng_asker *opener)
+{
+    event->flags |= NG_EVENT_SOFTIRQ;
+    event->pid = opener->pid;
+    event->tgid = opener->pid;
+    event->uid = opener->uid;
+    __builtin_memcpy(event->comm, opener->comm, sizeof(event->comm));
+}
+
+/* opener: NULL when the current task is the one that asked. */
+static __always_inline void report(const struct ng_deployment *deployment, __u64 cgroup,
+                                   const struct question *question, __u64 packed, __s32 error,
+                                   const struct ng_asker *opener)
+{
+    struct ng_control *state = get_control();
+    struct ng_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+    if (!event) {
+        count(NG_COUNTER_LOST);
+        return;
+    }
+    __builtin_memset(event, 0, sizeof(*event));
+    event->time = bpf_ktime_get_boot_ns();
+    event->generation = state ? state->generation : 0;
+    event->cgroup = cgroup;
+    event->scope = deployment->scope;
+    event->policy = deployment->policy;
+    event->error = error;
+    __builtin_memcpy(event->address, question->address, sizeof(event->address));
+    event->port = question->port;
+    event->proto = question->proto;
+    event->hook = question->hook;
+    event->evidence = PACKED_EVIDENCE(packed);
+    event->mode = PACKED_MODE(packed);
+    if (PACKED_WOULD(packed))
+        event->flags |= NG_EVENT_WOULD;
+    if (question->probe)
+        event->flags |= NG_EVENT_PROBE;
+    if (event->mode != deployment->mode)
+        event->flags |= NG_EVENT_INCIDENT;
+    if (opener)
+        record_opener(event, opener);
+    else
+        record_current(event);
+    bpf_ringbuf_submit(event, 0);
+}
+
+#endif

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* The hooks. connect4/6, sendmsg4/6, recvmsg4/6, getpeername4/6 and sock_create are attached once, at the root of the
+ * cgroup tree; egress is attached to each deployment, as the backstop for what the others do not see.
+ *
+ * A hook turns its context into a question, asks judge() for each deployment concerned, counts, and returns. It never
+ * decides by itself: the verdict is ng_decide() in decide.h. */
+#include "egress.bpf.h"
+#include "event.bpf.h"
+#include "redirect.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define DENY 0
+#define PASS 1
+#define IPPROTO_UDPLITE_ 136
+#define SOCK_RAW_ 3
+#define EPERM_ 1
+
+/* Judges for the deployment and those around it. Returns the packed decision that counts: the first denial, else the
+ * first that would have been one, else a pass. */
+static __always_inline __u64 judge_nested(struct ng_deployment **deployment, __u64 *cgroup, struct question *question)
+{
+    struct ng_deployment *inner = *deployment;
+    struct ng_deployment *at = inner;
+    __u64 id = *cgroup;
+    __u64 result = 0;
+
+    for (int i = 0; i < NG_NESTING_MAX; i++) {
+        __u64 packed = judge(at, question);
+
+        if (PACKED_VERDICT(packed) == NG_VERDICT_DENY || (PACKED_WOULD(packed) && !PACKED_WOULD(result))) {
+            result = packed;
+            *deployment = at;
+            *cgroup = id;
+        } else if (!result) {
+            result = packed;
+        }
+        if (PACKED_VERDICT(packed) == NG_VERDICT_DENY || !at->outer)
+            break;
+        id = at->outer;
+        at = deployment_by_id(id);
+        if (!at)
+            break;
+    }
+    return result;
+}
+
+/* One deployment's verdict on a call: reports and counts. */
+static __always_inline bool permitted(struct ng_deployment *deployment, __u64 cgroup, struct question *question)
+{
+    __u64 packed = judge_nested(&deployment, &cgroup, question);
+    bool deny = PACKED_VERDICT(packed) != NG_VERDICT_ALLOW;
+
+    if (!deployment)
+        return false;
+    if (deny || PACKED_WOULD(packed))
+        report(deployment, cgroup, question, packed, deny ? -EPERM_ : 0, NULL);
+    count(NG_COUNTER(question->hook, deny                    ? NG_OUTCOME_DENY
+                                     : PACKED_WOULD(packed)  ? NG_OUTCOME_WOULD
+                                                             : NG_OUTCOME_PASS));
+    return !deny;
+}
+
+/* connect and sendmsg, both families. */
+static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct question *question, bool connecting, bool v6)
+{
+    struct ng_control *state = get_control();
+    struct ng_deployment *task, *socket, *asker;
+    __u64 task_cgroup, socket_cgroup, made_in;
+    struct flow *flow;
+
+    if (!state || !state->levels)
+        return PASS;
+    task_cgroup = task_deployment(state->levels);
+    made_in = foreign_cgroup(ctx->sk);
+    socket_cgroup = made_in ? socket_deployment(state->levels, made_in) : 0;
+    if (!task_cgroup && !socket_cgroup)
+        return PASS;
+    task = deployment_by_id(task_cgroup);
+    socket = socket_cgroup == task_cgroup ? NULL : deployment_by_id(socket_cgroup);
+    asker = task ? task : socket;
+    if (!asker)
+        return PASS;
+
+    flow = bpf_sk_storage_get(&flows, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+    question->resumed = !connecting && flow && flow->original[0].used;
+    question->probe = connecting && question->proto == IPPROTO_UDP;
+    if (task && !permitted(task, task_cgroup, question))
+        return DENY;
+    if (socket && !permitted(socket, socket_cgroup, question))
+        return DENY;
+    if (question->port != NG_DNS_PORT) {
+        if (flow && connecting)
+            fill_asker(&flow->opener, asker);
+        return PASS;
+    }
+    if (!redirect(ctx, flow, asker, question, connecting, v6))
+        return DENY; /* nowhere to send it to: an answer from elsewhere would not be learnt */
+    count(NG_COUNTER(question->hook, NG_OUTCOME_REDIRECT));
+    return PASS;
+}
+
+static __always_inline void question_of(struct bpf_sock_addr *ctx, struct question *question, __u8 hook, bool v6)
+{
+    __u32 *word = (__u32 *)question->address;
+    __u32 protocol = READ_FIELD(ctx, protocol);
+
+    question->hook = hook;
+    question->proto = protocol == IPPROTO_MPTCP ? IPPROTO_TCP : (__u8)protocol;
+    question->port = bpf_ntohs((__u16)READ_FIELD(ctx, user_port));
+    if (!v6) {
+        map_v4(question->address, READ_FIELD(ctx, user_ip4));
+        return;
+    }
+    word[0] = READ_FIELD(ctx, user_ip6[0]);
+    word[1] = READ_FIELD(ctx, user_ip6[1]);
+    word[2] = READ_FIELD(ctx, user_ip6[2]);
+    word[3] = READ_FIELD(ctx, user_ip6[3]);
+}
+
+#define ADDRESS_HOOK(section, function, number, connecting, v6)       \
+    SEC(section) int function(struct bpf_sock_addr *ctx)              \
+    {                                                                 \
+        struct question question = {};                                \
+                                                                      \
+        question_of(ctx, &question, number, v6);                      \
+        return address_hook(ctx, &question, connecting, v6);          \
+    }
+
+ADDRESS_HOOK("cgroup/connect4", gate_connect4, NG_HOOK_CONNECT4, true, false)
+ADDRESS_HOOK("cgroup/connect6", gate_connect6, NG_HOOK_CONNECT6, true, true)
+ADDRESS_HOOK("cgroup/sendmsg4", gate_sendmsg4, NG_HOOK_SENDMSG4, false, false)
+ADDRESS_HOOK("cgroup/sendmsg6", gate_sendmsg6, NG_HOOK_SENDMSG6, false, true)
+
+/* recvmsg and getpeername: says the server that the program meant. Only sockets that were redirected have a flow with
+ * one, whoever holds them now. */
+static __always_inline int restore_hook(struct bpf_sock_addr *ctx, __u8 hook, bool v6)
+{
+    struct question question = {};
+    struct flow *flow = bpf_sk_storage_get(&flows, ctx->sk, NULL, 0);
+    struct server *server;
+    const __u32 *word;
+
+    if (!flow)
+        return PASS;
+    question_of(ctx, &question, hook, v6);
+    server = original_of(flow, question.address, question.port, question.proto == IPPROTO_TCP);
+    if (!server)
+        return PASS;
+    word = (const __u32 *)server->address;
+    ctx->user_port = server->port;
+    if (!v6) {
+        ctx->user_ip4 = word[3];
+        return PASS;
+    }
+    ctx->user_ip6[0] = word[0];
+    ctx->user_ip6[1] = word[1];
+    ctx->user_ip6[2] = word[2];
+    ctx->user_ip6[3] = word[3];
+    return PASS;
+}
+
+#define RESTORE_HOOK(section, function, number, v6)      \
+    SEC(section) int function(struct bpf_sock_addr *ctx) \
+    {                                                    \
+        return restore_hook(ctx, number, v6);            \
+    }
+
+RESTORE_HOOK("cgroup/recvmsg4", gate_recvmsg4, NG_HOOK_RECVMSG4, false)
+RESTORE_HOOK("cgroup/recvmsg6", gate_recvmsg6, NG_HOOK_RECVMSG6, true)
+RESTORE_HOOK("cgroup/getpeername4", gate_getpeername4, NG_HOOK_GETPEERNAME4, false)
+RESTORE_HOOK("cgroup/getpeername6", gate_getpeername6, NG_HOOK_GETPEERNAME6, true)
+
+/* Raw sockets and UDP-Lite reach the wire without meeting connect and sendmsg. */
+SEC("cgroup/sock_create") int gate_sock_create(struct bpf_sock *ctx)
+{
+    struct question question = {.hook = NG_HOOK_SOCK_CREATE, .raw = 1};
+    struct ng_control *state = get_control();
+    __u32 type = READ_FIELD(ctx, type);
+    __u32 protocol = READ_FIELD(ctx, protocol);
+    struct ng_deployment *deployment;
+    __u64 cgroup;
+
+    if (!state || !state->levels || (type != SOCK_RAW_ && protocol != IPPROTO_UDPLITE_))
+        return PASS;
+    question.proto = (__u8)protocol;
+    cgroup = task_deployment(state->levels);
+    deployment = deployment_by_id(cgroup);
+    if (!deployment)
+        return PASS;
+    return permitted(deployment, cgroup, &question) ? PASS : DENY;
+}
+
+/* Tells the resolver who sent the query in this packet: the current task for UDP, the socket's opener for TCP, whose
+ * SYN may leave from a timer. */
+static __always_inline void record_asker(struct ng_deployment *deployment, struct flow *flow,
+                                         const struct question *question, const struct packet *packet)
+{
+    struct ng_asker_key key = {};
+    struct ng_asker asker = {};
+
+    key.netns = flow->netns;
+    __builtin_memcpy(key.address, packet->source, sizeof(key.address));
+    key.port = packet->source_port;
+    key.listener = question->port;
+    key.proto = question->proto;
+    if (question->proto == IPPROTO_TCP)
+        asker = flow->opener;
+    else
+        fill_asker(&asker, deployment);
+    bpf_map_update_elem(&askers, &key, &asker, BPF_ANY);
+}
+
+static __always_inline struct flow *packet_flow(struct __sk_buff *skb)
+{
+    struct bpf_sock *sk = skb->sk;
+
+    if (!sk)
+        return NULL;
+    sk = bpf_sk_fullsock(sk);
+    return sk ? bpf_sk_storage_get(&flows, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
+}
+
+static __always_inline bool egress_denied(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
+                                          struct flow *flow, __u32 levels)
+{
+    __u64 packed = judge_nested(&deployment, &cgroup, question);
+    bool deny = PACKED_VERDICT(packed) != NG_VERDICT_ALLOW;
+    bool repeated = flow && flow->reported == 0x10000u + question->port;
+
+    if (!deny && !PACKED_WOULD(packed)) {
+        count(NG_COUNTER(NG_HOOK_EGRESS, NG_OUTCOME_PASS));
+        return false;
+    }
+    if (!repeated && deployment) {
+        bool own = task_deployment(levels) != 0;
+
+        report(deployment, cgroup, question, packed, deny && question->proto == IPPROTO_UDP ? -EPERM_ : 0,
+               own || !flow ? NULL : &flow->opener);
+        if (flow)
+            flow->reported = 0x10000u + question->port;
+    }
+    count(NG_COUNTER(NG_HOOK_EGRESS, deny ? NG_OUTCOME_DENY : NG_OUTCOME_WOULD));
+    return deny;
+}
+
+SEC("cgroup_skb/egress") int gate_egress(struct __sk_buff *skb)
+{
+    struct question question = {.hook = NG_HOOK_EGRESS};
+    struct ng_control *state = get_control();
+    struct ng_deployment *deployment;
+    struct packet packet = {};
+    struct flow *flow;
+    __u64 cgroup;
+    bool readable;
+
+    if (!state)
+        return DENY;
+    cgroup = packet_deployment(skb, state->levels);
+    deployment = deployment_by_id(cgroup);
+    if (!deployment)
+        return PASS; /* it has ended */
+    readable = skb->protocol == bpf_htons(ETH_P_IP) ? read_ipv4(skb, &question, &packet)
+                                                    : read_ipv6(skb, &question, &packet);
+    if (!readable)
+        return DENY;
+    flow = packet_flow(skb);
+    if (flow && flow->netns && is_loopback(question.address) && is_redirect_port(state, &question)) {
+        question.resumed = 1;
+        if (question.proto == IPPROTO_UDP || packet.syn)
+            record_asker(deployment, flow, &question, &packet);
+    }
+    return egress_denied(deployment, cgroup, &question, flow, state->levels) ? DENY : PASS;
+}
