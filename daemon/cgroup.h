@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Cgroups of deployments: cgroup v2 (kernel Documentation/admin-guide/cgroup-v2.rst). */
+#ifndef NAMEGATE_CGROUP_H
+#define NAMEGATE_CGROUP_H
+
+#include "log.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Finds where cgroup2 is mounted. The string belongs to the caller. -ENOENT with a remedy when only version 1 is. */
+int ng_cgroup_mount(struct ng_error *error, char **ret_path);
+
+/* How many levels path lies below the root of the cgroup2 mount, and its id, which is its inode. */
+int ng_cgroup_identify(const char *mount, const char *path, unsigned *ret_level, uint64_t *ret_id);
+
+/* The cgroup2 path (below the mount, absolute) that a process is in. The string belongs to the caller. */
+int ng_cgroup_of(const char *mount, pid_t pid, char **ret_path);
+
+/* Makes the directory and its parents. */
+int ng_cgroup_make(const char *path);
+
+/* Removes it with its empty children; -EBUSY while processes are inside. */
+int ng_cgroup_remove(const char *path);
+
+/* Moves a process, known by a pidfd as well so that a reused pid is noticed: -ESRCH. */
+int ng_cgroup_move(const char *path, pid_t pid, int pidfd);
+
+/* Opens cgroup.events: EPOLLPRI says that it changed. */
+int ng_cgroup_watch(const char *path);
+
+/* 1 while a process is in it or below, else 0. fd is from ng_cgroup_watch(). */
+int ng_cgroup_populated(int fd);
+
+/* Number of processes in it and below. */
+unsigned ng_cgroup_processes(const char *path);
+
+/* Calls each for every cgroup below path, parents first; each returns <0 to stop. */
+typedef int (*ng_cgroup_fn)(void *arg, const char *path, uint64_t id);
+int ng_cgroup_walk(const char *path, ng_cgroup_fn each, void *arg);
+
+#endif
