@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The table `settings` is the configuration language: parsing, defaults and printing follow it. */
+#include "config.h"
+
+#include <namegate/cleanup.h>
+
+#include <arpa/inet.h>
+#include <string.h>
+
+struct reader {
+    struct ng_diag *diag;
+    const char *path;
+    unsigned line;
+    const char *text;
+    size_t length;
+};
+
+typedef int (*parse_fn)(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high);
+typedef void (*print_fn)(const struct ng_config *config, size_t offset, const char *name, FILE *file);
+
+struct setting {
+    const char *name;
+    parse_fn parse;
+    print_fn print;
+    size_t offset;
+    uint32_t low, high;
+    const char *form; /* what a value looks like, for messages */
+};
+
+static void *field(struct ng_config *config, size_t offset)
+{
+    return (char *)config + offset;
+}
+
+static const void *field_const(const struct ng_config *config, size_t offset)
+{
+    return (const char *)config + offset;
+}
+
+static int parse_number(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+{
+    char *end = NULL;
+    unsigned long long number = strtoull(value, &end, 10);
+
+    if (*value < '0' || *value > '9' || *end || number < low || number > high)
+        return -EINVAL;
+    *(uint32_t *)field(config, offset) = (uint32_t)number;
+    return 0;
+}
+
+static void print_number(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+{
+    (void)fprintf(file, "%s %u\n", name, *(const uint32_t *)field_const(config, offset));
+}
+
+/* Seconds with an optional unit: s, m, h. */
+static int parse_time(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+{
+    char *end = NULL;
+    unsigned long long number = strtoull(value, &end, 10);
+    unsigned long long unit = 1;
+
+    if (*value < '0' || *value > '9' || number > high)
+        return -EINVAL;
+    if (*end && end[1])
+        return -EINVAL;
+    if (*end == 'm')
+        unit = 60;
+    else if (*end == 'h')
+        unit = 3600;
+    else if (*end && *end != 's')
+        return -EINVAL;
+    if (number * unit < low || number * unit > high)
+        return -EINVAL;
+    *(uint32_t *)field(config, offset) = (uint32_t)(number * unit);
+    return 0;
+}
+
+static void print_time(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+{
+    (void)fprintf(file, "%s %us\n", name, *(const uint32_t *)field_const(config, offset));
+}
+
+static int parse_word(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+{
+    size_t length = strlen(value);
+
+    if (length < low || length >= high)
+        return -EINVAL;
+    memcpy(field(config, offset), value, length + 1);
+    return 0;
+}
+
+static void print_word(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+{
+    (void)fprintf(file, "%s %s\n", name, (const char *)field_const(config, offset));
+}
+
+static int parse_listen(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+{
+    (void)offset, (void)low;
+    if (config->listens >= high)
+        return -E2BIG;
+    if (ng_endpoint_parse(value, NG_DNS_PORT, &config->listen[config->listens]) < 0)
+        return -EINVAL;
+    config->listens++;
+    return 0;
+}
+
+static int parse_upstream(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+{
+    (void)offset, (void)low;
+    if (config->upstreams >= high)
+        return -E2BIG;
+    if (ng_endpoint_parse(value, NG_DNS_PORT, &config->upstream[config->upstreams]) < 0)
+        return -EINVAL;
+    config->upstreams++;
+    return 0;
+}
+
+static void print_endpoints(const struct ng_endpoint *endpoints, unsigned count, const char *name, FILE *file)
+{
+    char text[NG_ENDPOINT_TEXT_MAX];
+
+    for (unsigned i = 0; i < count; i++)
+        (void)fprintf(file, "%s %s\n", name, ng_endpoint_text(&endpoints[i], text));
+}
+
+static void print_listen(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+{
+    (void)offset;
+    print_endpoints(config->listen, config->listens, name, file);
+}
+
+static void print_upstream(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+{
+    (void)offset;
+    print_endpoints(config->upstream, config->upstreams, name, file);
+}
+
+static int parse_network(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+{
+    struct ng_network_setting *network = &config->never_deny[config->never_denies];
+    struct ng_endpoint endpoint;
+    char host[NG_ENDPOINT_TEXT_MAX];
+    char *slash, *end = NULL;
+    unsigned long prefix = 128;
+
+    (void)offset, (void)low;
+    if (config->never_denies >= high)
+        return -E2BIG;
+    if (strlen(value) >= sizeof(host))
+        return -EINVAL;
+    strcpy(host, value);
+    slash = strchr(host, '/');
+    if (slash)
+        *slash = '\0';
+    if (ng_endpoint_parse(host, NG_DNS_PORT, &endpoint) < 0)
+        return -EINVAL;
+    if (slash) {
+        unsigned long base = ng_address_is_v4(endpoint.address) ? 96 : 0;
+
+        prefix = strtoul(slash + 1, &end, 10);
+        if (slash[1] < '0' || slash[1] > '9' || *end || prefix > 128 - base)
+            return -EINVAL;
+        prefix += base;
+    }
+    memcpy(network->address, endpoint.address, sizeof(network->address));
+    network->prefix = (uint32_t)prefix;
+    config->never_denies++;
+    return 0;
+}
+
+static void print_network(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    (void)offset;
+    for (unsigned i = 0; i < config->never_denies; i++) {
+        const struct ng_network_setting *network = &config->never_deny[i];
+        unsigned base = ng_address_is_v4(network->address) ? 96 : 0;
+
+        (void)fprintf(file, "%s %s/%u\n", name, ng_address_text(network->address, text), network->prefix - base);
+    }
+}
+
+#define AT(field_name) offsetof(struct ng_config, field_name)
+
+static const struct setting settings[] = {
+    {"listen", parse_listen, print_listen, 0, 0, NG_LISTEN_MAX, "ADDRESS or ADDRESS:PORT, at most 16 of them"},
+    {"upstream", parse_upstream, print_upstream, 0, 0, NG_UPSTREAMS_MAX, "ADDRESS or ADDRESS:PORT, at most 8 of them"},
+    {"never-deny", parse_network, print_network, 0, 0, NG_CONFIG_NEVER_DENY_MAX,
+     "ADDRESS or NETWORK/BITS, at most 32 of them"},
+    {"floor", parse_time, print_time, AT(floor), 0, 86400, "a time from 0s to 24h"},
+    {"grace", parse_time, print_time, AT(grace), 0, 604800, "a time from 0s to 168h"},
+    {"prewarm-timeout", parse_time, print_time, AT(prewarm_timeout), 0, 60, "a time from 0s to 60s"},
+    {"cache-size", parse_number, print_number, AT(cache_size), 16, 10000000, "a number from 16 to 10000000"},
+    {"max-destinations", parse_number, print_number, AT(max_destinations), 16, 4000000,
+     "a number from 16 to 4000000"},
+    {"user", parse_word, print_word, AT(user), 1, 32, "the name of an unprivileged user"},
+    {"group", parse_word, print_word, AT(group), 1, 32, "the name of a group"},
+    {"default-policy", parse_word, print_word, AT(default_policy), 1, 64, "the name of a policy"},
+};
+#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+void ng_config_default(struct ng_config *config)
+{
+    *config = (struct ng_config){
+        .floor = 60,
+        .grace = 300,
+        .prewarm_timeout = 2,
+        .cache_size = 10000,
+        .max_destinations = 65536,
+        .user = "nobody",
+        .group = "namegate",
+        .default_policy = "deploy",
+    };
+}
+
+static const struct setting *find_setting(const char *name)
+{
+    for (size_t i = 0; i < SETTINGS; i++)
+        if (strcmp(settings[i].name, name) == 0)
+            return &settings[i];
+    return NULL;
+}
+
+static const char *names_of_settings(char *text, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < SETTINGS; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "known settings: ", settings[i].name);
+    return text;
+}
+
+static void apply(struct reader *reader, char *line, struct ng_config *config)
+{
+    char remedy[512], *save = NULL;
+    const char *name, *value;
+    const struct setting *setting;
+
+    line[strcspn(line, "#\n")] = '\0';
+    name = strtok_r(line, " \t\r", &save);
+    if (!name)
+        return;
+    setting = find_setting(name);
+    if (!setting) {
+        ng_diag_add(reader->diag, NG_ERROR, reader->path, reader->line, (unsigned)(name - line) + 1, reader->text,
+                    reader->length, names_of_settings(remedy, sizeof(remedy)), "unknown setting '%s'", name);
+        return;
+    }
+    value = strtok_r(NULL, " \t\r", &save);
+    (void)snprintf(remedy, sizeof(remedy), "%s takes %s", setting->name, setting->form);
+    if (!value) {
+        ng_diag_add(reader->diag, NG_ERROR, reader->path, reader->line, (unsigned)(name - line) + 1, reader->text,
+                    reader->length, remedy, "'%s' has no value", name);
+        return;
+    }
+    if (strtok_r(NULL, " \t\r", &save) || setting->parse(config, setting->offset, value, setting->low,
+                                                         setting->high) < 0)
+        ng_diag_add(reader->diag, NG_ERROR, reader->path, reader->line, (unsigned)(value - line) + 1, reader->text,
+                    reader->length, remedy, "'%s' is no value for %s", value, setting->name);
+}
+
+static int read_text(const char *path, char **ret_text, size_t *ret_length)
+{
+    _cleanup_file_ FILE *file = fopen(path, "re");
+    _cleanup_free_ char *text = NULL;
+    size_t room = 0;
+    ssize_t length;
+
+    if (!file)
+        return -errno;
+    errno = 0;
+    length = getdelim(&text, &room, '\0', file);
+    if (length < 0 && errno)
+        return -errno;
+    if (length < 0) {
+        free(text);
+        text = strdup("");
+        if (!text)
+            return -ENOMEM;
+        length = 0;
+    }
+    *ret_length = strlen(text);
+    *ret_text = TAKE_PTR(text);
+    (void)length;
+    return 0;
+}
+
+static int each_line(struct reader *reader, void (*each)(struct reader *, char *, struct ng_config *),
+                     struct ng_config *config)
+{
+    const char *at = reader->text;
+
+    while (*at) {
+        size_t length = strcspn(at, "\n");
+        _cleanup_free_ char *line = strndup(at, length);
+
+        if (!line)
+            return -ENOMEM;
+        reader->line++;
+        each(reader, line, config);
+        at += length + (at[length] == '\n');
+    }
+    return 0;
+}
+
+/* resolv.conf(5): only the servers matter here. One that cannot be read is skipped, as libc does. */
+static void apply_resolv_conf(struct reader *reader, char *line, struct ng_config *config)
+{
+    char *save = NULL;
+    const char *name = strtok_r(line, " \t\r", &save);
+    const char *value = strtok_r(NULL, " \t\r", &save);
+
+    (void)reader;
+    if (name && value && strcmp(name, "nameserver") == 0)
+        (void)parse_upstream(config, 0, value, 0, NG_UPSTREAMS_MAX);
+}
+
+int ng_config_read(const char *path, bool required, const char *resolv_conf, struct ng_diag *diag,
+                   struct ng_config *ret_config)
+{
+    struct reader reader = {.diag = diag, .path = path};
+    _cleanup_free_ char *text = NULL, *servers = NULL;
+    struct ng_config config;
+    size_t length = 0;
+    int r;
+
+    ng_config_default(&config);
+    r = read_text(path, &text, &length);
+    if (r < 0 && (required || r != -ENOENT)) {
+        ng_diag_add(diag, NG_ERROR, path, 0, 0, NULL, 0, NULL, "cannot read the configuration: %s", strerror(-r));
+        return -EINVAL;
+    }
+    if (r == 0) {
+        reader.text = text;
+        reader.length = length;
+        r = each_line(&reader, apply, &config);
+        if (r < 0)
+            return r;
+    }
+    if (config.upstreams == 0 && read_text(resolv_conf, &servers, &length) == 0) {
+        reader = (struct reader){.diag = diag, .path = resolv_conf, .text = servers, .length = length};
+        r = each_line(&reader, apply_resolv_conf, &config);
+        if (r < 0)
+            return r;
+    }
+    if (config.upstreams == 0)
+        ng_diag_add(diag, NG_ERROR, path, 0, 0, NULL, 0, "write for example: upstream 192.0.2.53",
+                    "no upstream: neither this file nor %s names one", resolv_conf);
+    if (ng_diag_errors(diag))
+        return -EINVAL;
+    *ret_config = config;
+    return 0;
+}
+
+void ng_config_print(const struct ng_config *config, FILE *file)
+{
+    for (size_t i = 0; i < SETTINGS; i++)
+        settings[i].print(config, settings[i].offset, settings[i].name, file);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The gate in the kernel: the only user of the BPF object. What it makes is pinned below the pin root and outlives the
+ * process: links hold the programs at the root of the cgroup tree and at each deployment, maps hold the state. A later
+ * daemon takes all of it over; bpf_link_update() replaces each program in one step, so that there is no moment without.
+ */
+#ifndef NAMEGATE_GATE_H
+#define NAMEGATE_GATE_H
+
+#include "log.h"
+
+#include "../policy/snapshot.h"
+
+#include <namegate/abi.h>
+
+#include <stdbool.h>
+
+struct ng_gate;
+
+typedef void (*ng_event_fn)(void *arg, const struct ng_event *event);
+
+/* Loads the programs, or takes over what is pinned, and attaches them at cgroup_mount. */
+int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_destinations, ng_event_fn on_event,
+                 void *arg, struct ng_error *error, struct ng_gate **ret_gate);
+
+/* Releases the process' handles. The gate stays in force. */
+void ng_gate_free(struct ng_gate *gate);
+
+/* Removes every pin: the gate ends when the handles are released. Only for when no deployment is left. */
+int ng_gate_remove(struct ng_gate *gate);
+
+/* Whether the programs were taken over from an earlier daemon. */
+bool ng_gate_adopted(const struct ng_gate *gate);
+
+/* Descriptors for the resolver; they stay the gate's. */
+int ng_gate_destinations(const struct ng_gate *gate);
+int ng_gate_askers(const struct ng_gate *gate);
+
+/* Polls readable when events wait; ng_gate_consume() hands them to on_event. */
+int ng_gate_events_fd(const struct ng_gate *gate);
+void ng_gate_consume(struct ng_gate *gate);
+
+/* The switches. ng_gate_control() is what the kernel has; change a copy and write it. */
+struct ng_control ng_gate_control(const struct ng_gate *gate);
+int ng_gate_set_control(struct ng_gate *gate, const struct ng_control *control);
+
+/* Attaches egress to the cgroup, then tags it. */
+int ng_gate_add_deployment(struct ng_gate *gate, const char *path, uint64_t cgroup,
+                           const struct ng_deployment *deployment, struct ng_error *error);
+int ng_gate_update_deployment(struct ng_gate *gate, uint64_t cgroup, const struct ng_deployment *deployment);
+/* Only after its cgroup is empty. */
+void ng_gate_remove_deployment(struct ng_gate *gate, uint64_t cgroup);
+
+typedef int (*ng_deployment_fn)(void *arg, uint64_t cgroup, const struct ng_deployment *deployment);
+int ng_gate_each_deployment(struct ng_gate *gate, ng_deployment_fn each, void *arg);
+
+/* Writes the profiles that a snapshot needs; those of the one in force stay. -E2BIG: too many. */
+int ng_gate_add_profiles(struct ng_gate *gate, const struct ng_snapshot *snapshot, struct ng_error *error);
+/* Makes networks and profiles those of the snapshot alone. */
+int ng_gate_switch(struct ng_gate *gate, const struct ng_snapshot *snapshot, struct ng_error *error);
+
+/* Sum over the CPUs of a counter slot (abi.h). */
+uint64_t ng_gate_counter(const struct ng_gate *gate, unsigned slot);
+uint32_t ng_gate_destinations_used(const struct ng_gate *gate);
+uint32_t ng_gate_destinations_max(const struct ng_gate *gate);
+
+/* Whether the program of a hook is attached. */
+bool ng_gate_attached(const struct ng_gate *gate, enum ng_hook hook);
+const char *ng_hook_name(unsigned hook);
+
+#endif
