@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Owns the BPF object, its pins and its maps. Must never leave a moment without a program while a deployment lives:
+ * attach before tagging, update links in place, detach only what no deployment needs. */
+#include "gate.h"
+
+#include <namegate/cleanup.h>
+
+#include "gate.skel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <search.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define PATH_ROOM 512
+#define ROOT_HOOKS NG_HOOK_EGRESS /* hooks before it are attached at the root */
+
+struct ng_gate {
+    struct gate *object;
+    struct bpf_link *links[ROOT_HOOKS];
+    struct ring_buffer *ring;
+    char *pin_root;
+    bool adopted;
+    ng_event_fn on_event;
+    void *arg;
+};
+
+static const char *const hook_names[NG_HOOK_MAX] = {
+    "connect4", "connect6",     "sendmsg4",     "sendmsg6",    "recvmsg4",
+    "recvmsg6", "getpeername4", "getpeername6", "sock_create", "egress",
+};
+
+const char *ng_hook_name(unsigned hook)
+{
+    return hook < NG_HOOK_MAX ? hook_names[hook] : "unknown";
+}
+
+static int libbpf_log(enum libbpf_print_level level, const char *format, va_list args)
+{
+    char line[2048];
+
+    (void)level;
+    (void)vsnprintf(line, sizeof(line), format, args);
+    line[strcspn(line, "\n")] = '\0';
+    ng_log(NG_LOG_DEBUG, "libbpf: %s", line);
+    return 0;
+}
+
+static struct bpf_program *root_program(struct ng_gate *gate, unsigned hook)
+{
+    char name[64];
+
+    (void)snprintf(name, sizeof(name), "gate_%s", hook_names[hook]);
+    return bpf_object__find_program_by_name(gate->object->obj, name);
+}
+
+static char *pin_path(const struct ng_gate *gate, const char *name, char path[static PATH_ROOM])
+{
+    (void)snprintf(path, PATH_ROOM, "%s/%s", gate->pin_root, name);
+    return path;
+}
+
+static char *egress_path(const struct ng_gate *gate, uint64_t cgroup, char path[static PATH_ROOM])
+{
+    (void)snprintf(path, PATH_ROOM, "%s/egress_%llx", gate->pin_root, (unsigned long long)cgroup);
+    return path;
+}
+
+/* A pinned map keeps its size: a changed setting takes effect when the gate is made anew. */
+static void keep_pinned_size(struct bpf_map *map, const char *path)
+{
+    _cleanup_fd_ int fd = bpf_obj_get(path);
+    struct bpf_map_info info = {0};
+    uint32_t size = sizeof(info);
+
+    if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
+        (void)bpf_map__set_max_entries(map, info.max_entries);
+}
+
+static int prepare_maps(struct ng_gate *gate, uint32_t max_destinations)
+{
+    struct bpf_map *map;
+    char path[PATH_ROOM];
+
+    (void)bpf_map__set_max_entries(gate->object->maps.destinations, max_destinations);
+    bpf_object__for_each_map(map, gate->object->obj)
+    {
+        int r;
+
+        if (strchr(bpf_map__name(map), '.'))
+            continue; /* constants of the object, which hold no state */
+        r = bpf_map__set_pin_path(map, pin_path(gate, bpf_map__name(map), path));
+        if (r < 0)
+            return r;
+        keep_pinned_size(map, path);
+    }
+    return 0;
+}
+
+static int load(struct ng_gate *gate, uint32_t max_destinations, struct ng_error *error)
+{
+    char path[PATH_ROOM];
+    int r;
+
+    gate->object = gate__open();
+    if (!gate->object)
+        return ng_error_set(error, errno ? errno : EINVAL, NULL, "cannot open the BPF object: %m");
+    gate->adopted = access(pin_path(gate, "deployments", path), F_OK) == 0;
+    r = prepare_maps(gate, max_destinations);
+    if (r == 0)
+        r = gate__load(gate->object);
+    if (r < 0 && gate->adopted)
+        return ng_error_set(error, -r,
+                            "the pinned gate stays in force; run the version that made it, or end its deployments and "
+                            "remove the pin root",
+                            "cannot take over the gate pinned in %s: %s", gate->pin_root, strerror(-r));
+    if (r < 0)
+        return ng_error_set(error, -r,
+                            "namegated needs a kernel with BTF, cgroup socket-address hooks and socket storage in "
+                            "them; -v shows what the kernel said",
+                            "cannot load the BPF programs: %s", strerror(-r));
+    return 0;
+}
+
+static int attach_root_hook(struct ng_gate *gate, unsigned hook, int cgroup, struct ng_error *error)
+{
+    struct bpf_program *program = root_program(gate, hook);
+    char name[64], path[PATH_ROOM];
+    struct bpf_link *link;
+    int r;
+
+    (void)snprintf(name, sizeof(name), "link_%s", hook_names[hook]);
+    (void)pin_path(gate, name, path);
+    if (access(path, F_OK) == 0) {
+        link = bpf_link__open(path);
+        r = link ? bpf_link__update_program(link, program) : -errno;
+    } else {
+        link = bpf_program__attach_cgroup(program, cgroup);
+        r = link ? bpf_link__pin(link, path) : -errno;
+    }
+    if (r < 0) {
+        (void)bpf_link__destroy(link);
+        return ng_error_set(error, -r, NULL, "cannot attach %s: %s", hook_names[hook], strerror(-r));
+    }
+    gate->links[hook] = link;
+    return 0;
+}
+
+static int update_egress(void *arg, uint64_t cgroup, const struct ng_deployment *deployment)
+{
+    struct ng_gate *gate = arg;
+    char path[PATH_ROOM];
+    struct bpf_link *link = bpf_link__open(egress_path(gate, cgroup, path));
+    int r;
+
+    (void)deployment;
+    if (!link)
+        return 0; /* interrupted between link and tag, or after the end: the caller sorts it out */
+    r = bpf_link__update_program(link, gate->object->progs.gate_egress);
+    (void)bpf_link__destroy(link);
+    return r == -ENOLINK ? 0 : r; /* its cgroup is gone */
+}
+
+static int attach(struct ng_gate *gate, const char *cgroup_mount, struct ng_error *error)
+{
+    _cleanup_fd_ int cgroup = open(cgroup_mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r;
+
+    if (cgroup < 0)
+        return ng_error_set(error, errno, NULL, "cannot open %s: %m", cgroup_mount);
+    for (unsigned hook = 0; hook < ROOT_HOOKS; hook++) {
+        r = attach_root_hook(gate, hook, cgroup, error);
+        if (r < 0)
+            return r;
+    }
+    r = ng_gate_each_deployment(gate, update_egress, gate);
+    if (r < 0)
+        return ng_error_set(error, -r, NULL, "cannot update the egress programs: %s", strerror(-r));
+    return 0;
+}
+
+static int on_record(void *arg, void *data, size_t size)
+{
+    struct ng_gate *gate = arg;
+
+    if (size >= sizeof(struct ng_event))
+        gate->on_event(gate->arg, data);
+    return 0;
+}
+
+int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_destinations, ng_event_fn on_event,
+                 void *arg, struct ng_error *error, struct ng_gate **ret_gate)
+{
+    struct ng_gate *gate = calloc(1, sizeof(*gate));
+    int r;
+
+    if (!gate)
+        return ng_error_set(error, ENOMEM, NULL, "out of memory");
+    libbpf_set_print(libbpf_log);
+    gate->on_event = on_event;
+    gate->arg = arg;
+    gate->pin_root = strdup(pin_root);
+    r = gate->pin_root ? 0 : ng_error_set(error, ENOMEM, NULL, "out of memory");
+    if (r == 0 && mkdir(pin_root, 0700) < 0 && errno != EEXIST)
+        r = ng_error_set(error, errno, "mount -t bpf bpf /sys/fs/bpf", "cannot make %s: %m", pin_root);
+    if (r == 0)
+        r = load(gate, max_destinations, error);
+    if (r == 0)
+        r = attach(gate, cgroup_mount, error);
+    if (r == 0) {
+        gate->ring = ring_buffer__new(bpf_map__fd(gate->object->maps.events), on_record, gate, NULL);
+        if (!gate->ring)
+            r = ng_error_set(error, errno, NULL, "cannot read the event buffer: %m");
+    }
+    if (r < 0) {
+        if (gate->pin_root && !gate->adopted)
+            (void)ng_gate_remove(gate);
+        ng_gate_free(gate);
+        return r;
+    }
+    *ret_gate = gate;
+    return 0;
+}
+
+void ng_gate_free(struct ng_gate *gate)
+{
+    if (!gate)
+        return;
+    ring_buffer__free(gate->ring);
+    for (unsigned hook = 0; hook < ROOT_HOOKS; hook++) {
+        if (gate->links[hook])
+            bpf_link__disconnect(gate->links[hook]); /* the pin keeps it */
+        (void)bpf_link__destroy(gate->links[hook]);
+    }
+    gate__destroy(gate->object);
+    free(gate->pin_root);
+    free(gate);
+}
+
+int ng_gate_remove(struct ng_gate *gate)
+{
+    struct bpf_map *map;
+    char name[64], path[PATH_ROOM];
+
+    for (unsigned hook = 0; hook < ROOT_HOOKS; hook++) {
+        (void)snprintf(name, sizeof(name), "link_%s", hook_names[hook]);
+        (void)unlink(pin_path(gate, name, path));
+    }
+    if (gate->object)
+        bpf_object__for_each_map(map, gate->object->obj)
+            (void)unlink(pin_path(gate, bpf_map__name(map), path));
+    return rmdir(gate->pin_root) < 0 ? -errno : 0;
+}
+
+bool ng_gate_adopted(const struct ng_gate *gate)
+{
+    return gate->adopted;
+}
+
+int ng_gate_destinations(const struct ng_gate *gate)
+{
+    return bpf_map__fd(gate->object->maps.destinations);
+}
+
+int ng_gate_askers(const struct ng_gate *gate)
+{
+    return bpf_map__fd(gate->object->maps.askers);
+}
+
+int ng_gate_events_fd(const struct ng_gate *gate)
+{
+    return ring_buffer__epoll_fd(gate->ring);
+}
+
+void ng_gate_consume(struct ng_gate *gate)
+{
+    (void)ring_buffer__consume(gate->ring);
+}
+
+struct ng_control ng_gate_control(const struct ng_gate *gate)
+{
+    struct ng_control control = {0};
+    uint32_t zero = 0;
+
+    (void)bpf_map_lookup_elem(bpf_map__fd(gate->object->maps.control), &zero, &control);
+    return control;
+}
+
+int ng_gate_set_control(struct ng_gate *gate, const struct ng_control *control)
+{
+    uint32_t zero = 0;
+
+    return bpf_map_update_elem(bpf_map__fd(gate->object->maps.control), &zero, control, BPF_ANY);
+}
+
+int ng_gate_add_deployment(struct ng_gate *gate, const char *path, uint64_t cgroup,
+                           const struct ng_deployment *deployment, struct ng_error *error)
+{
+    _cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char pin[PATH_ROOM];
+    struct bpf_link *link;
+    int r;
+
+    if (fd < 0)
+        return ng_error_set(error, errno, NULL, "cannot open %s: %m", path);
+    link = bpf_program__attach_cgroup(gate->object->progs.gate_egress, fd);
+    if (!link)
+        return ng_error_set(error, errno, NULL, "cannot attach egress to %s: %m", path);
+    r = bpf_link__pin(link, egress_path(gate, cgroup, pin));
+    if (r == 0)
+        r = ng_gate_update_deployment(gate, cgroup, deployment);
+    if (r < 0) {
+        (void)unlink(pin);
+        (void)bpf_link__destroy(link);
+        return ng_error_set(error, -r, r == -E2BIG ? "end deployments that are no longer needed" : NULL,
+                            "cannot tag %s: %s", path, strerror(-r));
+    }
+    bpf_link__disconnect(link);
+    (void)bpf_link__destroy(link);
+    return 0;
+}
+
+int ng_gate_update_deployment(struct ng_gate *gate, uint64_t cgroup, const struct ng_deployment *deployment)
+{
+    return bpf_map_update_elem(bpf_map__fd(gate->object->maps.deployments), &cgroup, deployment, BPF_ANY);
+}
+
+void ng_gate_remove_deployment(struct ng_gate *gate, uint64_t cgroup)
+{
+    char pin[PATH_ROOM];
+
+    (void)unlink(egress_path(gate, cgroup, pin));
+    (void)bpf_map_delete_elem(bpf_map__fd(gate->object->maps.deployments), &cgroup);
+}
+
+int ng_gate_each_deployment(struct ng_gate *gate, ng_deployment_fn each, void *arg)
+{
+    int map = bpf_map__fd(gate->object->maps.deployments);
+    uint64_t next, *key = NULL, at;
+
+    while (bpf_map_get_next_key(map, key, &next) == 0) {
+        struct ng_deployment deployment;
+        int r;
+
+        at = next;
+        key = &at;
+        if (bpf_map_lookup_elem(map, &at, &deployment) < 0)
+            continue;
+        r = each(arg, at, &deployment);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+struct install {
+    int map;
+    void *wanted; /* tsearch(3) tree of the keys that shall stay */
+    size_t count;
+};
+
+static int add_profile(void *arg, uint64_t id, const struct ng_profile *profile)
+{
+    struct install *install = arg;
+
+    return bpf_map_update_elem(install->map, &id, profile, BPF_ANY);
+}
+
+int ng_gate_add_profiles(struct ng_gate *gate, const struct ng_snapshot *snapshot, struct ng_error *error)
+{
+    struct install install = {.map = bpf_map__fd(gate->object->maps.profiles)};
+    int r = ng_snapshot_each_profile(snapshot, add_profile, &install);
+
+    if (r < 0)
+        return ng_error_set(error, -r, "use fewer different port lists", "cannot install the policy's port lists: %s",
+                            strerror(-r));
+    return 0;
+}
+
+static int compare_profiles(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(uint64_t));
+}
+
+static int compare_networks(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct ng_network_key));
+}
+
+static int want(struct install *install, const void *key, size_t size, int (*compare)(const void *, const void *))
+{
+    void *copy = malloc(size);
+    void **node;
+
+    if (!copy)
+        return -ENOMEM;
+    memcpy(copy, key, size);
+    node = tsearch(copy, &install->wanted, compare);
+    if (!node || *node != copy)
+        free(copy);
+    return node ? 0 : -ENOMEM;
+}
+
+static int want_profile(void *arg, uint64_t id, const struct ng_profile *profile)
+{
+    (void)profile;
+    return want(arg, &id, sizeof(id), compare_profiles);
+}
+
+static int put_network(void *arg, const struct ng_network_key *key, const struct ng_network *network)
+{
+    struct install *install = arg;
+    int r = want(install, key, sizeof(*key), compare_networks);
+
+    return r < 0 ? r : bpf_map_update_elem(install->map, key, network, BPF_ANY);
+}
+
+/* Deletes the keys of a map that are not wanted. A trie that changes under get_next_key may start over: each round
+ * deletes, so that it ends. */
+static void prune(const struct install *install, size_t size, int (*compare)(const void *, const void *))
+{
+    char next[sizeof(struct ng_network_key)], at[sizeof(struct ng_network_key)];
+    bool first = true;
+
+    while (bpf_map_get_next_key(install->map, first ? NULL : at, next) == 0) {
+        void *const *found = tfind(next, &install->wanted, compare);
+
+        if (found) {
+            memcpy(at, next, size);
+            first = false;
+            continue;
+        }
+        if (bpf_map_delete_elem(install->map, next) < 0)
+            return;
+    }
+}
+
+int ng_gate_switch(struct ng_gate *gate, const struct ng_snapshot *snapshot, struct ng_error *error)
+{
+    struct install networks = {.map = bpf_map__fd(gate->object->maps.networks)};
+    struct install profiles = {.map = bpf_map__fd(gate->object->maps.profiles)};
+    int r = ng_snapshot_each_network(snapshot, put_network, &networks);
+
+    if (r == 0)
+        r = ng_snapshot_each_profile(snapshot, want_profile, &profiles);
+    if (r == 0) {
+        prune(&networks, sizeof(struct ng_network_key), compare_networks);
+        prune(&profiles, sizeof(uint64_t), compare_profiles);
+    }
+    tdestroy(networks.wanted, free);
+    tdestroy(profiles.wanted, free);
+    if (r < 0)
+        return ng_error_set(error, -r, "use fewer address rules", "cannot install the policy's networks: %s",
+                            strerror(-r));
+    return 0;
+}
+
+uint64_t ng_gate_counter(const struct ng_gate *gate, unsigned slot)
+{
+    int cpus = libbpf_num_possible_cpus();
+    _cleanup_free_ uint64_t *values = cpus > 0 ? calloc((size_t)cpus, sizeof(*values)) : NULL;
+    uint64_t sum = 0;
+
+    if (!values || bpf_map_lookup_elem(bpf_map__fd(gate->object->maps.counters), &slot, values) < 0)
+        return 0;
+    for (int i = 0; i < cpus; i++)
+        sum += values[i];
+    return sum;
+}
+
+uint32_t ng_gate_destinations_used(const struct ng_gate *gate)
+{
+    struct ng_destination_key at, next;
+    uint32_t count = 0;
+    bool first = true;
+
+    while (count < ng_gate_destinations_max(gate) &&
+           bpf_map_get_next_key(ng_gate_destinations(gate), first ? NULL : &at, &next) == 0) {
+        at = next;
+        first = false;
+        count++;
+    }
+    return count;
+}
+
+uint32_t ng_gate_destinations_max(const struct ng_gate *gate)
+{
+    return bpf_map__max_entries(gate->object->maps.destinations);
+}
+
+bool ng_gate_attached(const struct ng_gate *gate, enum ng_hook hook)
+{
+    struct bpf_link_info info = {0};
+    uint32_t size = sizeof(info);
+
+    if (hook >= ROOT_HOOKS)
+        return true;
+    return bpf_obj_get_info_by_fd(bpf_link__fd(gate->links[hook]), &info, &size) == 0 && info.prog_id != 0;
+}
