@@ -28,7 +28,7 @@ SANFLAGS_thread = -fsanitize=thread -fno-omit-frame-pointer
 SANFLAGS_coverage = --coverage -O0
 ALLCFLAGS = -std=gnu11 $(OPT) $(WARN) -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN),0,2) -fstack-protector-strong -fPIE \
 	-DNG_VERSION='"$(VERSION)"' -DNG_SBINDIR='"$(PREFIX)/sbin"' -DNG_SYSCONFDIR='"$(SYSCONFDIR)"' \
-	-Iinclude -I$(B)/gen $(SANFLAGS_$(SAN)) $(CFLAGS)
+	-Iinclude -isystem $(B)/gen $(SANFLAGS_$(SAN)) $(CFLAGS)
 ALLLDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS_$(SAN)) $(LDFLAGS)
 LIBS_policy =
 LIBS_resolver = -lcares -lldns

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The resolver parses what strangers send, so it gets nothing that it could misuse: no capabilities, no way to gain any,
+ * no files but those that it is given. */
+#include "child.h"
+
+#include <namegate/cleanup.h>
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define CHANNEL_BUFFER (4 << 20)
+#define CHILD_FILES 8192
+#define MESSAGES_PER_TURN 256 /* so that a flood of messages does not keep the keeper from events */
+
+struct ng_child {
+    uid_t uid;
+    gid_t gid;
+    int executable;
+    int channel;
+    pid_t pid;
+    ng_message_fn on_message;
+    void *arg;
+};
+
+int ng_child_new(const char *user, ng_message_fn on_message, void *arg, struct ng_error *error,
+                 struct ng_child **ret_child)
+{
+    const struct passwd *account = getpwnam(user);
+    struct ng_child *child;
+
+    if (!account)
+        return ng_error_set(error, ENOENT, "make it with: adduser --system --group NAME; or set 'user'",
+                            "there is no user '%s' for the resolver", user);
+    if (account->pw_uid == 0)
+        return ng_error_set(error, EPERM, "set 'user' to an unprivileged account",
+                            "the resolver must not run as root, and '%s' is root", user);
+    child = calloc(1, sizeof(*child));
+    if (!child)
+        return ng_error_set(error, ENOMEM, NULL, "out of memory");
+    *child = (struct ng_child){.uid = account->pw_uid,
+                               .gid = account->pw_gid,
+                               .channel = -1,
+                               .pid = -1,
+                               .on_message = on_message,
+                               .arg = arg};
+    /* Opened now: after an upgrade the path leads to another program. */
+    child->executable = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    if (child->executable < 0) {
+        int code = errno;
+
+        free(child);
+        return ng_error_set(error, code, "mount /proc", "cannot open /proc/self/exe: %s", strerror(code));
+    }
+    *ret_child = child;
+    return 0;
+}
+
+void ng_child_free(struct ng_child *child)
+{
+    if (!child)
+        return;
+    ng_child_reap(child);
+    (void)ng_close(child->executable);
+    free(child);
+}
+
+/* In the child: between fork and exec. */
+static _Noreturn void become_resolver(const struct ng_child *child, int channel)
+{
+    static char name[] = "namegated", option[] = "--resolver";
+    char *argv[] = {name, option, NULL};
+    char *envp[] = {NULL};
+    struct rlimit files = {CHILD_FILES, CHILD_FILES};
+    struct rlimit none = {0, 0};
+    int executable;
+    sigset_t empty;
+
+    (void)sigemptyset(&empty);
+    (void)sigprocmask(SIG_SETMASK, &empty, NULL);
+    executable = fcntl(child->executable, F_DUPFD_CLOEXEC, NG_CHANNEL_FD + 1);
+    if (executable < 0 || dup2(channel, NG_CHANNEL_FD) < 0)
+        _exit(1);
+    if (syscall(SYS_close_range, NG_CHANNEL_FD + 1, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */) < 0)
+        _exit(1);
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    (void)setrlimit(RLIMIT_CORE, &none);
+    if (setgroups(0, NULL) < 0 || setresgid(child->gid, child->gid, child->gid) < 0 ||
+        setresuid(child->uid, child->uid, child->uid) < 0)
+        _exit(1);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        _exit(1);
+    if (chdir("/") < 0)
+        _exit(1);
+    (void)fexecve(executable, argv, envp);
+    _exit(127);
+}
+
+static int start_process(struct ng_child *child, struct ng_error *error)
+{
+    int pair[2], buffer = CHANNEL_BUFFER;
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return ng_error_set(error, errno, NULL, "cannot make the resolver's channel: %m");
+    for (int i = 0; i < 2; i++)
+        (void)setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
+    pid = fork();
+    if (pid == 0)
+        become_resolver(child, pair[1]);
+    (void)ng_close(pair[1]);
+    if (pid < 0) {
+        int code = errno;
+
+        (void)ng_close(pair[0]);
+        return ng_error_set(error, code, NULL, "cannot start the resolver: %s", strerror(code));
+    }
+    child->channel = pair[0];
+    child->pid = pid;
+    return 0;
+}
+
+int ng_child_start(struct ng_child *child, const struct ng_message_start *start, int destinations, int askers,
+                   const struct ng_listeners *listeners, struct ng_error *error)
+{
+    int r = start_process(child, error);
+
+    if (r < 0)
+        return r;
+    r = ng_child_send(child, start, sizeof(*start), destinations, askers);
+    for (unsigned i = 0; r == 0 && i < listeners->count; i++) {
+        struct ng_message_listener message = {
+            .type = NG_MESSAGE_LISTENER, .flags = listeners->item[i].flags, .local = listeners->item[i].local};
+
+        r = ng_child_send(child, &message, sizeof(message), listeners->item[i].fd, -1);
+    }
+    if (r < 0) {
+        ng_child_reap(child);
+        return ng_error_set(error, -r, NULL, "cannot talk to the resolver: %s", strerror(-r));
+    }
+    return 0;
+}
+
+int ng_child_fd(const struct ng_child *child)
+{
+    return child->channel;
+}
+
+pid_t ng_child_pid(const struct ng_child *child)
+{
+    return child->pid;
+}
+
+int ng_child_send(struct ng_child *child, const void *message, size_t size, int fd1, int fd2)
+{
+    int fds[2] = {fd1, fd2};
+    size_t count = fd2 >= 0 ? 2 : fd1 >= 0 ? 1 : 0;
+    char control[CMSG_SPACE(sizeof(fds))] = {0};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)message, .iov_len = size};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+
+    if (child->channel < 0)
+        return -EPIPE;
+    if (count) {
+        struct cmsghdr *cmsg;
+
+        header.msg_control = control;
+        header.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        cmsg = CMSG_FIRSTHDR(&header);
+        cmsg->cmsg_level = SOL_SOCKET;
+        cmsg->cmsg_type = SCM_RIGHTS;
+        cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
+    }
+    /* The buffer holds far more than the keeper ever has under way; a resolver that does not read is broken. */
+    return sendmsg(child->channel, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+static size_t size_of(uint32_t type)
+{
+    switch (type) {
+    case NG_MESSAGE_READY:
+        return sizeof(struct ng_message_ready);
+    case NG_MESSAGE_RESOLUTION:
+        return sizeof(struct ng_message_resolution);
+    case NG_MESSAGE_TOLD:
+        return sizeof(struct ng_message_told);
+    case NG_MESSAGE_TROUBLE:
+        return sizeof(struct ng_message_trouble);
+    case NG_MESSAGE_PREWARMED:
+        return sizeof(struct ng_message_prewarm);
+    default:
+        return 0;
+    }
+}
+
+int ng_child_receive(struct ng_child *child)
+{
+    static union ng_message message; /* too large for the stack of a callback */
+
+    for (int i = 0; i < MESSAGES_PER_TURN; i++) {
+        ssize_t size = recv(child->channel, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
+
+        if (size < 0)
+            return errno == EAGAIN || errno == EINTR ? 0 : -ECONNRESET;
+        if (size == 0)
+            return -ECONNRESET;
+        if ((size_t)size < sizeof(uint32_t) || (size_t)size != size_of(message.type))
+            return -ECONNRESET; /* it does not keep to the protocol: start another */
+        child->on_message(child->arg, &message, (size_t)size);
+        if (child->channel < 0)
+            return 0;
+    }
+    return 0;
+}
+
+void ng_child_reap(struct ng_child *child)
+{
+    child->channel = ng_close(child->channel);
+    if (child->pid <= 0)
+        return;
+    (void)kill(child->pid, SIGKILL);
+    (void)waitpid(child->pid, NULL, 0);
+    child->pid = -1;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The resolver process: started without privileges, fed over the channel, started again when it dies. */
+#ifndef NAMEGATE_CHILD_H
+#define NAMEGATE_CHILD_H
+
+#include "listen.h"
+
+#include <sys/types.h>
+
+struct ng_child;
+
+/* Called for each message whose size is right for its type; the counts inside are not checked yet. */
+typedef void (*ng_message_fn)(void *arg, const void *message, size_t size);
+
+union ng_message {
+    uint32_t type;
+    struct ng_message_ready ready;
+    struct ng_message_resolution resolution;
+    struct ng_message_told told;
+    struct ng_message_trouble trouble;
+    struct ng_message_prewarm prewarm;
+};
+
+/* user: the account it runs as. on_message gets what it says. */
+int ng_child_new(const char *user, ng_message_fn on_message, void *arg, struct ng_error *error,
+                 struct ng_child **ret_child);
+/* Ends the process. */
+void ng_child_free(struct ng_child *child);
+
+/* Starts the process and sends START and the listeners. */
+int ng_child_start(struct ng_child *child, const struct ng_message_start *start, int destinations, int askers,
+                   const struct ng_listeners *listeners, struct ng_error *error);
+
+/* The channel, or -1 while no process runs. */
+int ng_child_fd(const struct ng_child *child);
+pid_t ng_child_pid(const struct ng_child *child);
+
+/* Sends one message with up to two descriptors (-1: none). -EPIPE or -ECONNRESET when the process is gone. */
+int ng_child_send(struct ng_child *child, const void *message, size_t size, int fd1, int fd2);
+
+/* Reads all messages that wait. Returns 0, or -ECONNRESET when the process has closed the channel. */
+int ng_child_receive(struct ng_child *child);
+
+/* Forgets a process that has ended and was reaped, or ends it. */
+void ng_child_reap(struct ng_child *child);
+
+#endif

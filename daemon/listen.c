@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "listen.h"
+
+#include <namegate/cleanup.h>
+
+#include <netinet/ip.h>
+#include <string.h>
+
+#define BACKLOG 256
+#define RECEIVE_BUFFER (1 << 20)
+
+static void set_option(int fd, int level, int option, int value)
+{
+    /* Refused options cost comfort, not safety: what must hold is checked where it is used. */
+    (void)setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+static int open_socket(const struct ng_endpoint *endpoint, bool tcp)
+{
+    struct sockaddr_storage address;
+    socklen_t length = ng_endpoint_sockaddr(endpoint, &address);
+    _cleanup_fd_ int fd = socket(address.ss_family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (address.ss_family == AF_INET6)
+        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (tcp)
+        set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    else
+        set_option(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
+    set_option(fd, address.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
+               address.ss_family == AF_INET6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1);
+    if (bind(fd, (struct sockaddr *)&address, length) < 0)
+        return -errno;
+    if (tcp && listen(fd, BACKLOG) < 0)
+        return -errno;
+    return TAKE_FD(fd);
+}
+
+static uint16_t local_port(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+
+    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+        return 0;
+    return ntohs(((struct sockaddr_in *)&address)->sin_port); /* at the same place in both families */
+}
+
+static int add(struct ng_listeners *listeners, const struct ng_endpoint *endpoint, uint32_t flags)
+{
+    struct ng_listener *listener = &listeners->item[listeners->count];
+    int fd = open_socket(endpoint, flags & NG_LISTENER_TCP);
+
+    if (fd < 0)
+        return fd;
+    *listener = (struct ng_listener){.fd = fd, .flags = flags, .local = *endpoint};
+    listener->local.port = local_port(fd);
+    listeners->count++;
+    return listener->local.port;
+}
+
+static int open_configured(const struct ng_config *config, struct ng_listeners *listeners, struct ng_error *error)
+{
+    char text[NG_ENDPOINT_TEXT_MAX];
+
+    for (unsigned i = 0; i < config->listens; i++) {
+        for (uint32_t tcp = 0; tcp <= NG_LISTENER_TCP; tcp++) {
+            int r = add(listeners, &config->listen[i], tcp);
+
+            if (r == -EADDRINUSE)
+                return ng_error_set(error, EADDRINUSE,
+                                    "another resolver has this port: stop it, or choose another address for 'listen'",
+                                    "%s is in use (%s)", ng_endpoint_text(&config->listen[i], text),
+                                    tcp ? "TCP" : "UDP");
+            if (r == -EADDRNOTAVAIL)
+                return ng_error_set(error, EADDRNOTAVAIL, "give 'listen' an address of this host",
+                                    "%s is no address of this host", ng_endpoint_text(&config->listen[i], text));
+            if (r < 0)
+                return ng_error_set(error, -r, NULL, "cannot listen on %s: %s",
+                                    ng_endpoint_text(&config->listen[i], text), strerror(-r));
+        }
+    }
+    return 0;
+}
+
+static int open_redirect(const struct ng_endpoint *loopback, uint16_t udp[static NG_REDIRECT_SLOTS], uint16_t *tcp,
+                         struct ng_listeners *listeners)
+{
+    int r;
+
+    for (unsigned slot = 0; slot < NG_REDIRECT_SLOTS; slot++) {
+        r = add(listeners, loopback, NG_LISTENER_REDIRECT);
+        if (r < 0)
+            return r;
+        udp[slot] = (uint16_t)r;
+    }
+    r = add(listeners, loopback, NG_LISTENER_REDIRECT | NG_LISTENER_TCP);
+    if (r < 0)
+        return r;
+    *tcp = (uint16_t)r;
+    return 0;
+}
+
+int ng_listeners_open(const struct ng_config *config, struct ng_control *control, struct ng_error *error,
+                      struct ng_listeners *ret_listeners)
+{
+    struct ng_endpoint v4, v6;
+    struct ng_control changed = *control;
+    struct ng_listeners listeners = {0};
+    int r = open_configured(config, &listeners, error);
+
+    (void)ng_endpoint_parse("127.0.0.1", 0, &v4);
+    (void)ng_endpoint_parse("::1", 0, &v6);
+    memset(changed.redirect6, 0, sizeof(changed.redirect6));
+    changed.redirect_tcp6 = 0;
+    if (r == 0) {
+        r = open_redirect(&v4, changed.redirect, &changed.redirect_tcp, &listeners);
+        if (r < 0)
+            r = ng_error_set(error, -r, "bring the loopback interface up: ip link set lo up",
+                             "cannot listen on 127.0.0.1: %s", strerror(-r));
+    }
+    if (r == 0) {
+        r = open_redirect(&v6, changed.redirect6, &changed.redirect_tcp6, &listeners);
+        if (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT)
+            r = 0;
+        else if (r < 0)
+            r = ng_error_set(error, -r, NULL, "cannot listen on ::1: %s", strerror(-r));
+    }
+    if (r < 0) {
+        ng_listeners_close(&listeners);
+        return r;
+    }
+    *control = changed;
+    *ret_listeners = listeners;
+    return 0;
+}
+
+void ng_listeners_close(struct ng_listeners *listeners)
+{
+    for (unsigned i = 0; i < listeners->count; i++)
+        (void)ng_close(listeners->item[i].fd);
+    listeners->count = 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The resolver's sockets. The keeper makes and keeps them, so that they outlive a resolver process: a query that comes
+ * in between waits in the socket for the next one. */
+#ifndef NAMEGATE_LISTEN_H
+#define NAMEGATE_LISTEN_H
+
+#include "config.h"
+#include "log.h"
+
+/* UDP and TCP for each configured address, and the redirect's on both loopbacks. */
+#define NG_LISTENERS_MAX (2 * NG_LISTEN_MAX + 2 * (NG_REDIRECT_SLOTS + 1))
+
+struct ng_listener {
+    int fd;
+    uint32_t flags; /* NG_LISTENER_* */
+    struct ng_endpoint local;
+};
+
+struct ng_listeners {
+    struct ng_listener item[NG_LISTENERS_MAX];
+    unsigned count;
+};
+
+/* Opens them all or none. Writes the redirect's ports into *control; without IPv6 its ports stay 0, and DNS of
+ * deployments over IPv6 is refused. */
+int ng_listeners_open(const struct ng_config *config, struct ng_control *control, struct ng_error *error,
+                      struct ng_listeners *ret_listeners);
+void ng_listeners_close(struct ng_listeners *listeners);
+
+#endif
