@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "deployment.h"
+
+#include "cgroup.h"
+#include "text.h"
+
+#include <namegate/cleanup.h>
+
+#include <netinet/in.h>
+#include <string.h>
+
+static const char *const mode_names[] = {"audit", "block", "strict"};
+
+const char *ng_mode_name(unsigned mode)
+{
+    return mode <= NG_MODE_STRICT ? mode_names[mode] : "unknown";
+}
+
+int ng_mode_parse(const char *text)
+{
+    for (int mode = 0; mode <= NG_MODE_STRICT; mode++)
+        if (strcmp(text, mode_names[mode]) == 0)
+            return mode;
+    return -EINVAL;
+}
+
+const char *ng_proto_name(unsigned proto, char text[static 8])
+{
+    if (proto == IPPROTO_TCP)
+        return "tcp";
+    if (proto == IPPROTO_UDP)
+        return "udp";
+    if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
+        return "icmp";
+    (void)snprintf(text, 8, "%u", proto & 0xff);
+    return text;
+}
+
+bool ng_tag_valid(const char *text)
+{
+    size_t length = strlen(text);
+
+    return length > 0 && length < NG_TAG_LEN && *text != '.' && *text != '-' &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == length;
+}
+
+void ng_finding_release(struct ng_finding *finding)
+{
+    free(finding->destination);
+    free(finding->rule);
+    free(finding->reason);
+    free(finding->instead);
+    *finding = (struct ng_finding){0};
+}
+
+struct ng_live *ng_live_new(uint64_t cgroup, const struct ng_deployment *kernel, const char *path)
+{
+    struct ng_live *live = calloc(1, sizeof(*live));
+
+    if (!live)
+        return NULL;
+    live->cgroup = cgroup;
+    live->kernel = *kernel;
+    live->kernel.tag[NG_TAG_LEN - 1] = '\0';
+    live->kernel.name[NG_TAG_LEN - 1] = '\0';
+    live->watch = -1;
+    live->path = strdup(path);
+    (void)snprintf(live->id, sizeof(live->id), "%s.%08x", live->kernel.tag,
+                   live->kernel.scope & ~NG_SCOPE_DEPLOYMENT);
+    if (!live->path) {
+        ng_live_free(live);
+        return NULL;
+    }
+    return live;
+}
+
+void ng_live_free(struct ng_live *live)
+{
+    if (!live)
+        return;
+    for (unsigned i = 0; i < live->findings; i++)
+        ng_finding_release(&live->finding[i]);
+    json_decref(live->argv);
+    (void)ng_close(live->watch);
+    free(live->path);
+    free(live);
+}
+
+static bool same_finding(const struct ng_finding *a, const struct ng_finding *b)
+{
+    return a->port == b->port && a->proto == b->proto && a->would == b->would &&
+           strcmp(a->destination, b->destination) == 0 && strcmp(a->rule, b->rule) == 0 &&
+           strncmp(a->comm, b->comm, NG_COMM_LEN) == 0;
+}
+
+void ng_live_found(struct ng_live *live, struct ng_finding *finding, bool probe)
+{
+    bool incomplete = !finding->destination || !finding->rule || !finding->reason || !finding->instead;
+
+    if (probe)
+        live->probes++;
+    else if (finding->would)
+        live->would++;
+    else
+        live->denied++;
+    if (probe || incomplete) {
+        ng_finding_release(finding);
+        return;
+    }
+    for (unsigned i = 0; i < live->findings; i++) {
+        if (!same_finding(&live->finding[i], finding))
+            continue;
+        live->finding[i].count++;
+        ng_finding_release(finding);
+        return;
+    }
+    if (live->findings == NG_FINDINGS_MAX) {
+        ng_finding_release(finding);
+        return;
+    }
+    finding->count = 1;
+    live->finding[live->findings++] = *finding;
+    *finding = (struct ng_finding){0};
+}
+
+json_t *ng_live_json(const struct ng_live *live)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:i, s:I, s:I, s:I}", "deployment", live->id, "tag",
+                     live->kernel.tag, "policy", live->kernel.name, "mode", ng_mode_name(live->kernel.mode), "uid",
+                     (int)live->kernel.uid, "started", ng_json_time(live->kernel.started_at), "cgroup",
+                     ng_json_text(live->path, strlen(live->path)), "processes", (int)ng_cgroup_processes(live->path),
+                     "denied", (json_int_t)live->denied, "would", (json_int_t)live->would, "probes",
+                     (json_int_t)live->probes);
+}
+
+static int compare_findings(const void *a, const void *b)
+{
+    const struct ng_finding *const *x = a, *const *y = b;
+
+    if ((*x)->would != (*y)->would)
+        return (*x)->would - (*y)->would;
+    return (*x)->count < (*y)->count ? 1 : (*x)->count > (*y)->count ? -1 : 0;
+}
+
+static json_t *finding_json(const struct ng_finding *finding)
+{
+    char proto[8];
+
+    return json_pack("{s:s, s:i, s:s, s:I, s:s, s:o, s:s, s:s, s:s}", "destination", finding->destination, "port",
+                     (int)finding->port, "proto", ng_proto_name(finding->proto, proto), "count",
+                     (json_int_t)finding->count, "verdict", finding->would ? "would-deny" : "deny", "comm",
+                     ng_json_field(finding->comm, NG_COMM_LEN), "rule", finding->rule, "reason", finding->reason,
+                     "instead", finding->instead);
+}
+
+json_t *ng_live_summary(const struct ng_live *live, uint64_t lost)
+{
+    const struct ng_finding *sorted[NG_FINDINGS_MAX];
+    json_t *lines = json_array();
+
+    for (unsigned i = 0; i < live->findings; i++)
+        sorted[i] = &live->finding[i];
+    qsort(sorted, live->findings, sizeof(sorted[0]), compare_findings);
+    for (unsigned i = 0; i < live->findings; i++)
+        (void)json_array_append_new(lines, finding_json(sorted[i]));
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "deployment", live->id, "denied", (json_int_t)live->denied,
+                     "would", (json_int_t)live->would, "probes", (json_int_t)live->probes, "lost", (json_int_t)lost,
+                     "lines", lines);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The deployments that live: from `run` until the cgroup is empty. */
+#ifndef NAMEGATE_DEPLOYMENT_H
+#define NAMEGATE_DEPLOYMENT_H
+
+#include <namegate/abi.h>
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define NG_ID_MAX (NG_TAG_LEN + 16)
+#define NG_FINDINGS_MAX 256 /* different denials that a summary tells apart; more are only counted */
+
+/* One line of a summary: what was denied to whom by which rule. */
+struct ng_finding {
+    char *destination; /* name, else address */
+    char *rule;        /* FILE:LINE, or "" */
+    char *reason;
+    char *instead;
+    char comm[NG_COMM_LEN];
+    uint16_t port;
+    uint8_t proto;
+    bool would;
+    uint64_t count;
+};
+
+void ng_finding_release(struct ng_finding *finding);
+
+/* One live deployment. */
+struct ng_live {
+    struct ng_live *next;
+    uint64_t cgroup;
+    struct ng_deployment kernel; /* as in the map */
+    char id[NG_ID_MAX];          /* TAG.xxxxxxxx */
+    char *path;
+    int watch;                   /* cgroup.events */
+    json_t *argv;                /* of `run`, or NULL after a restart */
+    uint64_t denied, would, probes;
+    struct ng_finding finding[NG_FINDINGS_MAX];
+    unsigned findings;
+};
+
+struct ng_live *ng_live_new(uint64_t cgroup, const struct ng_deployment *kernel, const char *path);
+void ng_live_free(struct ng_live *live);
+
+/* Whether text can be a tag: 1 to 63 of [A-Za-z0-9._-], not beginning with '.' or '-'. */
+bool ng_tag_valid(const char *text);
+
+/* Counts a denial. Takes over what the finding owns. */
+void ng_live_found(struct ng_live *live, struct ng_finding *finding, bool probe);
+
+/* New references, or NULL when out of memory. */
+json_t *ng_live_json(const struct ng_live *live);
+json_t *ng_live_summary(const struct ng_live *live, uint64_t lost);
+
+const char *ng_mode_name(unsigned mode);
+int ng_mode_parse(const char *text);
+const char *ng_proto_name(unsigned proto, char text[static 8]);
+
+#endif
