@@ -147,7 +147,7 @@ static json_t *finding_json(const struct ng_finding *finding)
     char proto[8];
 
     return json_pack("{s:s, s:i, s:s, s:I, s:s, s:o, s:s, s:s, s:s}", "destination", finding->destination, "port",
-                     (int)finding->port, "proto", ng_proto_name(finding->proto, proto), "count",
+                     (int)finding->port, "proto", ng_proto_name((unsigned)finding->proto, proto), "count",
                      (json_int_t)finding->count, "verdict", finding->would ? "would-deny" : "deny", "comm",
                      ng_json_field(finding->comm, NG_COMM_LEN), "rule", finding->rule, "reason", finding->reason,
                      "instead", finding->instead);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The control socket: docs/protocol.md. Knows connections and lines, not what they mean. */
+#ifndef NAMEGATE_CONTROL_H
+#define NAMEGATE_CONTROL_H
+
+#include "log.h"
+#include "loop.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define NG_CONNECTIONS_MAX 512           /* more wait in the listen queue */
+#define NG_REQUEST_MAX (4u << 20)        /* octets */
+#define NG_REPLY_MAX (16u << 20)         /* octets that wait for a slow reader before it is dropped */
+
+struct ng_control_socket;
+struct ng_connection;
+
+struct ng_peer {
+    pid_t pid;
+    int pidfd; /* the connection's */
+    uid_t uid;
+    gid_t gid;
+};
+
+struct ng_control_calls {
+    void (*request)(void *arg, struct ng_connection *connection, const json_t *request);
+    void (*gone)(void *arg, struct ng_connection *connection); /* it is freed after this */
+};
+
+/* group: who besides root may connect; a group that does not exist leaves root alone. */
+int ng_control_open(struct ng_loop *loop, const char *path, const char *group, const struct ng_control_calls *calls,
+                    void *arg, struct ng_error *error, struct ng_control_socket **ret_socket);
+void ng_control_free(struct ng_control_socket *socket);
+unsigned ng_control_connections(const struct ng_control_socket *socket);
+
+const struct ng_peer *ng_connection_peer(const struct ng_connection *connection);
+/* A slot for what the caller keeps with it. */
+void **ng_connection_data(struct ng_connection *connection);
+
+/* Queues one line. A reader that is too slow is dropped. */
+void ng_connection_line(struct ng_connection *connection, const char *line);
+/* Queues the object as a line (takes the reference, adds "v") and closes when all is sent. */
+void ng_connection_reply(struct ng_connection *connection, json_t *reply);
+/* Replies that something is wrong. remedy may be NULL or empty. */
+void ng_connection_fail(struct ng_connection *connection, const char *error, const char *remedy);
+
+/* Calls each connection. */
+void ng_control_each(struct ng_control_socket *socket, void (*each)(void *arg, struct ng_connection *connection),
+                     void *arg);
+
+#endif
