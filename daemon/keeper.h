@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The keeper: what the parts of the daemon share. One thread; every part is called from the loop. */
+#ifndef NAMEGATE_KEEPER_H
+#define NAMEGATE_KEEPER_H
+
+#include "child.h"
+#include "config.h"
+#include "control.h"
+#include "deployment.h"
+#include "gate.h"
+#include "listen.h"
+#include "loop.h"
+#include "options.h"
+#include "records.h"
+#include "track.h"
+
+#include "../policy/compile.h"
+
+struct ng_change;
+struct ng_run;
+
+/* A policy that came with `run --policy FILE` and lives as long as its deployment. */
+struct ng_adhoc {
+    struct ng_adhoc *next;
+    char name[NG_TAG_LEN];
+    char *path;
+    char *text;
+    size_t length;
+};
+
+struct ng_keeper {
+    struct ng_options options;
+    struct ng_config config;
+    struct ng_loop *loop;
+    char *cgroup_mount;
+    char *cgroup_root;
+    int lock;
+    int signals, heartbeat, restart; /* descriptors of the loop */
+    int ready_fd;
+    uint64_t started_at;
+    bool stopping;
+
+    struct ng_gate *gate;
+    struct ng_control state;        /* as in the kernel */
+    struct ng_listeners listeners;
+    struct ng_child *child;
+    uint64_t child_started_at;
+    unsigned restarts;
+    bool child_ready;
+    struct ng_track *track;
+    struct ng_records *records;
+    struct ng_control_socket *control;
+
+    struct ng_snapshot *snapshot;   /* in force */
+    int snapshot_fd;
+    struct ng_change *changes;      /* the first is under way */
+    struct ng_adhoc *adhoc;
+
+    struct ng_live *lives;
+    bool had_deployment;
+    struct ng_run *runs;            /* under way */
+    uint64_t next_token;
+    uint64_t lost_messages;
+    bool upstream_silent;
+};
+
+/* keeper.c */
+int ng_keeper_new(const struct ng_options *options, const struct ng_config *config, struct ng_keeper **ret_keeper,
+                  struct ng_error *error);
+void ng_keeper_free(struct ng_keeper *keeper);
+int ng_keeper_run(struct ng_keeper *keeper);
+/* A private daemon ends when nothing needs it any more. */
+void ng_keeper_idle(struct ng_keeper *keeper);
+int ng_keeper_set_state(struct ng_keeper *keeper);
+
+/* resolver side (supervise.c): starts the resolver, feeds it, hears it */
+int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error);
+void ng_supervise_message(void *arg, const void *message, size_t size);
+void ng_supervise_deployment(struct ng_keeper *keeper, const struct ng_live *live, bool ended);
+/* Waits for READY at startup, when there is no loop yet. */
+int ng_supervise_wait_ready(struct ng_keeper *keeper, struct ng_error *error);
+void ng_supervise_exited(struct ng_keeper *keeper);
+
+/* policy changes (change.c): one at a time, each all or nothing */
+typedef void (*ng_changed_fn)(void *arg, const struct ng_error *error, const char *warnings); /* error NULL: done */
+/* Compiles what is on disk (and the ad-hoc policies) and puts it in force. done is called once, perhaps at once. */
+void ng_change_start(struct ng_keeper *keeper, ng_changed_fn done, void *arg);
+void ng_change_cancel(struct ng_keeper *keeper, const void *arg); /* done is not called any more */
+void ng_change_ready(struct ng_keeper *keeper, uint64_t generation, uint32_t error);
+/* Sends the snapshot in force, or under way, to a new resolver. */
+void ng_change_resend(struct ng_keeper *keeper);
+int ng_change_first(struct ng_keeper *keeper, struct ng_error *error);
+json_t *ng_change_policies(const struct ng_keeper *keeper);
+
+/* deployments (lives.c) */
+struct ng_live *ng_lives_find(struct ng_keeper *keeper, const char *id);
+struct ng_live *ng_lives_by_cgroup(struct ng_keeper *keeper, uint64_t cgroup);
+struct ng_live *ng_lives_by_scope(struct ng_keeper *keeper, uint32_t scope);
+/* Makes the cgroup below parent (or the root), tags it and watches it. */
+int ng_lives_make(struct ng_keeper *keeper, const struct ng_deployment *kernel, const char *parent,
+                  struct ng_error *error, struct ng_live **ret_live);
+void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live);
+int ng_lives_adopt(struct ng_keeper *keeper, struct ng_error *error);
+/* Brings mode and networks of all into line with the snapshot. */
+void ng_lives_follow(struct ng_keeper *keeper);
+uint64_t ng_lives_oldest(const struct ng_keeper *keeper);
+void ng_lives_event(void *arg, const struct ng_event *event);
+
+/* run (run.c) */
+void ng_run_start(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
+void ng_run_gone(struct ng_keeper *keeper, struct ng_connection *connection);
+void ng_run_prewarmed(struct ng_keeper *keeper, uint64_t token);
+
+/* the other commands (commands.c) */
+void ng_commands_request(void *arg, struct ng_connection *connection, const json_t *request);
+void ng_commands_gone(void *arg, struct ng_connection *connection);
+void ng_commands_record(void *arg, const json_t *record, const char *line);
+
+#endif

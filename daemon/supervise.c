@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Starts the resolver, again when it dies, and hears what it says. Enforcement does not depend on it living. */
+#include "keeper.h"
+
+#include "evidence.h"
+#include "host.h"
+#include "text.h"
+
+#include <namegate/cleanup.h>
+#include <namegate/clock.h>
+
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define READY_TIMEOUT_MS 10000
+#define RESTART_DELAY NG_SECOND /* of one that died within a second of its start */
+
+static void on_channel(void *arg, uint32_t events)
+{
+    struct ng_keeper *keeper = arg;
+
+    (void)events;
+    if (ng_child_receive(keeper->child) < 0)
+        ng_supervise_exited(keeper);
+}
+
+static struct ng_message_start start_message(const struct ng_keeper *keeper)
+{
+    struct ng_message_start start = {.type = NG_MESSAGE_START,
+                                     .upstreams = keeper->config.upstreams,
+                                     .floor_s = keeper->config.floor,
+                                     .grace_s = keeper->config.grace,
+                                     .cache_entries = keeper->config.cache_size,
+                                     .tracked_max = ng_gate_destinations_max(keeper->gate)};
+    unsigned left = ng_host_guard(&keeper->config, &start);
+
+    memcpy(start.upstream, keeper->config.upstream, sizeof(start.upstream));
+    if (left)
+        ng_log(NG_LOG_WARNING, "%u addresses of this host do not fit into the never-deny set, ignoring", left);
+    return start;
+}
+
+int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error)
+{
+    struct ng_message_start start = start_message(keeper);
+    int r = ng_child_start(keeper->child, &start, ng_gate_destinations(keeper->gate), ng_gate_askers(keeper->gate),
+                           &keeper->listeners, error);
+
+    if (r < 0)
+        return r;
+    keeper->child_ready = false;
+    keeper->child_started_at = ng_now();
+    ng_track_new_resolver(keeper->track);
+    /* The leases of live deployments must be known before the first snapshot is ready. */
+    for (const struct ng_live *live = keeper->lives; live; live = live->next)
+        ng_supervise_deployment(keeper, live, false);
+    r = ng_loop_add(keeper->loop, ng_child_fd(keeper->child), EPOLLIN, on_channel, keeper);
+    return r < 0 ? ng_error_set(error, -r, NULL, "cannot watch the resolver: %s", strerror(-r)) : 0;
+}
+
+static void on_restart(void *arg, uint32_t events)
+{
+    struct ng_keeper *keeper = arg;
+    struct ng_error error;
+
+    (void)events;
+    ng_timer_clear(keeper->restart);
+    ng_loop_remove(keeper->loop, keeper->restart);
+    keeper->restart = ng_close(keeper->restart);
+    if (ng_supervise_start(keeper, &error) == 0) {
+        ng_change_resend(keeper);
+        return;
+    }
+    ng_log(NG_LOG_ERROR, "%s", error.text);
+    ng_supervise_exited(keeper);
+}
+
+void ng_supervise_exited(struct ng_keeper *keeper)
+{
+    bool crashing = ng_now() - keeper->child_started_at < NG_SECOND;
+
+    if (ng_child_fd(keeper->child) >= 0)
+        ng_loop_remove(keeper->loop, ng_child_fd(keeper->child));
+    ng_child_reap(keeper->child);
+    if (keeper->stopping || keeper->restart >= 0)
+        return;
+    keeper->restarts++;
+    keeper->child_ready = false;
+    ng_log(NG_LOG_WARNING, "the resolver ended, starting another; enforcement is not affected");
+    keeper->restart = ng_timer_new(crashing ? RESTART_DELAY : 1, 1);
+    if (keeper->restart < 0 || ng_loop_add(keeper->loop, keeper->restart, EPOLLIN, on_restart, keeper) < 0)
+        ng_log(NG_LOG_ERROR, "cannot schedule the resolver's restart");
+}
+
+void ng_supervise_deployment(struct ng_keeper *keeper, const struct ng_live *live, bool ended)
+{
+    struct ng_message_deployment message = {.type = NG_MESSAGE_DEPLOYMENT,
+                                            .scope = live->kernel.scope,
+                                            .policy = live->kernel.policy,
+                                            .ended = ended,
+                                            .oldest = ng_lives_oldest(keeper)};
+
+    if (ng_child_send(keeper->child, &message, sizeof(message), -1, -1) == -EAGAIN)
+        ng_supervise_exited(keeper); /* it reads nothing: a new one is told everything */
+}
+
+static void told(struct ng_keeper *keeper, const struct ng_message_told *message)
+{
+    const struct ng_resolution *resolution;
+    const struct ng_live *live;
+    bool first = false;
+
+    if (ng_track_told(keeper->track, message, &first) < 0)
+        return;
+    resolution = ng_track_find(keeper->track, message->resolution);
+    live = ng_lives_by_scope(keeper, message->asker.scope);
+    if (first || !message->asker.scope)
+        ng_records_add(keeper->records, ng_evidence_resolution(resolution, live ? live->id : NULL),
+                       message->replied_at);
+}
+
+static const char *trouble_text(uint32_t trouble)
+{
+    static const char *const texts[] = {
+        [NG_TROUBLE_MAP_FULL] = "destinations is full: answers fail and every deployment is strict; raise "
+                                "max-destinations",
+        [NG_TROUBLE_MAP_WRITE] = "an address could not be written to the kernel, the answer failed",
+        [NG_TROUBLE_TRACKED_FULL] = "too many names are tracked, the answer failed; raise max-destinations",
+        [NG_TROUBLE_GUARDED] = "a denied name resolved to an address of the never-deny set, which was not denied",
+        [NG_TROUBLE_UPSTREAM] = "no upstream answered",
+        [NG_TROUBLE_MALFORMED] = "a malformed answer was refused",
+        [NG_TROUBLE_LOST] = "messages of the resolver were lost: records lack names",
+        [NG_TROUBLE_RECOVERED] = "addresses can be written again",
+    };
+
+    return trouble > 0 && trouble <= NG_TROUBLE_RECOVERED ? texts[trouble] : "unknown trouble";
+}
+
+static const char *trouble_name(uint32_t trouble)
+{
+    static const char *const names[] = {
+        [NG_TROUBLE_MAP_FULL] = "map-full", [NG_TROUBLE_MAP_WRITE] = "map-write",
+        [NG_TROUBLE_TRACKED_FULL] = "tracked-full", [NG_TROUBLE_GUARDED] = "guarded",
+        [NG_TROUBLE_UPSTREAM] = "upstream", [NG_TROUBLE_MALFORMED] = "malformed", [NG_TROUBLE_LOST] = "lost",
+        [NG_TROUBLE_RECOVERED] = "recovered",
+    };
+
+    return trouble > 0 && trouble <= NG_TROUBLE_RECOVERED ? names[trouble] : "unknown";
+}
+
+static void trouble(struct ng_keeper *keeper, const struct ng_message_trouble *message)
+{
+    static const uint8_t none[16];
+    struct ng_name name;
+    bool named = message->name.length &&
+                 ng_name_from_wire(message->name.wire, message->name.length, &name) == message->name.length;
+    bool full = message->trouble == NG_TROUBLE_MAP_FULL;
+
+    if (message->trouble == NG_TROUBLE_LOST)
+        keeper->lost_messages += message->count;
+    if (full || message->trouble == NG_TROUBLE_RECOVERED) {
+        keeper->state.escalated = full;
+        if (ng_keeper_set_state(keeper) < 0)
+            ng_log(NG_LOG_ERROR, "cannot change the switches in the kernel");
+        ng_log(NG_LOG_WARNING, "%s", trouble_text(message->trouble));
+    }
+    ng_records_add(keeper->records,
+                   json_pack("{s:s, s:o, s:s, s:s, s:o, s:o}", "type", "trouble", "time", json_null(), "trouble",
+                             trouble_name(message->trouble), "text", trouble_text(message->trouble), "name",
+                             named ? ng_json_name(&name) : json_null(), "address",
+                             memcmp(message->address, none, 16) ? ng_json_address(message->address) : json_null()),
+                   0);
+}
+
+void ng_supervise_message(void *arg, const void *message, size_t size)
+{
+    struct ng_keeper *keeper = arg;
+    const union ng_message *any = message;
+
+    (void)size;
+    switch (any->type) {
+    case NG_MESSAGE_READY:
+        keeper->child_ready = keeper->child_ready || any->ready.error == 0;
+        ng_change_ready(keeper, any->ready.generation, any->ready.error);
+        break;
+    case NG_MESSAGE_RESOLUTION:
+        if (ng_track_resolution(keeper->track, &any->resolution) < 0)
+            keeper->lost_messages++;
+        break;
+    case NG_MESSAGE_TOLD:
+        told(keeper, &any->told);
+        break;
+    case NG_MESSAGE_TROUBLE:
+        trouble(keeper, &any->trouble);
+        break;
+    case NG_MESSAGE_PREWARMED:
+        ng_run_prewarmed(keeper, any->prewarm.token);
+        break;
+    default:
+        break;
+    }
+}
+
+int ng_supervise_wait_ready(struct ng_keeper *keeper, struct ng_error *error)
+{
+    uint64_t until = ng_now() + READY_TIMEOUT_MS * (NG_SECOND / 1000);
+
+    while (!keeper->child_ready && ng_now() < until) {
+        struct pollfd fd = {.fd = ng_child_fd(keeper->child), .events = POLLIN};
+
+        if (poll(&fd, 1, 100) > 0 && ng_child_receive(keeper->child) < 0)
+            break;
+    }
+    if (keeper->child_ready)
+        return 0;
+    return ng_error_set(error, EPIPE, "-v shows more", "the resolver does not start");
+}
