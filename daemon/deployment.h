@@ -36,6 +36,8 @@ struct ng_live {
     char id[NG_ID_MAX];          /* TAG.xxxxxxxx */
     char *path;
     int watch;                   /* cgroup.events */
+    void *context;               /* of the watch */
+    bool started;                /* its command may run: the start is on record */
     json_t *argv;                /* of `run`, or NULL after a restart */
     uint64_t denied, would, probes;
     struct ng_finding finding[NG_FINDINGS_MAX];

@@ -99,6 +99,8 @@ struct ng_live *ng_lives_by_scope(struct ng_keeper *keeper, uint32_t scope);
 /* Makes the cgroup below parent (or the root), tags it and watches it. */
 int ng_lives_make(struct ng_keeper *keeper, const struct ng_deployment *kernel, const char *parent,
                   struct ng_error *error, struct ng_live **ret_live);
+/* Puts the start on record: its command runs from here. */
+void ng_lives_started(struct ng_keeper *keeper, struct ng_live *live);
 void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live);
 int ng_lives_adopt(struct ng_keeper *keeper, struct ng_error *error);
 /* Brings mode and networks of all into line with the snapshot. */

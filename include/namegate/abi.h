@@ -76,7 +76,8 @@ struct ng_deployment {
     __u64 outer;       /* cgroup id of the deployment around this one, or 0 */
     __u8 mode;         /* enum ng_mode */
     __u8 networks;     /* 1 when the policy has address rules, so that `networks` must be asked */
-    __u8 pad[2];
+    __u8 mode_fixed;   /* 1 when `run --mode` chose the mode: a reload does not change it */
+    __u8 pad;
     __u32 uid;         /* who started it */
     char tag[NG_TAG_LEN];    /* NUL-terminated */
     char name[NG_TAG_LEN];   /* name of its policy, NUL-terminated */

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Making, watching, adopting and ending deployments. */
+#include "keeper.h"
+
+#include "cgroup.h"
+#include "evidence.h"
+
+#include <namegate/cleanup.h>
+#include <namegate/clock.h>
+
+#include <string.h>
+#include <sys/epoll.h>
+
+struct ng_live *ng_lives_find(struct ng_keeper *keeper, const char *id)
+{
+    for (struct ng_live *live = keeper->lives; live; live = live->next)
+        if (strcmp(live->id, id) == 0)
+            return live;
+    return NULL;
+}
+
+struct ng_live *ng_lives_by_cgroup(struct ng_keeper *keeper, uint64_t cgroup)
+{
+    for (struct ng_live *live = keeper->lives; live; live = live->next)
+        if (live->cgroup == cgroup)
+            return live;
+    return NULL;
+}
+
+struct ng_live *ng_lives_by_scope(struct ng_keeper *keeper, uint32_t scope)
+{
+    for (struct ng_live *live = keeper->lives; live; live = live->next)
+        if (live->kernel.scope == scope)
+            return live;
+    return NULL;
+}
+
+uint64_t ng_lives_oldest(const struct ng_keeper *keeper)
+{
+    uint64_t oldest = NG_FOREVER;
+
+    for (const struct ng_live *live = keeper->lives; live; live = live->next)
+        if (live->kernel.started_at < oldest)
+            oldest = live->kernel.started_at;
+    return oldest;
+}
+
+/* Which depths the kernel must look at. */
+static int update_levels(struct ng_keeper *keeper)
+{
+    uint32_t levels = 0;
+
+    for (const struct ng_live *live = keeper->lives; live; live = live->next) {
+        unsigned level;
+        uint64_t id;
+
+        if (ng_cgroup_identify(keeper->cgroup_mount, live->path, &level, &id) == 0 && level < NG_LEVELS_MAX)
+            levels |= 1u << level;
+    }
+    keeper->state.levels = levels;
+    return ng_keeper_set_state(keeper);
+}
+
+static void record(struct ng_keeper *keeper, const struct ng_live *live, bool started)
+{
+    json_t *record = json_pack("{s:s, s:n, s:s, s:s, s:s, s:s, s:s, s:i, s:O?}", "type", "deployment", "time", "event",
+                               started ? "started" : "ended", "deployment", live->id, "tag", live->kernel.tag,
+                               "policy", live->kernel.name, "mode", ng_mode_name(live->kernel.mode), "uid",
+                               (int)live->kernel.uid, "argv", live->argv);
+
+    if (record && !started) {
+        (void)json_object_set_new(record, "denied", json_integer((json_int_t)live->denied));
+        (void)json_object_set_new(record, "would", json_integer((json_int_t)live->would));
+        (void)json_object_set_new(record, "probes", json_integer((json_int_t)live->probes));
+    }
+    ng_records_add(keeper->records, record, 0);
+}
+
+struct watch {
+    struct ng_keeper *keeper;
+    uint64_t cgroup;
+};
+
+static void on_populated(void *arg, uint32_t events)
+{
+    struct watch *watch = arg;
+    struct ng_live *live = ng_lives_by_cgroup(watch->keeper, watch->cgroup);
+
+    (void)events;
+    if (!live || ng_cgroup_populated(live->watch))
+        return;
+    ng_lives_end(watch->keeper, live);
+    ng_keeper_idle(watch->keeper);
+}
+
+static int watch_live(struct ng_keeper *keeper, struct ng_live *live)
+{
+    int r;
+
+    live->context = malloc(sizeof(struct watch));
+    if (!live->context)
+        return -ENOMEM;
+    *(struct watch *)live->context = (struct watch){.keeper = keeper, .cgroup = live->cgroup};
+    live->watch = ng_cgroup_watch(live->path);
+    if (live->watch < 0)
+        return live->watch;
+    r = ng_loop_add(keeper->loop, live->watch, EPOLLPRI, on_populated, live->context);
+    return r;
+}
+
+static void enlist(struct ng_keeper *keeper, struct ng_live *live)
+{
+    live->next = keeper->lives;
+    keeper->lives = live;
+    keeper->had_deployment = true;
+}
+
+static void delist(struct ng_keeper *keeper, struct ng_live *live)
+{
+    struct ng_live **at = &keeper->lives;
+
+    while (*at && *at != live)
+        at = &(*at)->next;
+    if (*at)
+        *at = live->next;
+}
+
+int ng_lives_make(struct ng_keeper *keeper, const struct ng_deployment *kernel, const char *parent,
+                  struct ng_error *error, struct ng_live **ret_live)
+{
+    _cleanup_free_ char *path = NULL;
+    struct ng_live *live = NULL;
+    uint64_t cgroup = 0;
+    unsigned level = 0;
+    int r;
+
+    if (asprintf(&path, "%s/%s.%08x", parent, kernel->tag, kernel->scope & ~NG_SCOPE_DEPLOYMENT) < 0)
+        return ng_error_set(error, ENOMEM, NULL, "out of memory");
+    r = ng_cgroup_make(path);
+    if (r == 0)
+        r = ng_cgroup_identify(keeper->cgroup_mount, path, &level, &cgroup);
+    if (r == 0 && level >= NG_LEVELS_MAX)
+        r = -ELOOP;
+    if (r < 0)
+        return ng_error_set(error, -r, NULL, "cannot make the cgroup %s: %s", path, strerror(-r));
+    live = ng_live_new(cgroup, kernel, path);
+    r = live ? ng_gate_add_deployment(keeper->gate, path, cgroup, kernel, error)
+             : ng_error_set(error, ENOMEM, NULL, "out of memory");
+    if (r == 0) {
+        enlist(keeper, live);
+        r = update_levels(keeper);
+        if (r == 0)
+            r = watch_live(keeper, live);
+        if (r < 0) {
+            ng_lives_end(keeper, live);
+            return ng_error_set(error, -r, NULL, "cannot watch the cgroup %s: %s", path, strerror(-r));
+        }
+        ng_supervise_deployment(keeper, live, false);
+        *ret_live = live;
+        return 0;
+    }
+    ng_live_free(live);
+    (void)ng_cgroup_remove(path);
+    return r;
+}
+
+static void forget_adhoc(struct ng_keeper *keeper, const char *name)
+{
+    for (struct ng_adhoc **at = &keeper->adhoc; *at; at = &(*at)->next) {
+        struct ng_adhoc *adhoc = *at;
+
+        if (strcmp(adhoc->name, name) != 0)
+            continue;
+        *at = adhoc->next;
+        free(adhoc->path);
+        free(adhoc->text);
+        free(adhoc);
+        return;
+    }
+}
+
+void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live)
+{
+    ng_gate_consume(keeper->gate); /* its last denials */
+    if (live->started)
+        record(keeper, live, false);
+    delist(keeper, live);
+    if (live->watch >= 0)
+        ng_loop_remove(keeper->loop, live->watch);
+    /* The cgroup goes first: while it exists, the gate holds. */
+    (void)ng_cgroup_remove(live->path);
+    ng_gate_remove_deployment(keeper->gate, live->cgroup);
+    if (update_levels(keeper) < 0)
+        ng_log(NG_LOG_ERROR, "cannot change the switches in the kernel");
+    ng_supervise_deployment(keeper, live, true);
+    ng_track_forget_deployment(keeper->track, live->kernel.scope);
+    forget_adhoc(keeper, live->kernel.name);
+    free(live->context);
+    ng_live_free(live);
+}
+
+void ng_lives_started(struct ng_keeper *keeper, struct ng_live *live)
+{
+    live->started = true;
+    record(keeper, live, true);
+}
+
+struct adoption {
+    struct ng_keeper *keeper;
+    uint64_t cgroup;
+    char *path;
+};
+
+static int match_path(void *arg, const char *path, uint64_t id)
+{
+    struct adoption *adoption = arg;
+
+    if (id != adoption->cgroup)
+        return 0;
+    adoption->path = strdup(path);
+    return -ECANCELED; /* found */
+}
+
+static int adopt(void *arg, uint64_t cgroup, const struct ng_deployment *kernel)
+{
+    struct ng_keeper *keeper = arg;
+    struct adoption adoption = {.keeper = keeper, .cgroup = cgroup};
+    struct ng_live *live;
+
+    (void)ng_cgroup_walk(keeper->cgroup_root, match_path, &adoption);
+    if (!adoption.path) {
+        ng_gate_remove_deployment(keeper->gate, cgroup); /* it ended while no daemon ran */
+        return 0;
+    }
+    live = ng_live_new(cgroup, kernel, adoption.path);
+    free(adoption.path);
+    if (!live)
+        return -ENOMEM;
+    live->started = true;
+    enlist(keeper, live);
+    return watch_live(keeper, live);
+}
+
+int ng_lives_adopt(struct ng_keeper *keeper, struct ng_error *error)
+{
+    int r = ng_gate_each_deployment(keeper->gate, adopt, keeper);
+    struct ng_live *next;
+
+    for (struct ng_live *live = keeper->lives; r == 0 && live; live = next) {
+        next = live->next;
+        if (!ng_cgroup_populated(live->watch))
+            ng_lives_end(keeper, live);
+    }
+    if (r == 0)
+        r = update_levels(keeper);
+    return r < 0 ? ng_error_set(error, -r, NULL, "cannot take over the deployments: %s", strerror(-r)) : 0;
+}
+
+void ng_lives_follow(struct ng_keeper *keeper)
+{
+    for (struct ng_live *live = keeper->lives; live; live = live->next) {
+        int policy = ng_snapshot_find_scope(keeper->snapshot, live->kernel.policy);
+        struct ng_policy_info info;
+
+        if (policy < 0)
+            continue; /* checked before */
+        ng_snapshot_policy(keeper->snapshot, (unsigned)policy, &info);
+        live->kernel.networks = info.networks;
+        if (!live->kernel.mode_fixed)
+            live->kernel.mode = info.mode;
+        if (ng_gate_update_deployment(keeper->gate, live->cgroup, &live->kernel) < 0)
+            ng_log(NG_LOG_ERROR, "cannot update deployment %s", live->id);
+    }
+}
+
+void ng_lives_event(void *arg, const struct ng_event *event)
+{
+    struct ng_keeper *keeper = arg;
+    struct ng_live *live = ng_lives_by_scope(keeper, event->scope);
+    struct ng_finding finding;
+    json_t *record;
+
+    /* The resolver speaks before it replies, so what it knew of this address is in the channel by now. */
+    if (ng_child_fd(keeper->child) >= 0)
+        (void)ng_child_receive(keeper->child);
+    record = ng_evidence_denial(event, live, keeper->snapshot, keeper->track, &finding);
+    ng_records_add(keeper->records, record, event->time);
+    if (live)
+        ng_live_found(live, &finding, event->flags & NG_EVENT_PROBE);
+    else
+        ng_finding_release(&finding);
+}
