@@ -222,3 +222,48 @@ json_t *ng_change_policies(const struct ng_keeper *keeper)
     }
     return list;
 }
+
+int ng_change_add_adhoc(struct ng_keeper *keeper, const char *name, const char *path, const char *text)
+{
+    struct ng_adhoc *adhoc = calloc(1, sizeof(*adhoc));
+
+    if (!adhoc)
+        return -ENOMEM;
+    (void)snprintf(adhoc->name, sizeof(adhoc->name), "%s", name);
+    adhoc->path = strdup(path);
+    adhoc->text = strdup(text);
+    adhoc->length = strlen(text);
+    adhoc->next = keeper->adhoc;
+    keeper->adhoc = adhoc;
+    if (adhoc->path && adhoc->text)
+        return 0;
+    ng_change_forget_adhoc(keeper, name);
+    return -ENOMEM;
+}
+
+void ng_change_forget_adhoc(struct ng_keeper *keeper, const char *name)
+{
+    for (struct ng_adhoc **at = &keeper->adhoc; *at; at = &(*at)->next) {
+        struct ng_adhoc *adhoc = *at;
+
+        if (strcmp(adhoc->name, name) != 0)
+            continue;
+        *at = adhoc->next;
+        free(adhoc->path);
+        free(adhoc->text);
+        free(adhoc);
+        return;
+    }
+}
+
+void ng_change_free(struct ng_keeper *keeper)
+{
+    while (keeper->changes) {
+        struct ng_change *change = keeper->changes;
+
+        keeper->changes = change->next;
+        free_change(change);
+    }
+    while (keeper->adhoc)
+        ng_change_forget_adhoc(keeper, keeper->adhoc->name);
+}

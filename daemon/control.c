@@ -25,6 +25,7 @@ struct ng_connection {
     bool closing; /* when all is sent */
     bool broken;  /* to be freed at the next safe point */
     void *data;
+    ng_gone_fn gone;
 };
 
 struct ng_control_socket {
@@ -33,7 +34,8 @@ struct ng_control_socket {
     char *path;
     struct ng_connection *list;
     unsigned count;
-    struct ng_control_calls calls;
+    ng_request_fn on_request;
+    void (*closed)(void *arg);
     void *arg;
 };
 
@@ -45,7 +47,8 @@ static void free_connection(struct ng_connection *connection)
     while (*at != connection)
         at = &(*at)->next;
     *at = connection->next;
-    owner->calls.gone(owner->arg, connection);
+    if (connection->gone)
+        connection->gone(owner->arg, connection->data);
     ng_loop_remove(owner->loop, connection->fd);
     (void)ng_close(connection->fd);
     (void)ng_close(connection->peer.pidfd);
@@ -54,6 +57,8 @@ static void free_connection(struct ng_connection *connection)
     free(connection);
     if (owner->count-- == NG_CONNECTIONS_MAX)
         (void)ng_loop_change(owner->loop, owner->fd, EPOLLIN);
+    if (owner->closed)
+        owner->closed(owner->arg);
 }
 
 static void flush(struct ng_connection *connection)
@@ -140,9 +145,20 @@ const struct ng_peer *ng_connection_peer(const struct ng_connection *connection)
     return &connection->peer;
 }
 
-void **ng_connection_data(struct ng_connection *connection)
+void ng_connection_keep(struct ng_connection *connection, void *data, ng_gone_fn gone)
 {
-    return &connection->data;
+    connection->data = data;
+    connection->gone = data ? gone : NULL;
+}
+
+void *ng_connection_kept(const struct ng_connection *connection, ng_gone_fn gone)
+{
+    return connection->gone == gone ? connection->data : NULL;
+}
+
+void ng_control_on_closed(struct ng_control_socket *owner, void (*closed)(void *arg))
+{
+    owner->closed = closed;
 }
 
 static void complete(struct ng_connection *connection, size_t length)
@@ -152,7 +168,7 @@ static void complete(struct ng_connection *connection, size_t length)
 
     connection->asked = true;
     if (json_is_object(request))
-        connection->owner->calls.request(connection->owner->arg, connection, request);
+        connection->owner->on_request(connection->owner->arg, connection, request);
     else
         ng_connection_fail(connection, "the request is no JSON object on one line", NULL);
     json_decref(request);
@@ -275,15 +291,16 @@ static int open_socket(const char *path, const char *group)
     return TAKE_FD(fd);
 }
 
-int ng_control_open(struct ng_loop *loop, const char *path, const char *group, const struct ng_control_calls *calls,
-                    void *arg, struct ng_error *error, struct ng_control_socket **ret_socket)
+int ng_control_open(struct ng_loop *loop, const char *path, const char *group, ng_request_fn on_request, void *arg,
+                    struct ng_error *error, struct ng_control_socket **ret_socket)
 {
     struct ng_control_socket *owner = calloc(1, sizeof(*owner));
     int r;
 
     if (!owner)
         return ng_error_set(error, ENOMEM, NULL, "out of memory");
-    *owner = (struct ng_control_socket){.loop = loop, .fd = -1, .calls = *calls, .arg = arg, .path = strdup(path)};
+    *owner = (struct ng_control_socket){
+        .loop = loop, .fd = -1, .on_request = on_request, .arg = arg, .path = strdup(path)};
     r = owner->path ? open_socket(path, group) : -ENOMEM;
     if (r >= 0) {
         owner->fd = r;
@@ -301,6 +318,7 @@ void ng_control_free(struct ng_control_socket *owner)
 {
     if (!owner)
         return;
+    owner->closed = NULL;
     while (owner->list)
         free_connection(owner->list);
     if (owner->fd >= 0) {

@@ -24,20 +24,24 @@ struct ng_peer {
     gid_t gid;
 };
 
-struct ng_control_calls {
-    void (*request)(void *arg, struct ng_connection *connection, const json_t *request);
-    void (*gone)(void *arg, struct ng_connection *connection); /* it is freed after this */
-};
+/* A request came in on a connection. */
+typedef void (*ng_request_fn)(void *arg, struct ng_connection *connection, const json_t *request);
+/* The connection is gone; data is what was kept with it. */
+typedef void (*ng_gone_fn)(void *arg, void *data);
 
 /* group: who besides root may connect; a group that does not exist leaves root alone. */
-int ng_control_open(struct ng_loop *loop, const char *path, const char *group, const struct ng_control_calls *calls,
-                    void *arg, struct ng_error *error, struct ng_control_socket **ret_socket);
+int ng_control_open(struct ng_loop *loop, const char *path, const char *group, ng_request_fn on_request, void *arg,
+                    struct ng_error *error, struct ng_control_socket **ret_socket);
 void ng_control_free(struct ng_control_socket *socket);
 unsigned ng_control_connections(const struct ng_control_socket *socket);
+/* Called after a connection was closed. */
+void ng_control_on_closed(struct ng_control_socket *socket, void (*closed)(void *arg));
 
 const struct ng_peer *ng_connection_peer(const struct ng_connection *connection);
-/* A slot for what the caller keeps with it. */
-void **ng_connection_data(struct ng_connection *connection);
+/* Keeps data with the connection until it is gone, when gone(arg of the socket, data) is called; NULL keeps nothing. */
+void ng_connection_keep(struct ng_connection *connection, void *data, ng_gone_fn gone);
+/* What was kept with that gone, else NULL. */
+void *ng_connection_kept(const struct ng_connection *connection, ng_gone_fn gone);
 
 /* Queues one line. A reader that is too slow is dropped. */
 void ng_connection_line(struct ng_connection *connection, const char *line);

@@ -28,6 +28,8 @@ struct ng_adhoc {
     size_t length;
 };
 
+#define NG_ENDED_MAX 64
+
 struct ng_keeper {
     struct ng_options options;
     struct ng_config config;
@@ -57,7 +59,10 @@ struct ng_keeper {
     struct ng_adhoc *adhoc;
 
     struct ng_live *lives;
+    struct ng_live *ended;          /* the last NG_ENDED_MAX, newest first: their summaries are asked for */
     bool had_deployment;
+    bool summary_given;
+    int linger;                     /* timer of a private daemon that nobody uses any more */
     struct ng_run *runs;            /* under way */
     uint64_t next_token;
     uint64_t lost_messages;
@@ -69,8 +74,8 @@ int ng_keeper_new(const struct ng_options *options, const struct ng_config *conf
                   struct ng_error *error);
 void ng_keeper_free(struct ng_keeper *keeper);
 int ng_keeper_run(struct ng_keeper *keeper);
-/* A private daemon ends when nothing needs it any more. */
-void ng_keeper_idle(struct ng_keeper *keeper);
+/* A private daemon ends when nothing needs it any more. arg is the keeper. */
+void ng_keeper_idle(void *arg);
 int ng_keeper_set_state(struct ng_keeper *keeper);
 
 /* resolver side (supervise.c): starts the resolver, feeds it, hears it */
@@ -90,10 +95,15 @@ void ng_change_ready(struct ng_keeper *keeper, uint64_t generation, uint32_t err
 /* Sends the snapshot in force, or under way, to a new resolver. */
 void ng_change_resend(struct ng_keeper *keeper);
 int ng_change_first(struct ng_keeper *keeper, struct ng_error *error);
+/* A policy that comes and goes with a deployment; in force from the next change on. */
+int ng_change_add_adhoc(struct ng_keeper *keeper, const char *name, const char *path, const char *text);
+void ng_change_forget_adhoc(struct ng_keeper *keeper, const char *name);
+void ng_change_free(struct ng_keeper *keeper);
 json_t *ng_change_policies(const struct ng_keeper *keeper);
 
 /* deployments (lives.c) */
-struct ng_live *ng_lives_find(struct ng_keeper *keeper, const char *id);
+/* Also those that ended lately. */
+struct ng_live *ng_lives_known(struct ng_keeper *keeper, const char *id);
 struct ng_live *ng_lives_by_cgroup(struct ng_keeper *keeper, uint64_t cgroup);
 struct ng_live *ng_lives_by_scope(struct ng_keeper *keeper, uint32_t scope);
 /* Makes the cgroup below parent (or the root), tags it and watches it. */
@@ -110,12 +120,10 @@ void ng_lives_event(void *arg, const struct ng_event *event);
 
 /* run (run.c) */
 void ng_run_start(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
-void ng_run_gone(struct ng_keeper *keeper, struct ng_connection *connection);
 void ng_run_prewarmed(struct ng_keeper *keeper, uint64_t token);
 
 /* the other commands (commands.c) */
 void ng_commands_request(void *arg, struct ng_connection *connection, const json_t *request);
-void ng_commands_gone(void *arg, struct ng_connection *connection);
 void ng_commands_record(void *arg, const json_t *record, const char *line);
 
 #endif

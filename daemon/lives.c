@@ -11,9 +11,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-struct ng_live *ng_lives_find(struct ng_keeper *keeper, const char *id)
+struct ng_live *ng_lives_known(struct ng_keeper *keeper, const char *id)
 {
     for (struct ng_live *live = keeper->lives; live; live = live->next)
+        if (strcmp(live->id, id) == 0)
+            return live;
+    for (struct ng_live *live = keeper->ended; live; live = live->next)
         if (strcmp(live->id, id) == 0)
             return live;
     return NULL;
@@ -164,18 +167,22 @@ int ng_lives_make(struct ng_keeper *keeper, const struct ng_deployment *kernel, 
     return r;
 }
 
-static void forget_adhoc(struct ng_keeper *keeper, const char *name)
+/* Its summary may be asked for when its last process is gone. */
+static void remember(struct ng_keeper *keeper, struct ng_live *live)
 {
-    for (struct ng_adhoc **at = &keeper->adhoc; *at; at = &(*at)->next) {
-        struct ng_adhoc *adhoc = *at;
+    struct ng_live **at = &keeper->ended;
+    unsigned count = 0;
 
-        if (strcmp(adhoc->name, name) != 0)
-            continue;
-        *at = adhoc->next;
-        free(adhoc->path);
-        free(adhoc->text);
-        free(adhoc);
-        return;
+    free(live->context);
+    live->context = NULL;
+    live->watch = ng_close(live->watch);
+    live->next = keeper->ended;
+    keeper->ended = live;
+    while (*at && count++ < NG_ENDED_MAX)
+        at = &(*at)->next;
+    if (*at) {
+        ng_live_free(*at);
+        *at = NULL;
     }
 }
 
@@ -194,9 +201,8 @@ void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live)
         ng_log(NG_LOG_ERROR, "cannot change the switches in the kernel");
     ng_supervise_deployment(keeper, live, true);
     ng_track_forget_deployment(keeper->track, live->kernel.scope);
-    forget_adhoc(keeper, live->kernel.name);
-    free(live->context);
-    ng_live_free(live);
+    ng_change_forget_adhoc(keeper, live->kernel.name);
+    remember(keeper, live);
 }
 
 void ng_lives_started(struct ng_keeper *keeper, struct ng_live *live)

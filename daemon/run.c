@@ -21,7 +21,8 @@ struct ng_run {
     char tag[NG_TAG_LEN];
     char policy[NG_TAG_LEN];
     uint32_t scope;
-    int mode; /* or -1: the policy's */
+    int mode;   /* or -1: the policy's */
+    bool adhoc; /* the policy came with it */
     json_t *argv;
     struct ng_live *live;
     uint64_t token;
@@ -47,11 +48,13 @@ static void free_run(struct ng_run *run)
 static void fail(struct ng_run *run, const char *text, const char *remedy)
 {
     if (run->connection) {
-        *ng_connection_data(run->connection) = NULL;
+        ng_connection_keep(run->connection, NULL, NULL);
         ng_connection_fail(run->connection, text, remedy);
     }
     if (run->live)
         ng_lives_end(run->keeper, run->live);
+    else if (run->adhoc)
+        ng_change_forget_adhoc(run->keeper, run->policy);
     free_run(run);
 }
 
@@ -67,7 +70,7 @@ static void complete(struct ng_run *run)
     }
     live->argv = json_incref(run->argv);
     ng_lives_started(run->keeper, live);
-    *ng_connection_data(run->connection) = NULL;
+    ng_connection_keep(run->connection, NULL, NULL);
     ng_connection_reply(run->connection, ng_live_json(live));
     free_run(run);
 }
@@ -188,27 +191,14 @@ static void on_changed(void *arg, const struct ng_error *error, const char *warn
         make(run);
 }
 
-/* A policy of its own: it joins the set under a name that nothing else has. */
-static int add_adhoc(struct ng_run *run, const char *text, const char *path)
+/* The peer left before it was answered. */
+static void gone(void *arg, void *data)
 {
-    struct ng_adhoc *adhoc = calloc(1, sizeof(*adhoc));
+    struct ng_run *run = data;
 
-    if (!adhoc)
-        return -ENOMEM;
-    (void)snprintf(adhoc->name, sizeof(adhoc->name), "file-%08x", run->scope & ~NG_SCOPE_DEPLOYMENT);
-    memcpy(run->policy, adhoc->name, sizeof(run->policy));
-    adhoc->path = strdup(path);
-    adhoc->text = strdup(text);
-    adhoc->length = strlen(text);
-    if (!adhoc->path || !adhoc->text) {
-        free(adhoc->path);
-        free(adhoc->text);
-        free(adhoc);
-        return -ENOMEM;
-    }
-    adhoc->next = run->keeper->adhoc;
-    run->keeper->adhoc = adhoc;
-    return 0;
+    ng_change_cancel(arg, run);
+    run->connection = NULL;
+    fail(run, "", NULL);
 }
 
 static uint32_t fresh_scope(struct ng_keeper *keeper)
@@ -264,7 +254,7 @@ void ng_run_start(struct ng_keeper *keeper, struct ng_connection *connection, co
     run->scope = fresh_scope(keeper);
     run->next = keeper->runs;
     keeper->runs = run;
-    *ng_connection_data(connection) = run;
+    ng_connection_keep(connection, run, gone);
     wrong = check_request(request, run);
     if (wrong || (text && strlen(text) > POLICY_TEXT_MAX)) {
         fail(run, wrong ? wrong : "the policy is larger than 1 MiB", NULL);
@@ -274,19 +264,11 @@ void ng_run_start(struct ng_keeper *keeper, struct ng_connection *connection, co
         make(run);
         return;
     }
-    if (add_adhoc(run, text, path ? path : "policy") < 0)
+    /* It joins the set under a name that nothing else has. */
+    (void)snprintf(run->policy, sizeof(run->policy), "file-%08x", run->scope & ~NG_SCOPE_DEPLOYMENT);
+    run->adhoc = ng_change_add_adhoc(keeper, run->policy, path ? path : "policy", text) == 0;
+    if (!run->adhoc)
         fail(run, "out of memory", NULL);
     else
         ng_change_start(keeper, on_changed, run);
-}
-
-void ng_run_gone(struct ng_keeper *keeper, struct ng_connection *connection)
-{
-    struct ng_run *run = *ng_connection_data(connection);
-
-    if (!run)
-        return;
-    ng_change_cancel(keeper, run);
-    run->connection = NULL;
-    fail(run, "", NULL);
 }

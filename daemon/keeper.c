@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Wires the parts of the keeper together, in the order in which each may rely on the ones before. */
+#include "keeper.h"
+
+#include "cgroup.h"
+#include "host.h"
+
+#include <namegate/cleanup.h>
+#include <namegate/clock.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define HEARTBEAT (3 * NG_SECOND)
+#define LINGER (3 * NG_SECOND) /* for whoever started a private daemon to fetch the summary */
+#define FILES_MAX 65536
+
+int ng_keeper_set_state(struct ng_keeper *keeper)
+{
+    keeper->state.heartbeat = ng_now();
+    return ng_gate_set_control(keeper->gate, &keeper->state);
+}
+
+static void on_heartbeat(void *arg, uint32_t events)
+{
+    struct ng_keeper *keeper = arg;
+
+    (void)events;
+    ng_timer_clear(keeper->heartbeat);
+    if (ng_keeper_set_state(keeper) < 0)
+        ng_log(NG_LOG_ERROR, "cannot write the heartbeat: nothing expires until it works again");
+}
+
+static void on_events(void *arg, uint32_t events)
+{
+    struct ng_keeper *keeper = arg;
+
+    (void)events;
+    ng_gate_consume(keeper->gate);
+}
+
+static void hup_done(void *arg, const struct ng_error *error, const char *warnings)
+{
+    struct ng_keeper *keeper = arg;
+
+    if (error)
+        ng_log(NG_LOG_ERROR, "the old policies stay in force:\n%s", error->text);
+    else
+        ng_log(NG_LOG_INFO, "policies reloaded, generation %llu%s%s", (unsigned long long)keeper->state.generation,
+               warnings && *warnings ? "\n" : "", warnings ? warnings : "");
+}
+
+static void on_signal(void *arg, uint32_t events)
+{
+    struct ng_keeper *keeper = arg;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (read(keeper->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGHUP) {
+            ng_change_start(keeper, hup_done, keeper);
+        } else if (info.ssi_signo == SIGCHLD) {
+            if (ng_child_pid(keeper->child) > 0 && waitpid(ng_child_pid(keeper->child), NULL, WNOHANG) > 0)
+                ng_supervise_exited(keeper);
+        } else {
+            keeper->stopping = true;
+            ng_loop_stop(keeper->loop);
+        }
+    }
+}
+
+static void on_linger(void *arg, uint32_t events)
+{
+    struct ng_keeper *keeper = arg;
+
+    (void)events;
+    ng_timer_clear(keeper->linger);
+    ng_loop_remove(keeper->loop, keeper->linger);
+    keeper->linger = ng_close(keeper->linger);
+    keeper->summary_given = true;
+    ng_keeper_idle(keeper);
+}
+
+void ng_keeper_idle(void *arg)
+{
+    struct ng_keeper *keeper = arg;
+
+    if (!keeper->options.private || !keeper->had_deployment || keeper->lives || keeper->runs ||
+        ng_control_connections(keeper->control))
+        return;
+    if (keeper->summary_given) {
+        keeper->stopping = true;
+        ng_loop_stop(keeper->loop);
+        return;
+    }
+    if (keeper->linger >= 0)
+        return;
+    keeper->linger = ng_timer_new(LINGER, 1);
+    if (keeper->linger < 0 || ng_loop_add(keeper->loop, keeper->linger, EPOLLIN, on_linger, keeper) < 0)
+        ng_loop_stop(keeper->loop);
+}
+
+static int make_dir(const char *path, mode_t mode, struct ng_error *error)
+{
+    if (mkdir(path, mode) < 0 && errno != EEXIST)
+        return ng_error_set(error, errno, "make its parent, or choose another directory by option",
+                            "cannot make %s: %m", path);
+    return 0;
+}
+
+static int lock_run_dir(struct ng_keeper *keeper, struct ng_error *error)
+{
+    _cleanup_free_ char *path = NULL;
+    int r = make_dir(keeper->options.run_dir, 0755, error);
+
+    if (r < 0)
+        return r;
+    if (asprintf(&path, "%s/lock", keeper->options.run_dir) < 0)
+        return ng_error_set(error, ENOMEM, NULL, "out of memory");
+    keeper->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (keeper->lock < 0)
+        return ng_error_set(error, errno, NULL, "cannot open %s: %m", path);
+    if (flock(keeper->lock, LOCK_EX | LOCK_NB) < 0)
+        return ng_error_set(error, EBUSY, "end it, or give this one other directories (--run-dir, --pin-root, …)",
+                            "another namegated runs in %s", keeper->options.run_dir);
+    return 0;
+}
+
+static int find_cgroups(struct ng_keeper *keeper, struct ng_error *error)
+{
+    size_t length;
+    int r = ng_cgroup_mount(error, &keeper->cgroup_mount);
+
+    if (r < 0)
+        return r;
+    length = strlen(keeper->cgroup_mount);
+    if (!keeper->options.cgroup_root)
+        r = asprintf(&keeper->cgroup_root, "%s/namegate", keeper->cgroup_mount) < 0 ? -ENOMEM : 0;
+    else
+        r = (keeper->cgroup_root = strdup(keeper->options.cgroup_root)) ? 0 : -ENOMEM;
+    if (r < 0)
+        return ng_error_set(error, ENOMEM, NULL, "out of memory");
+    if (strncmp(keeper->cgroup_root, keeper->cgroup_mount, length) != 0 || keeper->cgroup_root[length] != '/')
+        return ng_error_set(error, EINVAL, "choose a --cgroup-root below it", "%s is not below %s, where cgroup2 is",
+                            keeper->cgroup_root, keeper->cgroup_mount);
+    r = ng_cgroup_make(keeper->cgroup_root);
+    return r < 0 ? ng_error_set(error, -r, NULL, "cannot make %s: %s", keeper->cgroup_root, strerror(-r)) : 0;
+}
+
+static int open_kernel(struct ng_keeper *keeper, struct ng_error *error)
+{
+    int r = ng_gate_open(keeper->options.pin_root, keeper->cgroup_mount, keeper->config.max_destinations,
+                         ng_lives_event, keeper, error, &keeper->gate);
+
+    if (r < 0)
+        return r;
+    keeper->state = ng_gate_control(keeper->gate);
+    if (ng_gate_adopted(keeper->gate))
+        ng_log(NG_LOG_INFO, "took over the gate pinned in %s", keeper->options.pin_root);
+    r = ng_listeners_open(&keeper->config, &keeper->state, error, &keeper->listeners);
+    if (r < 0)
+        return r;
+    r = ng_keeper_set_state(keeper);
+    return r < 0 ? ng_error_set(error, -r, NULL, "cannot set the switches in the kernel: %s", strerror(-r)) : 0;
+}
+
+static int open_loop(struct ng_keeper *keeper, struct ng_error *error)
+{
+    struct rlimit files = {FILES_MAX, FILES_MAX};
+    sigset_t signals;
+    int r;
+
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)sigaddset(&signals, SIGCHLD);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return ng_error_set(error, errno, NULL, "cannot block signals: %m");
+    keeper->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    keeper->heartbeat = ng_timer_new(HEARTBEAT, 0);
+    r = ng_loop_new(&keeper->loop);
+    if (r == 0)
+        r = ng_loop_add(keeper->loop, keeper->signals, EPOLLIN, on_signal, keeper);
+    if (r == 0)
+        r = ng_loop_add(keeper->loop, keeper->heartbeat, EPOLLIN, on_heartbeat, keeper);
+    return r < 0 ? ng_error_set(error, -r, NULL, "cannot make the event loop: %s", strerror(-r)) : 0;
+}
+
+static int open_evidence(struct ng_keeper *keeper, struct ng_error *error)
+{
+    int r = make_dir(keeper->options.state_dir, 0700, error);
+
+    if (r == 0)
+        r = ng_records_open(keeper->options.state_dir, ng_commands_record, keeper, error, &keeper->records);
+    if (r == 0 && ng_track_new(&keeper->track) < 0)
+        r = ng_error_set(error, ENOMEM, NULL, "out of memory");
+    return r;
+}
+
+static int open_policies(struct ng_keeper *keeper, struct ng_error *error)
+{
+    int r = ng_child_new(keeper->config.user, ng_supervise_message, keeper, error, &keeper->child);
+
+    if (r == 0)
+        r = ng_lives_adopt(keeper, error);
+    if (r == 0)
+        r = ng_supervise_start(keeper, error);
+    if (r == 0)
+        r = ng_change_first(keeper, error);
+    return r;
+}
+
+static int open_control(struct ng_keeper *keeper, struct ng_error *error)
+{
+    _cleanup_free_ char *path = NULL;
+    int r = ng_loop_add(keeper->loop, ng_gate_events_fd(keeper->gate), EPOLLIN, on_events, keeper);
+
+    if (r < 0)
+        return ng_error_set(error, -r, NULL, "cannot watch events: %s", strerror(-r));
+    if (asprintf(&path, "%s/control.sock", keeper->options.run_dir) < 0)
+        return ng_error_set(error, ENOMEM, NULL, "out of memory");
+    r = ng_control_open(keeper->loop, path, keeper->config.group, ng_commands_request, keeper, error,
+                        &keeper->control);
+    if (r == 0)
+        ng_control_on_closed(keeper->control, ng_keeper_idle);
+    return r;
+}
+
+int ng_keeper_new(const struct ng_options *options, const struct ng_config *config, struct ng_keeper **ret_keeper,
+                  struct ng_error *error)
+{
+    struct ng_keeper *keeper = calloc(1, sizeof(*keeper));
+    int r;
+
+    if (!keeper)
+        return ng_error_set(error, ENOMEM, NULL, "out of memory");
+    keeper->options = *options;
+    keeper->config = *config;
+    keeper->lock = keeper->signals = keeper->heartbeat = keeper->restart = keeper->linger = -1;
+    keeper->snapshot_fd = -1;
+    keeper->ready_fd = options->ready_fd;
+    keeper->started_at = ng_now();
+    r = ng_host_check(options->pin_root, error);
+    if (r == 0)
+        r = ng_host_check_upstreams(config, error);
+    if (r == 0)
+        r = find_cgroups(keeper, error);
+    if (r == 0)
+        r = lock_run_dir(keeper, error);
+    if (r == 0)
+        r = open_loop(keeper, error);
+    if (r == 0)
+        r = open_evidence(keeper, error);
+    if (r == 0)
+        r = open_kernel(keeper, error);
+    if (r == 0)
+        r = open_policies(keeper, error);
+    if (r == 0)
+        r = open_control(keeper, error);
+    if (r < 0) {
+        ng_keeper_free(keeper);
+        return r;
+    }
+    *ret_keeper = keeper;
+    return 0;
+}
+
+/* What nobody needs any more goes; what a deployment still stands under stays pinned. */
+static void leave(struct ng_keeper *keeper)
+{
+    if (keeper->lives) {
+        ng_log(NG_LOG_INFO, "deployments still run: the gate stays in force without a resolver until namegated is "
+                            "started again");
+        return;
+    }
+    if (keeper->gate)
+        (void)ng_gate_remove(keeper->gate);
+    if (keeper->cgroup_root)
+        (void)ng_cgroup_remove(keeper->cgroup_root);
+}
+
+static void remove_run_dir(struct ng_keeper *keeper)
+{
+    _cleanup_free_ char *path = NULL;
+
+    if (keeper->lock < 0 || asprintf(&path, "%s/lock", keeper->options.run_dir) < 0)
+        return;
+    (void)unlink(path);
+    if (keeper->options.private)
+        (void)rmdir(keeper->options.run_dir);
+}
+
+static void free_lives(struct ng_live *list)
+{
+    while (list) {
+        struct ng_live *next = list->next;
+
+        free(list->context);
+        ng_live_free(list);
+        list = next;
+    }
+}
+
+void ng_keeper_free(struct ng_keeper *keeper)
+{
+    if (!keeper)
+        return;
+    keeper->stopping = true;
+    ng_control_free(keeper->control);
+    ng_change_free(keeper);
+    ng_child_free(keeper->child);
+    leave(keeper);
+    remove_run_dir(keeper);
+    free_lives(keeper->lives);
+    free_lives(keeper->ended);
+    ng_gate_free(keeper->gate);
+    ng_records_free(keeper->records);
+    ng_track_free(keeper->track);
+    ng_listeners_close(&keeper->listeners);
+    ng_snapshot_free(keeper->snapshot);
+    (void)ng_close(keeper->snapshot_fd);
+    ng_loop_free(keeper->loop);
+    (void)ng_close(keeper->signals);
+    (void)ng_close(keeper->heartbeat);
+    (void)ng_close(keeper->restart);
+    (void)ng_close(keeper->linger);
+    (void)ng_close(keeper->lock);
+    free(keeper->cgroup_mount);
+    free(keeper->cgroup_root);
+    free(keeper);
+}
+
+int ng_keeper_run(struct ng_keeper *keeper)
+{
+    static const char ready[] = "READY\n";
+
+    if (keeper->ready_fd >= 0) {
+        if (write(keeper->ready_fd, ready, sizeof(ready) - 1) < 0)
+            ng_log(NG_LOG_WARNING, "cannot say READY: %m, ignoring");
+        keeper->ready_fd = ng_close(keeper->ready_fd);
+    }
+    ng_log(NG_LOG_INFO, "the gate is in force");
+    return ng_loop_run(keeper->loop);
+}
