@@ -25,12 +25,11 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototy
 OPT ?= -O2 -g
 SANFLAGS_address = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANFLAGS_thread = -fsanitize=thread -fno-omit-frame-pointer
-SANFLAGS_coverage = --coverage -O0
+SANFLAGS_coverage = --coverage
 ALLCFLAGS = -std=gnu11 $(OPT) $(WARN) -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN),0,2) -fstack-protector-strong -fPIE \
 	-DNG_VERSION='"$(VERSION)"' -DNG_SBINDIR='"$(PREFIX)/sbin"' -DNG_SYSCONFDIR='"$(SYSCONFDIR)"' \
 	-Iinclude -isystem $(B)/gen $(SANFLAGS_$(SAN)) $(CFLAGS)
 ALLLDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS_$(SAN)) $(LDFLAGS)
-LIBS_policy =
 LIBS_resolver = -lcares -lldns
 LIBS_daemon = -lbpf -lelf -lz -ljansson
 LIBS_cli = -ljansson
@@ -44,6 +43,9 @@ POLICY_OBJECTS = $(call objects,policy) $(B)/gen/parse.o $(B)/gen/lex.o
 RESOLVER_OBJECTS = $(call objects,resolver)
 DAEMON_OBJECTS = $(call objects,daemon)
 CLI_OBJECTS = $(call objects,cli)
+POLICY_SOURCES = $(wildcard policy/*.c)
+RESOLVER_SOURCES = $(wildcard resolver/*.c)
+FUZZERS = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 MANPAGES = $(patsubst docs/%.scd,$(B)/man/%,$(wildcard docs/*.scd))
 
@@ -65,7 +67,7 @@ help:
 	@echo 'make clean      remove $(B)'
 	@echo 'Variables: V=1 shows commands, SAN=address|thread builds with sanitizers, CC=clang'
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/gen -name '*.d' 2>/dev/null)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -98,22 +100,109 @@ $(call objects,daemon) $(B)/obj/daemon/main.o: $(B)/gen/gate.skel.h
 # --- programs
 $(B)/namegated: $(B)/obj/daemon/main.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS)
 	$(if $(V),,@echo '  LD   $@')
-	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_daemon) $(LIBS_resolver) $(LIBS_policy) -o $@
+	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_daemon) $(LIBS_resolver) -o $@
 $(B)/namegate: $(B)/obj/cli/main.o $(CLI_OBJECTS) $(POLICY_OBJECTS)
 	$(if $(V),,@echo '  LD   $@')
-	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_cli) $(LIBS_policy) -o $@
+	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_cli) -o $@
 
 $(B)/man/%: docs/%.scd
 	@mkdir -p $(@D)
 	$(Q)scdoc < $< > $@
 
 # --- tests
-$(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS) \
-		$(if $(wildcard tests/unit/support.c),$(B)/obj/tests/unit/support.o)
+$(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS) $(CLI_OBJECTS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALLLDFLAGS) $^ -lcmocka $(LIBS_daemon) $(LIBS_resolver) $(LIBS_policy) -o $@
+	$(Q)$(CC) $(ALLLDFLAGS) $^ -lcmocka $(LIBS_daemon) $(LIBS_resolver) -o $@
+$(B)/tests/replay: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/replay/*.c)) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_resolver) -lbpf -o $@
+$(B)/fuzz/%: tests/fuzz/%.c $(POLICY_SOURCES) $(RESOLVER_SOURCES) $(B)/gen/parse.c $(B)/gen/lex.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  FUZZ $@')
+	$(Q)$(CLANG) -std=gnu11 -O1 -g -D_GNU_SOURCE -Iinclude -isystem $(B)/gen -Ipolicy -Wno-everything \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $^ $(LIBS_resolver) -lbpf -o $@
+
+# Unit tests, replay and the fuzz seeds, as they are built now (see SAN).
+unit: $(UNIT_TESTS) $(if $(wildcard tests/replay/*.c),$(B)/tests/replay)
+	$(Q)for test in $(UNIT_TESTS); do "$$test" > $(B)/tests/log 2>&1 || { cat $(B)/tests/log; echo "FAIL $$test"; exit 1; }; \
+		grep -h PASSED $(B)/tests/log | tail -n 1 | sed "s|^|$$(basename $$test) |"; done
+	$(Q)$(B)/tests/replay tests/replay/*.rpl
+
+check:
+	$(Q)$(MAKE) --no-print-directory SAN=address unit
+	$(Q)$(MAKE) --no-print-directory fuzz-seeds
+
+check-thread:
+	$(Q)$(MAKE) --no-print-directory SAN=thread unit
+
+check-system: all
+	$(Q)NG_REQUIRE_ALL=1 B=$(abspath $(B)) tests/system/run
+
+fuzz-seeds: $(FUZZERS)
+	$(Q)for f in $(FUZZERS); do n=$$(basename $$f); $$f -runs=0 tests/fuzz/seeds/$${n#fuzz_} 2> $(B)/fuzz/log || \
+		{ tail -n 30 $(B)/fuzz/log; exit 1; }; echo "seeds of $$n hold"; done
+
+FUZZ_SECONDS ?= 10
+fuzz: $(FUZZERS)
+	$(Q)for f in $(FUZZERS); do n=$$(basename $$f); mkdir -p $(B)/fuzz/corpus/$$n; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus/$$n \
+		tests/fuzz/seeds/$${n#fuzz_} 2> $(B)/fuzz/log || { tail -n 30 $(B)/fuzz/log; exit 1; }; \
+		echo "$$n: $$(tail -n 1 $(B)/fuzz/log)"; done
+
+lint:
+	$(Q)for h in include/namegate/*.h policy/*.h resolver/*.h daemon/*.h cli/*.h bpf/decide.h; do \
+		$(CC) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Iinclude -fsyntax-only -x c $$h || exit 1; done
+	$(Q)shellcheck -x $$(git ls-files '*.sh' .ci/run tests/system/run) && echo 'lint holds'
+
+coverage:
+	$(Q)$(MAKE) --no-print-directory SAN=coverage OPT=-O0 unit
+	$(Q)lcov -q --capture --directory build/san-coverage --output-file build/coverage.info --rc lcov_branch_coverage=0
+	$(Q)lcov -q --extract build/coverage.info '*/policy/*' '*/resolver/*' '*/bpf/decide.h' -o build/coverage.info
+	$(Q)lcov --list build/coverage.info
+
+test:
+	$(Q)$(MAKE) --no-print-directory deps
+	$(Q)$(MAKE) --no-print-directory -j2 all
+	$(Q)$(MAKE) --no-print-directory lint
+	$(Q)$(MAKE) --no-print-directory -j2 check
+	$(Q)$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
+	$(Q)$(MAKE) --no-print-directory check-system
+
+demo:
+	$(Q)$(MAKE) --no-print-directory deps
+	$(Q)$(MAKE) --no-print-directory -j2 all
+	$(Q)B=$(abspath $(B)) tests/demo/demo.sh
+
+bench: all
+	$(Q)B=$(abspath $(B)) tests/bench/bench.sh
+
+# Asks dpkg first, so that nothing is downloaded, and no network needed, where all is there.
+deps:
+	$(Q)missing=$$(for p in $(BUILD_PACKAGES) $(TEST_PACKAGES); do \
+		dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'install ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; fi
+
+# --- installation
+MAN = $(DESTDIR)$(PREFIX)/share/man
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 \
+		$(DESTDIR)$(SYSCONFDIR)/namegate/policies $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 $(B)/namegated $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 $(B)/namegate $(DESTDIR)$(PREFIX)/bin/
+	for n in 1 5 8; do install -m 644 $(B)/man/*.$$n $(MAN)/man$$n/ || exit 1; done
+	for f in namegate.conf policies/deploy.policy; do \
+		test -e $(DESTDIR)$(SYSCONFDIR)/namegate/$$f || install -m 644 conf/$$f $(DESTDIR)$(SYSCONFDIR)/namegate/$$f; done
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' conf/namegated.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/namegated.service
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/namegated $(DESTDIR)$(PREFIX)/bin/namegate \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/namegated.service \
+		$(MAN)/man1/namegate.1 $(MAN)/man5/namegate.conf.5 $(MAN)/man5/namegate.policy.5 $(MAN)/man8/namegated.8
 
 clean:
 	rm -rf $(B)
 
-.PHONY: all help clean
+.PHONY: all help unit check check-thread check-system fuzz-seeds fuzz lint coverage test demo bench deps install \
+	uninstall clean
