@@ -76,17 +76,23 @@ __u32 profile_verdict(__u64 id, __u32 proto, __u32 port)
     return ng_profile_verdict(profile, (__u8)proto, (__u16)port);
 }
 
-static __always_inline void names_facts(struct ng_facts *facts, const struct question *question, __u32 scope,
-                                        __u64 started_at, const struct ng_control *state)
+#define NAMES_DENIED 1u
+#define NAMES_ALLOWED 2u
+
+/* What the names of an address say, as NAMES_* bits. Global, so that the verifier proves it once. */
+__u32 names_verdict(struct question *question, __u32 scope, __u64 started_at, __u64 heartbeat)
 {
     struct ng_destination_key key = {.scope = scope};
     struct ng_destination *destination;
+    __u32 bits = 0;
     __u64 now;
 
+    if (!question)
+        return NAMES_DENIED;
     __builtin_memcpy(key.address, question->address, sizeof(key.address));
     destination = bpf_map_lookup_elem(&destinations, &key);
     if (!destination)
-        return;
+        return 0;
     now = bpf_ktime_get_boot_ns();
     for (int i = 0; i < NG_CLAIMS_MAX; i++) {
         struct ng_claim *claim = &destination->claim[i];
@@ -95,13 +101,24 @@ static __always_inline void names_facts(struct ng_facts *facts, const struct que
         if (claim->profile == NG_PROFILE_NONE)
             break;
         verdict = (__u8)profile_verdict(claim->profile, question->proto, question->port);
-        if (!ng_claim_in_force(claim->expires_at, verdict, started_at, now, state->heartbeat))
+        if (!ng_claim_in_force(claim->expires_at, verdict, started_at, now, heartbeat))
             continue;
         if (verdict == NG_VERDICT_DENY)
-            facts->name_denied = 1;
+            bits |= NAMES_DENIED;
         else if (verdict == NG_VERDICT_ALLOW && claim->allow)
-            facts->name_allowed = 1;
+            bits |= NAMES_ALLOWED;
     }
+    return bits;
+}
+
+static __always_inline void names_facts(struct ng_facts *facts, struct question *question,
+                                        const struct ng_deployment *deployment, const struct ng_control *state)
+{
+    __u32 bits = names_verdict(question, deployment->policy, deployment->started_at, state->heartbeat);
+
+    bits |= names_verdict(question, deployment->scope, deployment->started_at, state->heartbeat);
+    facts->name_denied = bits & NAMES_DENIED ? 1 : 0;
+    facts->name_allowed = bits & NAMES_ALLOWED ? 1 : 0;
 }
 
 static __always_inline void networks_facts(struct ng_facts *facts, const struct question *question, __u32 policy)
@@ -138,8 +155,7 @@ __u64 judge(struct ng_deployment *deployment, struct question *question)
         facts.dns = question->resumed;
     } else {
         facts.dns = question->port == NG_DNS_PORT && question->hook <= NG_HOOK_SENDMSG6;
-        names_facts(&facts, question, deployment->policy, deployment->started_at, state);
-        names_facts(&facts, question, deployment->scope, deployment->started_at, state);
+        names_facts(&facts, question, deployment, state);
         if (deployment->networks)
             networks_facts(&facts, question, deployment->policy);
     }
