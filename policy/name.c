@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "name.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c;
+}
+
+static bool plain(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+int ng_name_from_text(const char *text, size_t length, struct ng_name *ret_name)
+{
+    struct ng_name name = {0};
+    size_t used = 0, label = 0; /* label: where the length of the label being read stands */
+
+    if (length > 0 && text[length - 1] == '.')
+        length--;
+    if (length == 0)
+        return -EINVAL;
+    for (size_t i = 0; i <= length; i++) {
+        uint8_t c = i < length ? lower((uint8_t)text[i]) : '.';
+
+        if (c >= 0x80)
+            return -EILSEQ;
+        if (c == '.') {
+            if (used == label)
+                return -EINVAL;
+            name.wire[label] = (uint8_t)(used - label);
+            label = ++used;
+            continue;
+        }
+        if (!plain(c))
+            return -EINVAL;
+        if (used - label == 63 || used + 2 >= NG_NAME_MAX)
+            return -ENAMETOOLONG;
+        name.wire[++used] = c;
+    }
+    name.length = (uint8_t)(used + 1);
+    *ret_name = name;
+    return 0;
+}
+
+int ng_name_from_wire(const uint8_t *wire, size_t size, struct ng_name *ret_name)
+{
+    struct ng_name name = {0};
+    size_t at = 0;
+
+    for (;;) {
+        uint8_t label;
+
+        if (at >= size || at >= NG_NAME_MAX)
+            return -EBADMSG;
+        label = wire[at];
+        if (label > 63 || at + 1 + label > size || at + 1 + label > NG_NAME_MAX)
+            return -EBADMSG;
+        name.wire[at++] = label;
+        if (label == 0)
+            break;
+        for (uint8_t i = 0; i < label; i++, at++)
+            name.wire[at] = lower(wire[at]);
+    }
+    name.length = (uint8_t)at;
+    *ret_name = name;
+    return (int)at;
+}
+
+char *ng_name_to_text(const struct ng_name *name, char *text)
+{
+    char *out = text;
+
+    for (size_t at = 0; at < name->length && name->wire[at]; at += 1U + name->wire[at]) {
+        if (at > 0)
+            *out++ = '.';
+        for (size_t i = 1; i <= name->wire[at]; i++) {
+            uint8_t c = name->wire[at + i];
+
+            if (plain(lower(c)))
+                *out++ = (char)c;
+            else
+                out += sprintf(out, "\\%03u", c);
+        }
+    }
+    if (out == text)
+        *out++ = '.';
+    *out = '\0';
+    return text;
+}
+
+bool ng_name_equal(const struct ng_name *a, const struct ng_name *b)
+{
+    return a->length == b->length && memcmp(a->wire, b->wire, a->length) == 0;
+}
+
+bool ng_name_below(const struct ng_name *name, const struct ng_name *apex)
+{
+    size_t at = 0;
+
+    if (name->length <= apex->length)
+        return false;
+    while (at < (size_t)(name->length - apex->length))
+        at += 1U + name->wire[at];
+    return at == (size_t)(name->length - apex->length) && memcmp(name->wire + at, apex->wire, apex->length) == 0;
+}
+
+unsigned ng_name_labels(const struct ng_name *name)
+{
+    unsigned labels = 0;
+
+    for (size_t at = 0; at < name->length && name->wire[at]; at += 1U + name->wire[at])
+        labels++;
+    return labels;
+}
+
+/* Folded 128-bit multiplication: every bit of both factors reaches the result, and without the key nobody can choose
+ * names that collide. */
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint64_t ng_name_hash(const struct ng_name *name, uint64_t key)
+{
+    uint64_t hash = key ^ 0x9e3779b97f4a7c15ULL;
+    size_t at = 0;
+
+    for (; at < name->length; at += 8) {
+        size_t rest = (size_t)name->length - at;
+        uint64_t word = 0;
+
+        memcpy(&word, name->wire + at, rest < 8 ? rest : 8);
+        hash = fold(hash ^ word, key ^ 0xe7037ed1a0b428dbULL);
+    }
+    return fold(hash ^ name->length, key ^ 0x8ebc6af09c88c6e3ULL);
+}
