@@ -80,7 +80,7 @@ $(B)/gen/parse.c: policy/parse.y
 	$(Q)bison -Werror -o $@ --defines=$(B)/gen/parse.h $<
 $(B)/gen/parse.h: $(B)/gen/parse.c
 $(B)/gen/lex.c: policy/lex.l $(B)/gen/parse.h
-	$(Q)flex -o $@ --header-file=$(B)/gen/lex.h $<
+	$(Q)flex -o $@ $<
 $(B)/gen/%.o: $(B)/gen/%.c $(B)/gen/parse.h
 	$(Q)$(CC) $(ALLCFLAGS) -Ipolicy -Wno-conversion -Wno-sign-conversion -Wno-unused -Wno-shadow -Wno-cast-qual \
 		-Wno-missing-prototypes -MMD -MP -c $< -o $@

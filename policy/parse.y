@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The grammar of namegate.policy(5). After an error it goes on at the next statement, so that one run shows all. */
+%code requires {
+#include "parser.h"
+}
+
+%define api.pure full
+%define api.prefix {ng_parse_}
+%define api.location.type {struct ng_location}
+%define parse.error custom
+%define parse.lac full
+%locations
+%param {void *scanner}
+%parse-param {struct ng_parser *parser}
+
+%code {
+#include "nearest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int ng_parse_lex(NG_PARSE_STYPE *value, NG_PARSE_LTYPE *location, void *scanner);
+static void ng_parse_error(struct ng_location *location, void *scanner, struct ng_parser *parser, const char *text);
+}
+
+%token POLICY "policy" MODE "mode" DENY "deny" ALLOW "allow" PORT "port" PROTO "proto" REASON "reason"
+%token INSTEAD "instead" WORD STRING NUMBERS PORT_COMMA
+
+%initial-action { @$ = parser->next; }
+
+%%
+
+file: %empty
+    | file policy
+    | file error
+    ;
+
+policy: "policy" WORD { ng_parser_policy(parser, &@WORD); } '{' statements '}'
+    ;
+
+statements: %empty
+    | statements statement
+    ;
+
+statement: "mode" WORD { ng_parser_mode(parser, &@WORD); }
+    | verdict destinations options
+    | error
+    ;
+
+verdict: "deny" { ng_parser_rule(parser, NG_VERDICT_DENY); }
+    | "allow" { ng_parser_rule(parser, NG_VERDICT_ALLOW); }
+    ;
+
+destinations: destination
+    | destinations ',' destination
+    ;
+
+destination: WORD restrictions { ng_parser_destination(parser, &@WORD, false); }
+    | STRING restrictions { ng_parser_destination(parser, &@STRING, true); }
+    ;
+
+restrictions: %empty
+    | restrictions "port" { ng_parser_ports_begin(parser, &@2); } ports
+    | restrictions "proto" WORD { ng_parser_proto(parser, &@WORD); }
+    ;
+
+ports: NUMBERS { ng_parser_ports(parser, &@NUMBERS); }
+    | ports PORT_COMMA NUMBERS { ng_parser_ports(parser, &@NUMBERS); }
+    ;
+
+options: %empty
+    | '{' option_list '}'
+    ;
+
+option_list: %empty
+    | option_list option
+    ;
+
+option: "reason" STRING { ng_parser_option(parser, true, &@1, &@STRING); }
+    | "instead" STRING { ng_parser_option(parser, false, &@1, &@STRING); }
+    | error
+    ;
+
+%%
+
+static const char *describe(yysymbol_kind_t symbol)
+{
+    switch (symbol) {
+    case YYSYMBOL_WORD:
+        return "a name";
+    case YYSYMBOL_STRING:
+        return "a text in double quotes";
+    case YYSYMBOL_NUMBERS:
+        return "a port";
+    case YYSYMBOL_YYEOF:
+        return "the end of the file";
+    case YYSYMBOL_PORT_COMMA:
+        return "','";
+    default:
+        return yysymbol_name(symbol);
+    }
+}
+
+/* Lists what could stand here; keywords also as words for ng_nearest(). */
+static void list(const yysymbol_kind_t *expected, int count, char *text, size_t size, const char **words)
+{
+    size_t used = 0;
+
+    for (int i = 0; i < count && used < size; i++) {
+        const char *what = describe(expected[i]);
+        bool keyword = what[0] >= 'a' && what[0] <= 'z' && !strchr(what, ' ');
+
+        if (keyword)
+            *words++ = what;
+        used += (size_t)snprintf(text + used, size - used, keyword ? "%s'%s'" : "%s%s",
+                                 i == 0 ? "" : i == count - 1 ? " or " : ", ", what);
+    }
+    *words = NULL;
+}
+
+static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, struct ng_parser *parser)
+{
+    enum { EXPECTED_MAX = 12 };
+    const struct ng_location *location = yypcontext_location(context);
+    yysymbol_kind_t token = yypcontext_token(context), expected[EXPECTED_MAX];
+    int count = yypcontext_expected_tokens(context, expected, EXPECTED_MAX);
+    const char *words[EXPECTED_MAX + 1], *near;
+    const char *at = parser->ast->text + location->offset;
+    char wanted[400], remedy[80];
+    int shown = location->length > 60 ? 60 : (int)location->length;
+    bool quoted = false;
+
+    (void)scanner;
+    if (count < 0)
+        return count;
+    list(expected, count, wanted, sizeof(wanted), words);
+    for (int i = 0; i < count; i++)
+        quoted |= expected[i] == YYSYMBOL_STRING;
+    near = token == YYSYMBOL_WORD ? ng_nearest(at, location->length, words) : NULL;
+    *remedy = '\0';
+    if (near)
+        (void)snprintf(remedy, sizeof(remedy), "did you mean '%s'?", near);
+    else if (quoted && shown > 0 && strchr("abcdefghijklmnopqrstuvwxyz", *at))
+        (void)snprintf(remedy, sizeof(remedy), "in quotes it would be one: \"%.*s\"", shown, at);
+    if (token == YYSYMBOL_YYEOF)
+        ng_parser_error(parser, location, NULL, "the file ends here, expected %s", wanted);
+    else
+        ng_parser_error(parser, location, *remedy ? remedy : NULL, "unexpected '%.*s', expected %s", shown, at,
+                        wanted);
+    return 0;
+}
+
+/* Only "memory exhausted" comes here: a text nested or recovering beyond the parser's stack. */
+static void ng_parse_error(struct ng_location *location, void *scanner, struct ng_parser *parser, const char *text)
+{
+    (void)scanner;
+    ng_parser_error(parser, location, NULL, "%s", text);
+}
