@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The sub-commands. Each gets the common options as they stood before its name, and its own words with a first one that
+ * says who speaks in messages ("namegate run"); each returns the exit status. */
+#ifndef NAMEGATE_CLI_COMMANDS_H
+#define NAMEGATE_CLI_COMMANDS_H
+
+#include "options.h"
+
+int ng_cli_run(struct ng_cli *cli, int argc, char **argv);
+int ng_cli_status(struct ng_cli *cli, int argc, char **argv);
+int ng_cli_list(struct ng_cli *cli, int argc, char **argv);
+int ng_cli_names(struct ng_cli *cli, int argc, char **argv);
+int ng_cli_events(struct ng_cli *cli, int argc, char **argv);
+int ng_cli_policy(struct ng_cli *cli, int argc, char **argv);
+
+#endif

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Anything in a record may come from strangers (names, arguments, comm): every text goes out through ng_cli_put(). */
+#include "format.h"
+
+#include "client.h"
+#include "table.h"
+
+#include <string.h>
+
+void ng_cli_format_list(FILE *out, const json_t *list)
+{
+    size_t i;
+    const json_t *item;
+
+    json_array_foreach(list, i, item)
+    {
+        (void)fputs(i ? ", " : "", out);
+        ng_cli_put(out, json_string_value(item));
+    }
+}
+
+void ng_cli_format_duration(FILE *out, long long seconds)
+{
+    static const struct {
+        long long seconds;
+        char letter;
+    } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+    unsigned first = 0;
+
+    while (first < 3 && seconds < units[first].seconds)
+        first++;
+    (void)fprintf(out, "%lld%c", seconds / units[first].seconds, units[first].letter);
+    if (first < 3 && seconds % units[first].seconds / units[first + 1].seconds)
+        (void)fprintf(out, " %lld%c", seconds % units[first].seconds / units[first + 1].seconds,
+                      units[first + 1].letter);
+}
+
+/* HOST:PORT/PROTO, with brackets for an IPv6 address; no port where there is none (ICMP). */
+static void put_destination(FILE *out, const char *host, const json_t *object)
+{
+    long long port = ng_cli_integer(object, "port");
+    bool brackets = strchr(host, ':') != NULL;
+
+    (void)fputs(brackets ? "[" : "", out);
+    ng_cli_put(out, host);
+    (void)fputs(brackets ? "]" : "", out);
+    if (port)
+        (void)fprintf(out, ":%lld", port);
+    (void)fputc('/', out);
+    ng_cli_put(out, ng_cli_string(object, "proto"));
+}
+
+static void put_process(FILE *out, const json_t *process)
+{
+    ng_cli_put(out, ng_cli_string(process, "comm"));
+    (void)fprintf(out, "[%lld]", ng_cli_integer(process, "pid"));
+}
+
+static void put_head(FILE *out, const json_t *record, enum ng_cli_colour colour, const char *word)
+{
+    _cleanup_free_ char *time = strndup(ng_cli_string(record, "time"), strlen("2024-01-31T12:00:00"));
+
+    ng_cli_put_colour(out, NG_CLI_FAINT, time);
+    (void)fputs("Z ", out);
+    ng_cli_put_colour(out, colour, word);
+    (void)fputc(' ', out);
+}
+
+static void put_advice(FILE *out, const json_t *object)
+{
+    const char *reason = ng_cli_string(object, "reason"), *instead = ng_cli_string(object, "instead");
+
+    ng_cli_put(out, reason);
+    if (*instead) {
+        (void)fputs(*reason ? "; instead: " : "instead: ", out);
+        ng_cli_put(out, instead);
+    }
+}
+
+/* By name where the name is why, by address where the address is, with the other one in parentheses. */
+static void put_what(FILE *out, const json_t *record)
+{
+    const char *evidence = ng_cli_string(record, "evidence"), *address = ng_cli_string(record, "address");
+    const char *name = ng_cli_string(json_array_get(json_object_get(record, "names"), 0), "name");
+    bool by_address = strcmp(evidence, "address") == 0 || strcmp(evidence, "network") == 0;
+
+    put_destination(out, *name && !by_address ? name : address, record);
+    if (!*name)
+        return;
+    (void)fputs(" (", out);
+    ng_cli_put(out, by_address ? name : address);
+    (void)fputc(')', out);
+}
+
+static void put_who(FILE *out, const json_t *record)
+{
+    const json_t *ancestor;
+    size_t i;
+
+    put_process(out, record);
+    json_array_foreach(json_object_get(record, "ancestors"), i, ancestor)
+    {
+        (void)fputs(" < ", out);
+        put_process(out, ancestor);
+    }
+}
+
+static void put_rule(FILE *out, const json_t *rule)
+{
+    if (!json_is_object(rule))
+        return;
+    ng_cli_put(out, ng_cli_string(rule, "file"));
+    (void)fprintf(out, ":%lld: ", ng_cli_integer(rule, "line"));
+    ng_cli_put(out, ng_cli_string(rule, "pattern"));
+    (void)fputs("  ", out);
+}
+
+static void format_denial(FILE *out, const json_t *record)
+{
+    bool would = strcmp(ng_cli_string(record, "verdict"), "would-deny") == 0;
+
+    put_head(out, record, would ? NG_CLI_WARN : NG_CLI_BAD, would ? "would be denied" : "denied");
+    put_what(out, record);
+    (void)fputs("  to ", out);
+    ng_cli_put(out, ng_cli_string(record, "deployment"));
+    if (json_is_true(json_object_get(record, "probe")))
+        (void)fputs("  (probe)", out);
+    (void)fputs("\n    by ", out);
+    put_who(out, record);
+    (void)fputs("\n    ", out);
+    put_rule(out, json_object_get(record, "rule"));
+    put_advice(out, record);
+    (void)fputc('\n', out);
+}
+
+static void format_resolution(FILE *out, const json_t *record)
+{
+    const json_t *chain = json_object_get(record, "chain"), *asker = json_object_get(record, "asked_by");
+    const char *deployment = ng_cli_string(record, "deployment");
+
+    put_head(out, record, NG_CLI_PLAIN, "resolved");
+    ng_cli_put(out, ng_cli_string(record, "name"));
+    for (size_t i = 1; i < json_array_size(chain); i++) {
+        (void)fputs(" -> ", out);
+        ng_cli_put(out, json_string_value(json_array_get(chain, i)));
+    }
+    (void)fputs(": ", out);
+    ng_cli_format_list(out, json_object_get(record, "addresses"));
+    if (*deployment) {
+        (void)fputs("  for ", out);
+        ng_cli_put(out, deployment);
+    }
+    if (json_is_object(asker)) {
+        (void)fputs("  by ", out);
+        put_process(out, asker);
+    }
+    (void)fputc('\n', out);
+}
+
+static void format_deployment(FILE *out, const json_t *record)
+{
+    const json_t *word;
+    size_t i;
+
+    put_head(out, record, NG_CLI_PLAIN, ng_cli_string(record, "event"));
+    ng_cli_put(out, ng_cli_string(record, "deployment"));
+    (void)fputs("  policy ", out);
+    ng_cli_put(out, ng_cli_string(record, "policy"));
+    (void)fputs(", ", out);
+    ng_cli_put(out, ng_cli_string(record, "mode"));
+    (void)fprintf(out, ", uid %lld", ng_cli_integer(record, "uid"));
+    if (json_object_get(record, "denied"))
+        (void)fprintf(out, ": %lld denied, %lld would be, %lld probes", ng_cli_integer(record, "denied"),
+                      ng_cli_integer(record, "would"), ng_cli_integer(record, "probes"));
+    (void)fputs(json_array_size(json_object_get(record, "argv")) ? "\n   " : "", out);
+    json_array_foreach(json_object_get(record, "argv"), i, word)
+    {
+        (void)fputc(' ', out);
+        ng_cli_put(out, json_string_value(word));
+    }
+    (void)fputc('\n', out);
+}
+
+static void format_trouble(FILE *out, const json_t *record)
+{
+    const char *name = ng_cli_string(record, "name"), *address = ng_cli_string(record, "address");
+
+    put_head(out, record, NG_CLI_WARN, "trouble");
+    ng_cli_put(out, ng_cli_string(record, "trouble"));
+    (void)fputs(": ", out);
+    ng_cli_put(out, ng_cli_string(record, "text"));
+    if (*name || *address)
+        (void)fputs("  ", out);
+    ng_cli_put(out, name);
+    (void)fputs(*name && *address ? " " : "", out);
+    ng_cli_put(out, address);
+    (void)fputc('\n', out);
+}
+
+static void format_policy(FILE *out, const json_t *record)
+{
+    const char *error = ng_cli_string(record, "error");
+    const json_t *policy;
+    size_t i;
+
+    put_head(out, record, *error ? NG_CLI_BAD : NG_CLI_PLAIN, *error ? "policies refused" : "policies");
+    if (*error)
+        ng_cli_put(out, error);
+    else
+        (void)fprintf(out, "generation %lld:", ng_cli_integer(record, "generation"));
+    json_array_foreach(json_object_get(record, "policies"), i, policy)
+    {
+        (void)fputs(i ? ", " : " ", out);
+        ng_cli_put(out, ng_cli_string(policy, "name"));
+        (void)fputs(" (", out);
+        ng_cli_put(out, ng_cli_string(policy, "mode"));
+        (void)fputc(')', out);
+    }
+    (void)fputc('\n', out);
+}
+
+void ng_cli_format_record(FILE *out, const json_t *record)
+{
+    static const struct {
+        const char *type;
+        void (*format)(FILE *out, const json_t *record);
+    } types[] = {
+        {"denial", format_denial},   {"resolution", format_resolution}, {"deployment", format_deployment},
+        {"trouble", format_trouble}, {"policy", format_policy},
+    };
+    const char *type = ng_cli_string(record, "type");
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (strcmp(type, types[i].type) == 0) {
+            types[i].format(out, record);
+            return;
+        }
+    }
+    put_head(out, record, NG_CLI_PLAIN, type); /* of a later release: at least it is seen */
+    (void)fputc('\n', out);
+}
+
+static void put_summary_head(FILE *out, const json_t *summary, const char *deployment, const char *policy)
+{
+    long long denied = ng_cli_integer(summary, "denied"), would = ng_cli_integer(summary, "would");
+    long long first = denied ? denied : would;
+
+    (void)fprintf(out, "namegate: %lld connection%s ", first, first == 1 ? "" : "s");
+    ng_cli_put_colour(out, denied ? NG_CLI_BAD : NG_CLI_WARN, denied ? "denied" : "would have been denied");
+    if (denied && would) /* the mode was changed while it ran */
+        (void)fprintf(out, ", %lld would have been", would);
+    (void)fputs(" (", out);
+    ng_cli_put(out, deployment);
+    (void)fputs(", policy ", out);
+    ng_cli_put(out, policy);
+    (void)fputs(")\n", out);
+}
+
+static void put_summary_line(FILE *out, const json_t *line)
+{
+    const char *rule = ng_cli_string(line, "rule");
+
+    (void)fputs("  ", out);
+    put_destination(out, ng_cli_string(line, "destination"), line);
+    (void)fprintf(out, "  %lldx  by ", ng_cli_integer(line, "count"));
+    ng_cli_put(out, ng_cli_string(line, "comm"));
+    (void)fputs("  ", out);
+    ng_cli_put(out, rule);
+    (void)fputs(*rule ? "  " : "", out);
+    put_advice(out, line);
+    (void)fputc('\n', out);
+}
+
+void ng_cli_format_summary(FILE *out, const json_t *summary, const char *deployment, const char *policy)
+{
+    const json_t *lines = json_object_get(summary, "lines");
+    size_t count = json_array_size(lines);
+
+    if (ng_cli_integer(summary, "denied") == 0 && ng_cli_integer(summary, "would") == 0)
+        return;
+    put_summary_head(out, summary, deployment, policy);
+    for (size_t i = 0; i < count && i < NG_CLI_SUMMARY_LINES; i++)
+        put_summary_line(out, json_array_get(lines, i));
+    if (count > NG_CLI_SUMMARY_LINES) {
+        (void)fprintf(out, "  ... and %zu more: namegate events --deployment ", count - NG_CLI_SUMMARY_LINES);
+        ng_cli_put(out, deployment);
+        (void)fputc('\n', out);
+    }
+}

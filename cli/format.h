@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Records and summaries (docs/protocol.md) in words. */
+#ifndef NAMEGATE_CLI_FORMAT_H
+#define NAMEGATE_CLI_FORMAT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#define NG_CLI_SUMMARY_LINES 10
+
+/* One record of any type, in one to three lines. */
+void ng_cli_format_record(FILE *out, const json_t *record);
+
+/* What was denied to a deployment; nothing when nothing was. `policy` is what the user knows it by. */
+void ng_cli_format_summary(FILE *out, const json_t *summary, const char *deployment, const char *policy);
+
+/* "a, b": the texts of a list. Each is escaped. */
+void ng_cli_format_list(FILE *out, const json_t *list);
+
+/* "3h 20m": seconds as people say it, in two units at most. */
+void ng_cli_format_duration(FILE *out, long long seconds);
+
+#endif
