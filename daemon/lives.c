@@ -86,14 +86,15 @@ struct watch {
 
 static void on_populated(void *arg, uint32_t events)
 {
-    struct watch *watch = arg;
-    struct ng_live *live = ng_lives_by_cgroup(watch->keeper, watch->cgroup);
+    const struct watch *watch = arg;
+    struct ng_keeper *keeper = watch->keeper; /* the watch ends with the deployment */
+    struct ng_live *live = ng_lives_by_cgroup(keeper, watch->cgroup);
 
     (void)events;
-    if (!live || ng_cgroup_populated(live->watch))
+    if (!live || !live->started || ng_cgroup_populated(live->watch))
         return;
-    ng_lives_end(watch->keeper, live);
-    ng_keeper_idle(watch->keeper);
+    ng_lives_end(keeper, live);
+    ng_keeper_idle(keeper);
 }
 
 static int watch_live(struct ng_keeper *keeper, struct ng_live *live)

@@ -16,7 +16,7 @@
 
 static inline bool ng_vector_grow(void **items, size_t count, size_t *room, size_t size)
 {
-    size_t wanted = *room ? *room * 2 : 16;
+    size_t wanted = *room ? *room * 2 : 4;
     void *grown;
 
     if (count < *room)

@@ -102,7 +102,7 @@ struct ng_wire_name {
  * asked for. A later one for the same name replaces the chain and adds to the addresses. */
 struct ng_message_resolution {
     __u32 type;
-    __u32 qtype;
+    __u32 pad;
     __u64 id;            /* of the resolution: the same for the same name */
     __u64 wrote_at;      /* ns: when the last map write for it returned; 0: nothing had to be written */
     __u64 expires_at;    /* ns: after TTL, floor and grace */

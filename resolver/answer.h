@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What an upstream's message says: the chain from the name asked for, and the addresses at its end. The only user of
+ * ldns. Whatever the message holds besides is neither learnt nor passed on. */
+#ifndef NAMEGATE_ANSWER_H
+#define NAMEGATE_ANSWER_H
+
+#include "wire.h"
+
+#include <namegate/channel.h>
+
+#define NG_TTL_MAX 86400U          /* s: longer TTLs are cut (RFC 2181 section 8, RFC 8767 section 4) */
+#define NG_TTL_NEGATIVE_MAX 900U   /* s: longest memory of "there is none" (RFC 2308 section 5) */
+
+struct ng_answer {
+    uint8_t rcode;      /* NOERROR or NXDOMAIN */
+    uint32_t ttl;       /* s: for how long all of it holds; 0: not to be kept */
+    unsigned links;     /* names in chain; the one asked for is the first */
+    struct ng_name chain[NG_CHAIN_MAX];
+    unsigned addresses;
+    uint8_t (*address)[16]; /* v4-mapped; A, AAAA and the hints of SVCB and HTTPS (RFC 9460 section 7.3) */
+    uint8_t *wire;      /* the answer to give: see struct ng_wire_answer */
+    size_t size;
+    uint16_t *ttls;
+    size_t ttl_count;
+};
+
+/* Understands the upstream's message that answers `question`. Returns 0, -EBADMSG for one that is malformed or answers
+ * another question, -ENOTSUP for one that says failure (any rcode but NOERROR and NXDOMAIN), -ELOOP for a chain that runs
+ * in a circle or is too long, -E2BIG for too many records, or -ENOMEM. *ret_answer is to be released. */
+int ng_answer_parse(const struct ng_question *question, const uint8_t *wire, size_t size,
+                    struct ng_answer *ret_answer);
+void ng_answer_release(struct ng_answer *answer);
+
+#endif

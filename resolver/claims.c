@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "claims.h"
+
+#include "cache.h"
+#include "table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ERASE_BATCH 256
+#define COLLECT_BUCKETS 8192
+
+struct entry {
+    struct ng_link link;
+    struct ng_destination_key key;
+    struct ng_destination value;  /* as in the kernel; without claims: not there */
+    struct ng_destination *next;  /* between begin and commit: what shall be */
+    uint8_t adopted;              /* bit n: claim n of value is adopted */
+    uint8_t next_adopted;
+    bool widened;                 /* commit has written more than value */
+};
+
+struct ng_claims {
+    struct ng_claims_ops ops;
+    struct ng_table table;
+    uint64_t key;
+    size_t cursor; /* of collect */
+};
+
+/* Keys that wait to be erased together. */
+struct erasure {
+    struct ng_claims *claims;
+    struct ng_destination_key keys[ERASE_BATCH];
+    size_t count, total;
+    uint64_t now, oldest;
+    uint32_t scope;
+};
+
+static const struct ng_destination nothing;
+
+int ng_claims_new(const struct ng_claims_ops *ops, struct ng_claims **ret_claims)
+{
+    struct ng_claims *claims = calloc(1, sizeof(*claims));
+
+    if (!claims)
+        return -ENOMEM;
+    claims->ops = *ops;
+    claims->key = ng_random();
+    *ret_claims = claims;
+    return 0;
+}
+
+static void drop(struct ng_claims *claims, struct entry *entry)
+{
+    ng_table_remove(&claims->table, &entry->link);
+    free(entry->next);
+    free(entry);
+}
+
+static void drop_any(void *arg, struct ng_link *link)
+{
+    drop(arg, ng_record(link, struct entry, link));
+}
+
+void ng_claims_free(struct ng_claims *claims)
+{
+    if (!claims)
+        return;
+    ng_table_each(&claims->table, drop_any, claims);
+    ng_table_release(&claims->table);
+    free(claims);
+}
+
+static uint64_t hash_of(const struct ng_claims *claims, const struct ng_destination_key *key)
+{
+    struct ng_name octets = {.length = sizeof(*key)};
+
+    memcpy(octets.wire, key, sizeof(*key));
+    return ng_name_hash(&octets, claims->key);
+}
+
+static struct entry *find(const struct ng_claims *claims, const struct ng_destination_key *key)
+{
+    struct ng_link *link = ng_table_first(&claims->table, hash_of(claims, key));
+
+    while (link && memcmp(&ng_record(link, struct entry, link)->key, key, sizeof(*key)) != 0)
+        link = ng_table_next(link);
+    return ng_record(link, struct entry, link);
+}
+
+static struct entry *find_or_make(struct ng_claims *claims, const struct ng_destination_key *key)
+{
+    struct entry *entry = find(claims, key);
+
+    if (entry)
+        return entry;
+    entry = calloc(1, sizeof(*entry));
+    if (!entry)
+        return NULL;
+    entry->key = *key;
+    if (ng_table_add(&claims->table, &entry->link, hash_of(claims, key)) < 0) {
+        free(entry);
+        return NULL;
+    }
+    return entry;
+}
+
+static unsigned count_of(const struct ng_destination *value)
+{
+    unsigned count = 0;
+
+    while (count < NG_CLAIMS_MAX && value->claim[count].profile != NG_PROFILE_NONE)
+        count++;
+    return count;
+}
+
+/* Makes one claim that denies everything out of all that deny something, and of `extra`. In doubt deny: it may refuse
+ * ports that no rule named. */
+static void join_denies(const struct ng_snapshot *snapshot, struct ng_destination *value, uint8_t *adopted,
+                        const struct ng_claim *extra)
+{
+    struct ng_destination joined = nothing;
+    struct ng_claim deny = {.profile = NG_PROFILE_DENY, .expires_at = extra->expires_at};
+    unsigned used = 1;
+    uint8_t mask = 0;
+
+    for (unsigned i = 0; i < NG_CLAIMS_MAX; i++) {
+        const struct ng_claim *claim = &value->claim[i];
+
+        if (!ng_snapshot_denies(snapshot, claim->profile)) {
+            mask = (uint8_t)(mask | ((*adopted >> i) & 1) << used);
+            joined.claim[used++] = *claim;
+            if (used == NG_CLAIMS_MAX)
+                break;
+            continue;
+        }
+        mask = (uint8_t)(mask | ((*adopted >> i) & 1));
+        if (claim->expires_at > deny.expires_at)
+            deny.expires_at = claim->expires_at;
+    }
+    joined.claim[0] = deny;
+    *value = joined;
+    *adopted = mask;
+}
+
+static void merge(const struct ng_snapshot *snapshot, struct ng_destination *value, uint8_t *adopted,
+                  const struct ng_claim *claim)
+{
+    unsigned count = count_of(value);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (value->claim[i].profile != claim->profile || value->claim[i].allow != claim->allow)
+            continue;
+        if (claim->expires_at > value->claim[i].expires_at)
+            value->claim[i].expires_at = claim->expires_at;
+        return;
+    }
+    if (count < NG_CLAIMS_MAX)
+        value->claim[count] = *claim;
+    else if (ng_snapshot_denies(snapshot, claim->profile))
+        join_denies(snapshot, value, adopted, claim);
+    /* Else an allow finds no room: what is not allowed is at worst refused. */
+}
+
+int ng_claims_adopt(struct ng_claims *claims, const struct ng_destination_key *key,
+                    const struct ng_destination *value)
+{
+    struct entry *entry = find_or_make(claims, key);
+
+    if (!entry)
+        return -ENOMEM;
+    entry->value = *value;
+    entry->adopted = (uint8_t)((1U << count_of(value)) - 1);
+    return 0;
+}
+
+int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
+                  const struct ng_destination_key *key, const struct ng_claim *list, unsigned count)
+{
+    struct entry *entry = find_or_make(claims, key);
+    struct ng_destination value;
+    uint8_t adopted;
+    int r;
+
+    if (!entry)
+        return -ENOMEM;
+    value = entry->value;
+    adopted = entry->adopted;
+    for (unsigned i = 0; i < count; i++)
+        merge(snapshot, &value, &adopted, &list[i]);
+    if (memcmp(&value, &entry->value, sizeof(value)) == 0)
+        return 0;
+    r = claims->ops.write(claims->ops.arg, key, &value);
+    if (r < 0) {
+        if (count_of(&entry->value) == 0)
+            drop(claims, entry);
+        return r;
+    }
+    entry->value = value;
+    entry->adopted = adopted;
+    return 0;
+}
+
+void ng_claims_orphan(struct ng_claims *claims, const struct ng_destination_key *key)
+{
+    struct entry *entry = find(claims, key);
+
+    if (entry)
+        entry->adopted = (uint8_t)((1U << count_of(&entry->value)) - 1);
+}
+
+static void flush(struct erasure *erasure)
+{
+    /* An entry that cannot be erased stays in the kernel and denies: the safe side. */
+    if (erasure->count)
+        (void)erasure->claims->ops.erase(erasure->claims->ops.arg, erasure->keys, erasure->count);
+    erasure->total += erasure->count;
+    erasure->count = 0;
+}
+
+static void erase(struct erasure *erasure, struct entry *entry)
+{
+    erasure->keys[erasure->count++] = entry->key;
+    drop(erasure->claims, entry);
+    if (erasure->count == ERASE_BATCH)
+        flush(erasure);
+}
+
+static void collect_one(void *arg, struct ng_link *link)
+{
+    struct erasure *erasure = arg;
+    struct entry *entry = ng_record(link, struct entry, link);
+    struct ng_destination left = nothing;
+    unsigned kept = 0, count = count_of(&entry->value);
+    uint8_t adopted = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct ng_claim *claim = &entry->value.claim[i];
+
+        if (claim->expires_at <= erasure->now && claim->expires_at <= erasure->oldest)
+            continue;
+        adopted = (uint8_t)(adopted | ((entry->adopted >> i) & 1) << kept);
+        left.claim[kept++] = *claim;
+    }
+    if (kept == 0) {
+        erase(erasure, entry);
+    } else if (kept < count &&
+               erasure->claims->ops.write(erasure->claims->ops.arg, &entry->key, &left) == 0) {
+        entry->value = left;
+        entry->adopted = adopted;
+    }
+}
+
+size_t ng_claims_collect(struct ng_claims *claims, uint64_t now, uint64_t oldest)
+{
+    struct erasure erasure = {.claims = claims, .now = now, .oldest = oldest};
+    size_t buckets = claims->table.size < COLLECT_BUCKETS ? claims->table.size : COLLECT_BUCKETS;
+
+    ng_table_walk(&claims->table, &claims->cursor, buckets, collect_one, &erasure);
+    flush(&erasure);
+    return erasure.total;
+}
+
+static void end_one(void *arg, struct ng_link *link)
+{
+    struct erasure *erasure = arg;
+    struct entry *entry = ng_record(link, struct entry, link);
+
+    if (entry->key.scope == erasure->scope)
+        erase(erasure, entry);
+}
+
+size_t ng_claims_end(struct ng_claims *claims, uint32_t scope)
+{
+    struct erasure erasure = {.claims = claims, .scope = scope};
+
+    ng_table_each(&claims->table, end_one, &erasure);
+    flush(&erasure);
+    return erasure.total;
+}
+
+/* State of a walk over all entries that may fail. */
+struct walk {
+    struct ng_claims *claims;
+    const struct ng_snapshot *snapshot;
+    struct erasure erasure;
+    int error;
+};
+
+static void begin_one(void *arg, struct ng_link *link)
+{
+    struct walk *walk = arg;
+    struct entry *entry = ng_record(link, struct entry, link);
+    unsigned count = count_of(&entry->value), kept = 0;
+
+    entry->next = calloc(1, sizeof(*entry->next));
+    if (!entry->next) {
+        walk->error = -ENOMEM;
+        return;
+    }
+    entry->next_adopted = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (!(entry->adopted >> i & 1))
+            continue;
+        entry->next_adopted = (uint8_t)(entry->next_adopted | 1U << kept);
+        entry->next->claim[kept++] = entry->value.claim[i];
+    }
+}
+
+int ng_claims_begin(struct ng_claims *claims)
+{
+    struct walk walk = {.claims = claims};
+
+    ng_table_each(&claims->table, begin_one, &walk);
+    return walk.error;
+}
+
+int ng_claims_want(struct ng_claims *claims, const struct ng_snapshot *snapshot,
+                   const struct ng_destination_key *key, const struct ng_claim *list, unsigned count)
+{
+    struct entry *entry = find_or_make(claims, key);
+
+    if (entry && !entry->next)
+        entry->next = calloc(1, sizeof(*entry->next));
+    if (!entry || !entry->next)
+        return -ENOMEM;
+    for (unsigned i = 0; i < count; i++)
+        merge(snapshot, entry->next, &entry->next_adopted, &list[i]);
+    return 0;
+}
+
+/* First pass: old and new together, so that no address is without its verdict in between. */
+static void widen_one(void *arg, struct ng_link *link)
+{
+    struct walk *walk = arg;
+    struct entry *entry = ng_record(link, struct entry, link);
+    struct ng_destination both = entry->value;
+    uint8_t adopted = entry->adopted;
+    unsigned count = count_of(entry->next);
+
+    entry->widened = false;
+    for (unsigned i = 0; i < count; i++)
+        merge(walk->snapshot, &both, &adopted, &entry->next->claim[i]);
+    if (walk->error || memcmp(&both, &entry->value, sizeof(both)) == 0)
+        return;
+    walk->error = walk->claims->ops.write(walk->claims->ops.arg, &entry->key, &both);
+    entry->widened = walk->error == 0;
+}
+
+static void narrow_one(void *arg, struct ng_link *link)
+{
+    struct walk *walk = arg;
+    struct entry *entry = ng_record(link, struct entry, link);
+
+    if (count_of(entry->next) == 0) {
+        erase(&walk->erasure, entry);
+        return;
+    }
+    /* A failure leaves more claims in the kernel than are wanted, none less. */
+    if (entry->widened || memcmp(entry->next, &entry->value, sizeof(*entry->next)) != 0)
+        (void)walk->claims->ops.write(walk->claims->ops.arg, &entry->key, entry->next);
+    entry->value = *entry->next;
+    entry->adopted = entry->next_adopted;
+    free(entry->next);
+    entry->next = NULL;
+    entry->widened = false;
+}
+
+static void revert_one(void *arg, struct ng_link *link)
+{
+    struct walk *walk = arg;
+    struct entry *entry = ng_record(link, struct entry, link);
+
+    free(entry->next);
+    entry->next = NULL;
+    if (count_of(&entry->value) == 0)
+        erase(&walk->erasure, entry);
+    else if (entry->widened)
+        (void)walk->claims->ops.write(walk->claims->ops.arg, &entry->key, &entry->value);
+    entry->widened = false;
+}
+
+void ng_claims_abort(struct ng_claims *claims)
+{
+    struct walk walk = {.claims = claims, .erasure = {.claims = claims}};
+
+    ng_table_each(&claims->table, revert_one, &walk);
+    flush(&walk.erasure);
+}
+
+int ng_claims_commit(struct ng_claims *claims, const struct ng_snapshot *snapshot)
+{
+    struct walk walk = {.claims = claims, .snapshot = snapshot, .erasure = {.claims = claims}};
+
+    ng_table_each(&claims->table, widen_one, &walk);
+    if (walk.error) {
+        ng_claims_abort(claims);
+        return walk.error;
+    }
+    ng_table_each(&claims->table, narrow_one, &walk);
+    flush(&walk.erasure);
+    return 0;
+}
+
+size_t ng_claims_count(const struct ng_claims *claims)
+{
+    return claims->table.count;
+}

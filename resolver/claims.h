@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What `destinations` holds: the resolver's own table of it, and the only writer. Knows nothing of names. */
+#ifndef NAMEGATE_CLAIMS_H
+#define NAMEGATE_CLAIMS_H
+
+#include "../policy/snapshot.h"
+
+struct ng_claims;
+
+/* Where claims are written: the map in the kernel, or a table of a test. Each returns 0 or -errno. */
+struct ng_claims_ops {
+    int (*write)(void *arg, const struct ng_destination_key *key, const struct ng_destination *value);
+    /* A key that is not there is no error. */
+    int (*erase)(void *arg, const struct ng_destination_key *keys, size_t count);
+    void *arg;
+};
+
+int ng_claims_new(const struct ng_claims_ops *ops, struct ng_claims **ret_claims);
+void ng_claims_free(struct ng_claims *claims);
+
+/* Takes over what an earlier resolver wrote. Nobody knows any more which names it came from, so it stays to its end,
+ * whatever later policies say. */
+int ng_claims_adopt(struct ng_claims *claims, const struct ng_destination_key *key,
+                    const struct ng_destination *value);
+
+/* Adds claims to a destination and writes it. Claims with the same profile are one, with the later end; where there are
+ * more than NG_CLAIMS_MAX, those that deny become one that denies all. Returns 0, or the writer's -errno or -ENOMEM: then
+ * nothing has changed. */
+int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
+                  const struct ng_destination_key *key, const struct ng_claim *list, unsigned count);
+
+/* Makes the claims of a destination adopted ones: the names that they came from are being forgotten. */
+void ng_claims_orphan(struct ng_claims *claims, const struct ng_destination_key *key);
+
+/* Removes claims that are over for everybody: expired by `now`, and before `oldest`, the start of the oldest deployment.
+ * Looks at a part of the table at a time. Returns how many destinations were erased. */
+size_t ng_claims_collect(struct ng_claims *claims, uint64_t now, uint64_t oldest);
+
+/* Erases all destinations of a scope. Returns how many. */
+size_t ng_claims_end(struct ng_claims *claims, uint32_t scope);
+
+/* A new policy: begin, say with want() everything that shall hold, then commit. Commit writes first what is new, then
+ * takes away what is gone; when the first part fails it is undone, and all is as it was. Begin and want return 0 or
+ * -ENOMEM; after a failure, abort. */
+int ng_claims_begin(struct ng_claims *claims);
+int ng_claims_want(struct ng_claims *claims, const struct ng_snapshot *snapshot,
+                   const struct ng_destination_key *key, const struct ng_claim *list, unsigned count);
+int ng_claims_commit(struct ng_claims *claims, const struct ng_snapshot *snapshot);
+void ng_claims_abort(struct ng_claims *claims);
+
+size_t ng_claims_count(const struct ng_claims *claims);
+
+#endif

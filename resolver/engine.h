@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The resolver without its sockets: queries and upstreams' answers go in, replies and messages to the keeper come out.
+ * The order is here and nowhere else: write to the kernel, keep in the cache, tell the keeper, reply. */
+#ifndef NAMEGATE_ENGINE_H
+#define NAMEGATE_ENGINE_H
+
+#include "learn.h"
+
+#define NG_PENDING_MAX 4096  /* questions that are with upstreams at once; more fail at once */
+#define NG_WAITING_MAX 16384 /* askers that wait for them */
+
+struct ng_engine;
+struct ng_pending;
+
+/* Where a reply goes; what it says is the listener's business. */
+struct ng_client {
+    void *listener;
+    uint64_t connection;      /* TCP: number of the connection */
+    struct ng_endpoint peer;  /* UDP */
+    uint8_t local[16];        /* UDP: the address that was asked */
+    uint32_t interface;
+    bool tcp;
+};
+
+struct ng_engine_ops {
+    struct ng_claims_ops claims;
+    uint64_t (*now)(void *arg);
+    /* Sends a query to an upstream. Returns 0, and ng_engine_answer() must be called for it exactly once, later; or
+     * -errno, and it must not. */
+    int (*ask)(void *arg, const uint8_t *wire, size_t size, struct ng_pending *pending);
+    void (*reply)(void *arg, const struct ng_client *client, const uint8_t *wire, size_t size);
+    /* Hands a message of channel.h to the keeper. */
+    void (*tell)(void *arg, const void *message, size_t size);
+    void *arg;
+};
+
+/* start is checked here: -EBADMSG when a number in it is impossible. */
+int ng_engine_new(const struct ng_message_start *start, const struct ng_engine_ops *ops,
+                  struct ng_engine **ret_engine);
+/* Questions that are still with upstreams must have been answered before. */
+void ng_engine_free(struct ng_engine *engine);
+
+/* See ng_claims_adopt(). */
+int ng_engine_adopt(struct ng_engine *engine, const struct ng_destination_key *key,
+                    const struct ng_destination *value);
+
+/* A message of a client. asker: the deployment's process that sent it, NULL for others. */
+void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, const uint8_t *wire, size_t size,
+                     const struct ng_asker *asker);
+
+/* What became of a query to an upstream: its message, or, with wire NULL, that none came. */
+void ng_engine_answer(struct ng_engine *engine, struct ng_pending *pending, const uint8_t *wire, size_t size);
+
+/* A new policy; tells the keeper READY. Owns the snapshot. */
+void ng_engine_snapshot(struct ng_engine *engine, struct ng_snapshot *snapshot, uint64_t generation);
+void ng_engine_deployment(struct ng_engine *engine, const struct ng_message_deployment *message);
+void ng_engine_prewarm(struct ng_engine *engine, const struct ng_message_prewarm *message);
+
+/* To be called about every second. */
+void ng_engine_tick(struct ng_engine *engine);
+
+const struct ng_learn *ng_engine_learn(const struct ng_engine *engine);
+
+#endif

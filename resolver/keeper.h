@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The resolver's end of the channel (channel.h). */
+#ifndef NAMEGATE_RESOLVER_KEEPER_H
+#define NAMEGATE_RESOLVER_KEEPER_H
+
+#include <namegate/channel.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ng_keeper_link;
+
+union ng_order {
+    uint32_t type;
+    struct ng_message_start start;
+    struct ng_message_listener listener;
+    struct ng_message_snapshot snapshot;
+    struct ng_message_deployment deployment;
+    struct ng_message_prewarm prewarm;
+};
+
+/* Works on `fd`, which stays the caller's. */
+int ng_keeper_link_new(int fd, struct ng_keeper_link **ret_link);
+void ng_keeper_link_free(struct ng_keeper_link *link);
+
+/* Receives one order, whose size is right for its type, and its descriptors, which are the caller's then (-1: none).
+ * Returns 0, -EAGAIN when none waits, -ECONNRESET when the keeper is gone, -EBADMSG for anything that is no order. */
+int ng_keeper_link_receive(struct ng_keeper_link *link, union ng_order *ret_order, int ret_fds[2]);
+
+/* Sends a message. While the keeper is too slow, READY and PREWARMED wait; others, which only inform, are counted, and
+ * the count is told when there is room again. */
+void ng_keeper_link_send(struct ng_keeper_link *link, const void *message, size_t size);
+
+/* Sends what waits. To be called now and then. */
+void ng_keeper_link_flush(struct ng_keeper_link *link);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Learning: what an answer says of addresses, judged by every policy and written to the kernel before anybody is told. */
+#ifndef NAMEGATE_LEARN_H
+#define NAMEGATE_LEARN_H
+
+#include "answer.h"
+#include "claims.h"
+
+struct ng_learn;
+struct ng_tracked;
+
+struct ng_learn_ops {
+    struct ng_claims_ops claims;
+    uint64_t (*now)(void *arg); /* ns, as ng_now() */
+    /* A tracked resolution got another chain, addresses or rules, not by the answer that is being learnt. */
+    void (*changed)(void *arg, struct ng_tracked *tracked);
+    /* A name that is denied has an address that must not be. */
+    void (*guarded)(void *arg, const struct ng_name *name, const uint8_t address[16]);
+    void *arg;
+};
+
+/* start: floor, grace, guard and tracked_max count; its numbers must have been checked. */
+int ng_learn_new(const struct ng_message_start *start, const struct ng_learn_ops *ops, struct ng_learn **ret_learn);
+void ng_learn_free(struct ng_learn *learn);
+
+/* See ng_claims_adopt(). */
+int ng_learn_adopt(struct ng_learn *learn, const struct ng_destination_key *key,
+                   const struct ng_destination *value);
+
+/* Judges everything that is tracked by a new policy and puts it in force. Owns the snapshot on success; on failure
+ * -errno, and the old one stays. */
+int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot);
+const struct ng_snapshot *ng_learn_policy(const struct ng_learn *learn);
+
+/* Learns an answer for a name. Returns 0 when every write that it needs has succeeded, and the resolution; the answer must
+ * not be given else. -E2BIG: destinations is full; -ENOSPC: too many are tracked; or another -errno. */
+int ng_learn_answer(struct ng_learn *learn, const struct ng_name *name, const struct ng_answer *answer,
+                    struct ng_tracked **ret_tracked);
+
+/* A name could not be resolved: what is denied because of it stays denied for longer. */
+void ng_learn_failed(struct ng_learn *learn, const struct ng_name *name);
+
+/* A deployment is about to be told a resolution: gives it its leases. *ret_tell: the keeper should be informed. Errors as
+ * with ng_learn_answer(). */
+int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, uint32_t policy,
+                  bool *ret_tell);
+
+void ng_learn_deployment(struct ng_learn *learn, uint32_t scope, bool ended, uint64_t oldest);
+
+/* Lets go of what is over, a part at a time. Returns how many destinations were erased. */
+size_t ng_learn_collect(struct ng_learn *learn);
+
+/* Finds what was tracked under that id. */
+struct ng_tracked *ng_learn_find(const struct ng_learn *learn, uint64_t id);
+
+size_t ng_learn_tracked(const struct ng_learn *learn);
+size_t ng_learn_destinations(const struct ng_learn *learn);
+
+#endif

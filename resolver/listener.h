@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where queries come in, over UDP (udp.c) and TCP (tcp.c). A redirect listener gets only the queries of deployments: who
+ * sent one is looked up, and one that nobody is known for is not answered. */
+#ifndef NAMEGATE_LISTENER_H
+#define NAMEGATE_LISTENER_H
+
+#include "engine.h"
+#include "poll.h"
+
+#define NG_TCP_MAX 512           /* connections of one listener; a further one replaces the one idle longest */
+#define NG_TCP_PIPELINED_MAX 64  /* queries of one connection under way; then it is not read */
+#define NG_TCP_UNSENT_MAX (1 << 20) /* octets of answers that one connection does not take; then it is closed */
+#define NG_TCP_IDLE_S 15         /* RFC 7766 section 6.2.3 */
+
+struct ng_listener {
+    struct ng_source source;
+    struct ng_poll *poll;
+    struct ng_engine *engine;
+    struct ng_endpoint local;
+    uint64_t netns;      /* cookie of the network namespace */
+    int askers;          /* map of askers; -1: not a redirect listener */
+    void (*reply)(struct ng_listener *listener, const struct ng_client *client, const uint8_t *wire, size_t size);
+    void (*tick)(struct ng_listener *listener, uint64_t now);
+    void (*free)(struct ng_listener *listener);
+    uint64_t unknown;    /* queries that nobody is known for */
+};
+
+struct ng_listener_config {
+    struct ng_poll *poll;
+    struct ng_engine *engine;
+    const struct ng_message_listener *message;
+    int askers;
+    int fd; /* the listener's from then on */
+};
+
+int ng_listener_new(const struct ng_listener_config *config, struct ng_listener **ret_listener);
+
+/* The kinds. `listener` is filled in already; each adds its part. */
+int ng_udp_new(const struct ng_listener *like, struct ng_listener **ret_listener);
+int ng_tcp_new(const struct ng_listener *like, struct ng_listener **ret_listener);
+
+/* Whether a query from that peer may be answered; on redirect listeners *ret_asker is its sender, else its scope is 0. */
+bool ng_listener_asker(struct ng_listener *listener, const struct ng_endpoint *peer, uint8_t proto,
+                       struct ng_asker *ret_asker);
+
+/* From a socket address to the form used here. */
+void ng_endpoint_from(const void *address, struct ng_endpoint *ret_endpoint);
+
+#endif

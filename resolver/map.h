@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The two maps of the kernel that the resolver was given. The only user of libbpf here. */
+#ifndef NAMEGATE_MAP_H
+#define NAMEGATE_MAP_H
+
+#include <namegate/abi.h>
+
+#include <stddef.h>
+
+/* Return 0 or -errno; -E2BIG: the map is full. */
+int ng_map_write(int fd, const struct ng_destination_key *key, const struct ng_destination *value);
+/* Keys that are not there are passed over. */
+int ng_map_erase(int fd, const struct ng_destination_key *keys, size_t count);
+
+/* Calls each entry; ends with the callback's first error. */
+typedef int (*ng_map_fn)(void *arg, const struct ng_destination_key *key, const struct ng_destination *value);
+int ng_map_each(int fd, ng_map_fn each, void *arg);
+
+/* Who sent a query; -ENOENT. */
+int ng_map_asker(int fd, const struct ng_asker_key *key, struct ng_asker *ret_asker);
+
+#endif

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Wires the engine to sockets, maps and the keeper. One thread, one loop; the process that parses what strangers send,
+ * and holds nothing but what it was given. */
+#include "resolver.h"
+
+#include "keeper.h"
+#include "listener.h"
+#include "map.h"
+#include "upstream.h"
+
+#include <namegate/cleanup.h>
+#include <namegate/clock.h>
+
+#include <signal.h>
+#include <string.h>
+
+#define LISTENERS_MAX 64
+#define TICK_MS 250
+#define ORDERS_PER_TURN 16
+
+struct resolver {
+    struct ng_source keeper; /* first: on_keeper() is called with it */
+    struct ng_keeper_link *link;
+    struct ng_poll *poll;
+    struct ng_engine *engine;
+    struct ng_upstream *upstream;
+    int destinations, askers;
+    struct ng_listener *listener[LISTENERS_MAX];
+    struct ng_message_listener pending[LISTENERS_MAX]; /* until the first snapshot */
+    int pending_fd[LISTENERS_MAX];
+    unsigned listeners, waiting;
+    int error; /* ends the loop */
+};
+
+static int write_claim(void *arg, const struct ng_destination_key *key, const struct ng_destination *value)
+{
+    return ng_map_write(((const struct resolver *)arg)->destinations, key, value);
+}
+
+static int erase_claims(void *arg, const struct ng_destination_key *keys, size_t count)
+{
+    return ng_map_erase(((const struct resolver *)arg)->destinations, keys, count);
+}
+
+static uint64_t now_of(void *arg)
+{
+    (void)arg;
+    return ng_now();
+}
+
+static int ask(void *arg, const uint8_t *wire, size_t size, struct ng_pending *pending)
+{
+    struct resolver *resolver = arg;
+
+    /* At the end open questions are answered with nothing; that must not make new ones. */
+    return resolver->error ? -ECANCELED : ng_upstream_ask(resolver->upstream, wire, size, pending);
+}
+
+static void answered(void *arg, void *question, const uint8_t *wire, size_t size)
+{
+    ng_engine_answer(((struct resolver *)arg)->engine, question, wire, size);
+}
+
+static void reply(void *arg, const struct ng_client *client, const uint8_t *wire, size_t size)
+{
+    struct ng_listener *listener = client->listener;
+
+    (void)arg;
+    listener->reply(listener, client, wire, size);
+}
+
+static void tell(void *arg, const void *message, size_t size)
+{
+    ng_keeper_link_send(((struct resolver *)arg)->link, message, size);
+}
+
+static int adopt(void *arg, const struct ng_destination_key *key, const struct ng_destination *value)
+{
+    return ng_engine_adopt(arg, key, value);
+}
+
+static int on_start(struct resolver *resolver, const struct ng_message_start *start, int fds[2])
+{
+    struct ng_engine_ops ops = {.claims = {write_claim, erase_claims, resolver},
+                                .now = now_of,
+                                .ask = ask,
+                                .reply = reply,
+                                .tell = tell,
+                                .arg = resolver};
+    int r;
+
+    if (resolver->engine || fds[0] < 0 || fds[1] < 0)
+        return -EBADMSG;
+    resolver->destinations = TAKE_FD(fds[0]);
+    resolver->askers = TAKE_FD(fds[1]);
+    r = ng_engine_new(start, &ops, &resolver->engine);
+    if (r == 0)
+        r = ng_upstream_new(resolver->poll, start->upstream, start->upstreams, answered, resolver,
+                            &resolver->upstream);
+    return r == 0 ? ng_map_each(resolver->destinations, adopt, resolver->engine) : r;
+}
+
+static int on_listener(struct resolver *resolver, const struct ng_message_listener *message, int fds[2])
+{
+    if (!resolver->engine || resolver->listeners || fds[0] < 0 || resolver->waiting == LISTENERS_MAX)
+        return -EBADMSG;
+    resolver->pending[resolver->waiting] = *message;
+    resolver->pending_fd[resolver->waiting++] = TAKE_FD(fds[0]);
+    return 0;
+}
+
+/* Nothing is answered before there is a policy to judge it by. */
+static int open_listeners(struct resolver *resolver)
+{
+    while (resolver->waiting > 0) {
+        unsigned last = resolver->waiting - 1;
+        struct ng_listener_config config = {.poll = resolver->poll,
+                                            .engine = resolver->engine,
+                                            .message = &resolver->pending[last],
+                                            .askers = resolver->askers,
+                                            .fd = resolver->pending_fd[last]};
+        int r = ng_listener_new(&config, &resolver->listener[resolver->listeners]);
+
+        if (r < 0)
+            return r;
+        resolver->listeners++;
+        resolver->waiting--;
+    }
+    return 0;
+}
+
+static int on_snapshot(struct resolver *resolver, const struct ng_message_snapshot *message, int fds[2])
+{
+    struct ng_message_ready ready = {.type = NG_MESSAGE_READY, .generation = message->generation};
+    struct ng_snapshot *snapshot;
+    int r = resolver->engine ? ng_snapshot_open(fds[0], &snapshot) : -EBADMSG;
+
+    if (r < 0) {
+        ready.error = (uint32_t)-r;
+        tell(resolver, &ready, sizeof(ready));
+        return 0;
+    }
+    ng_engine_snapshot(resolver->engine, snapshot, message->generation);
+    return ng_learn_policy(ng_engine_learn(resolver->engine)) ? open_listeners(resolver) : 0;
+}
+
+static int obey(struct resolver *resolver, const union ng_order *order, int fds[2])
+{
+    switch (order->type) {
+    case NG_MESSAGE_START:
+        return on_start(resolver, &order->start, fds);
+    case NG_MESSAGE_LISTENER:
+        return on_listener(resolver, &order->listener, fds);
+    case NG_MESSAGE_SNAPSHOT:
+        return on_snapshot(resolver, &order->snapshot, fds);
+    case NG_MESSAGE_DEPLOYMENT:
+        if (!resolver->engine)
+            return -EBADMSG;
+        ng_engine_deployment(resolver->engine, &order->deployment);
+        return 0;
+    case NG_MESSAGE_PREWARM:
+        if (!resolver->engine)
+            return -EBADMSG;
+        ng_engine_prewarm(resolver->engine, &order->prewarm);
+        return 0;
+    default:
+        return -EBADMSG;
+    }
+}
+
+static void on_keeper(struct ng_source *source, uint32_t events)
+{
+    struct resolver *resolver = (struct resolver *)source;
+    static union ng_order order;
+
+    (void)events;
+    for (int i = 0; i < ORDERS_PER_TURN && resolver->error == 0; i++) {
+        int fds[2] = {-1, -1};
+        int r = ng_keeper_link_receive(resolver->link, &order, fds);
+
+        if (r == -EAGAIN)
+            return;
+        if (r == 0)
+            r = obey(resolver, &order, fds);
+        (void)ng_close(fds[0]);
+        (void)ng_close(fds[1]);
+        resolver->error = r;
+    }
+}
+
+static void tick(struct resolver *resolver, uint64_t now)
+{
+    ng_keeper_link_flush(resolver->link);
+    if (resolver->engine)
+        ng_engine_tick(resolver->engine);
+    for (unsigned i = 0; i < resolver->listeners; i++)
+        resolver->listener[i]->tick(resolver->listener[i], now);
+}
+
+static int serve(struct resolver *resolver)
+{
+    uint64_t next_tick = ng_now();
+    int r = ng_keeper_link_new(NG_CHANNEL_FD, &resolver->link);
+
+    if (r == 0)
+        r = ng_poll_new(&resolver->poll);
+    if (r == 0)
+        r = ng_poll_add(resolver->poll, &resolver->keeper, EPOLLIN);
+    while (r == 0 && resolver->error == 0) {
+        uint64_t now = ng_now();
+        int timeout = TICK_MS;
+
+        if (now >= next_tick) {
+            tick(resolver, now);
+            next_tick = now + TICK_MS * (NG_SECOND / 1000);
+        }
+        if (resolver->upstream)
+            timeout = ng_upstream_timeout(resolver->upstream, timeout);
+        ng_poll_wait(resolver->poll, timeout);
+        if (resolver->upstream)
+            ng_upstream_process(resolver->upstream);
+    }
+    if (r < 0)
+        return r;
+    return resolver->error == -ECONNRESET ? 0 : resolver->error; /* the keeper has ended: so does this */
+}
+
+int ng_resolver_main(void)
+{
+    struct resolver *resolver = calloc(1, sizeof(*resolver));
+    int r;
+
+    if (!resolver)
+        return -ENOMEM;
+    resolver->keeper = (struct ng_source){.ready = on_keeper, .fd = NG_CHANNEL_FD};
+    resolver->destinations = resolver->askers = -1;
+    (void)signal(SIGPIPE, SIG_IGN); /* c-ares writes to connections that may have gone */
+    r = serve(resolver);
+    ng_upstream_free(resolver->upstream);
+    for (unsigned i = 0; i < resolver->listeners; i++)
+        resolver->listener[i]->free(resolver->listener[i]);
+    while (resolver->waiting > 0)
+        (void)ng_close(resolver->pending_fd[--resolver->waiting]);
+    ng_engine_free(resolver->engine);
+    ng_poll_free(resolver->poll);
+    ng_keeper_link_free(resolver->link);
+    (void)ng_close(resolver->destinations);
+    (void)ng_close(resolver->askers);
+    free(resolver);
+    return r;
+}

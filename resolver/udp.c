@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "listener.h"
+
+#include <namegate/cleanup.h>
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define BATCH 32
+#define DATAGRAM_MAX 4096 /* octets of a query; longer ones are no honest queries */
+
+union control {
+    struct cmsghdr align;
+    char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+};
+
+/* What recvmmsg() fills. */
+struct batch {
+    struct mmsghdr message[BATCH];
+    struct iovec part[BATCH];
+    struct sockaddr_storage peer[BATCH];
+    union control control[BATCH];
+    uint8_t datagram[BATCH][DATAGRAM_MAX];
+};
+
+struct udp {
+    struct ng_listener base;
+    struct batch batch;
+};
+
+static void prepare(struct batch *batch)
+{
+    for (int i = 0; i < BATCH; i++) {
+        batch->part[i] = (struct iovec){batch->datagram[i], DATAGRAM_MAX};
+        batch->message[i].msg_hdr = (struct msghdr){.msg_name = &batch->peer[i],
+                                                    .msg_namelen = sizeof(batch->peer[i]),
+                                                    .msg_iov = &batch->part[i],
+                                                    .msg_iovlen = 1,
+                                                    .msg_control = &batch->control[i],
+                                                    .msg_controllen = sizeof(batch->control[i])};
+    }
+}
+
+/* The address that was asked: the answer must come from it. */
+static void read_local(struct msghdr *header, struct ng_client *client)
+{
+    for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {
+        struct in_pktinfo v4;
+        struct in6_pktinfo v6;
+
+        if (cmsg->cmsg_level == IPPROTO_IP && cmsg->cmsg_type == IP_PKTINFO) {
+            memcpy(&v4, CMSG_DATA(cmsg), sizeof(v4));
+            memcpy(client->local + 12, &v4.ipi_addr, 4);
+        } else if (cmsg->cmsg_level == IPPROTO_IPV6 && cmsg->cmsg_type == IPV6_PKTINFO) {
+            memcpy(&v6, CMSG_DATA(cmsg), sizeof(v6));
+            memcpy(client->local, &v6.ipi6_addr, 16);
+            client->interface = v6.ipi6_ifindex;
+        }
+    }
+}
+
+static void take(struct udp *udp, int i, size_t size)
+{
+    struct ng_client client = {.listener = &udp->base};
+    struct ng_asker asker;
+
+    ng_endpoint_from(&udp->batch.peer[i], &client.peer);
+    if (client.peer.port == 0 || udp->batch.message[i].msg_hdr.msg_flags & MSG_TRUNC)
+        return;
+    read_local(&udp->batch.message[i].msg_hdr, &client);
+    if (!ng_listener_asker(&udp->base, &client.peer, IPPROTO_UDP, &asker))
+        return;
+    ng_engine_query(udp->base.engine, &client, udp->batch.datagram[i], size, asker.scope ? &asker : NULL);
+}
+
+static void on_ready(struct ng_source *source, uint32_t events)
+{
+    struct udp *udp = (struct udp *)source;
+    int count;
+
+    (void)events;
+    prepare(&udp->batch);
+    count = recvmmsg(source->fd, udp->batch.message, BATCH, MSG_DONTWAIT, NULL);
+    for (int i = 0; i < count; i++)
+        take(udp, i, udp->batch.message[i].msg_len);
+}
+
+static void *put_control(struct msghdr *header, union control *control, int level, int type, size_t size)
+{
+    struct cmsghdr *cmsg;
+
+    memset(control, 0, sizeof(*control));
+    header->msg_control = control;
+    header->msg_controllen = CMSG_SPACE(size);
+    cmsg = CMSG_FIRSTHDR(header);
+    cmsg->cmsg_level = level;
+    cmsg->cmsg_type = type;
+    cmsg->cmsg_len = CMSG_LEN(size);
+    return CMSG_DATA(cmsg);
+}
+
+/* A reply that does not fit into the socket's buffer is lost, as any datagram may be. */
+static void reply(struct ng_listener *listener, const struct ng_client *client, const uint8_t *wire, size_t size)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(client->peer.port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
+                              .sin6_port = htons(client->peer.port),
+                              .sin6_scope_id = client->peer.scope_id};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)wire, .iov_len = size};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+    union control control;
+
+    if (memcmp(client->peer.address, mapped, sizeof(mapped)) == 0) {
+        struct in_pktinfo from = {.ipi_ifindex = 0};
+
+        memcpy(&v4.sin_addr, client->peer.address + 12, 4);
+        memcpy(&from.ipi_spec_dst, client->local + 12, 4);
+        header.msg_name = &v4;
+        header.msg_namelen = sizeof(v4);
+        memcpy(put_control(&header, &control, IPPROTO_IP, IP_PKTINFO, sizeof(from)), &from, sizeof(from));
+    } else {
+        struct in6_pktinfo from = {.ipi6_ifindex = client->interface};
+
+        memcpy(&v6.sin6_addr, client->peer.address, 16);
+        memcpy(&from.ipi6_addr, client->local, 16);
+        header.msg_name = &v6;
+        header.msg_namelen = sizeof(v6);
+        memcpy(put_control(&header, &control, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(from)), &from, sizeof(from));
+    }
+    (void)sendmsg(listener->source.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void udp_tick(struct ng_listener *listener, uint64_t now)
+{
+    (void)listener;
+    (void)now;
+}
+
+static void udp_free(struct ng_listener *listener)
+{
+    (void)ng_close(listener->source.fd);
+    free(listener);
+}
+
+int ng_udp_new(const struct ng_listener *like, struct ng_listener **ret_listener)
+{
+    struct udp *udp = calloc(1, sizeof(*udp));
+
+    if (!udp)
+        return -ENOMEM;
+    udp->base = *like;
+    udp->base.source.ready = on_ready;
+    udp->base.reply = reply;
+    udp->base.tick = udp_tick;
+    udp->base.free = udp_free;
+    *ret_listener = &udp->base;
+    return 0;
+}

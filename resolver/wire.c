@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* All octets are read through one bounds-checked cursor. */
+#include "wire.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define FLAG_QR 0x8000
+#define FLAG_TC 0x0200
+#define FLAG_RD 0x0100
+#define FLAG_RA 0x0080
+#define FLAG_AD 0x0020
+#define FLAG_CD 0x0010
+#define OPCODE(flags) (((flags) >> 11) & 15)
+#define CLASS_IN 1
+#define EDNS_DO 0x8000
+#define OPT_SIZE 11
+
+/* Reads past the end give zeros and set `bad`; the reader checks once. */
+struct cursor {
+    const uint8_t *wire;
+    size_t size, at;
+    bool bad;
+};
+
+static uint16_t get16(struct cursor *cursor)
+{
+    if (cursor->bad || cursor->size - cursor->at < 2) {
+        cursor->bad = true;
+        return 0;
+    }
+    cursor->at += 2;
+    return (uint16_t)(cursor->wire[cursor->at - 2] << 8 | cursor->wire[cursor->at - 1]);
+}
+
+static void skip(struct cursor *cursor, size_t octets)
+{
+    if (cursor->bad || cursor->size - cursor->at < octets)
+        cursor->bad = true;
+    else
+        cursor->at += octets;
+}
+
+/* A name that may end in a pointer (RFC 1035 section 4.1.4). */
+static void skip_name(struct cursor *cursor)
+{
+    while (!cursor->bad && cursor->at < cursor->size) {
+        uint8_t label = cursor->wire[cursor->at];
+
+        if (label >= 0xc0) {
+            skip(cursor, 2);
+            return;
+        }
+        skip(cursor, label < 0x40 ? 1U + label : SIZE_MAX);
+        if (label == 0)
+            return;
+    }
+    cursor->bad = true;
+}
+
+static void put16(uint8_t *wire, unsigned value)
+{
+    wire[0] = (uint8_t)(value >> 8);
+    wire[1] = (uint8_t)value;
+}
+
+/* RFC 6891 section 6.1. Returns an rcode. */
+static uint8_t read_opt(struct cursor *cursor, struct ng_query *query)
+{
+    uint16_t udp_max = get16(cursor), extended = get16(cursor), flags = get16(cursor), length = get16(cursor);
+
+    skip(cursor, length);
+    if (cursor->bad || query->edns)
+        return NG_RCODE_FORMERR;
+    query->edns = true;
+    query->udp_max = udp_max < 512 ? 512 : udp_max;
+    query->question.dnssec = flags & EDNS_DO;
+    return (extended & 0xff) == 0 ? NG_RCODE_NOERROR : NG_RCODE_BADVERS;
+}
+
+static uint8_t read_additional(struct cursor *cursor, struct ng_query *query, unsigned records)
+{
+    uint8_t rcode = NG_RCODE_NOERROR;
+
+    for (; records > 0 && rcode == NG_RCODE_NOERROR; records--) {
+        size_t start = cursor->at;
+        uint16_t type;
+
+        skip_name(cursor);
+        type = get16(cursor);
+        if (cursor->bad)
+            return NG_RCODE_FORMERR;
+        if (type == NG_TYPE_OPT) {
+            if (cursor->wire[start] != 0)
+                return NG_RCODE_FORMERR;
+            rcode = read_opt(cursor, query);
+        } else {
+            skip(cursor, 6);
+            skip(cursor, get16(cursor));
+            if (cursor->bad)
+                return NG_RCODE_FORMERR;
+        }
+    }
+    return rcode != NG_RCODE_NOERROR || cursor->at == cursor->size ? rcode : NG_RCODE_FORMERR;
+}
+
+static uint8_t read_question(struct cursor *cursor, struct ng_query *query)
+{
+    struct ng_question *question = &query->question;
+    int length = ng_name_from_wire(cursor->wire + cursor->at, cursor->size - cursor->at, &question->name);
+    uint16_t class;
+
+    if (length < 0)
+        return NG_RCODE_FORMERR;
+    memcpy(query->written, cursor->wire + cursor->at, (size_t)length);
+    skip(cursor, (size_t)length);
+    question->type = get16(cursor);
+    class = get16(cursor);
+    if (cursor->bad) {
+        question->name.length = 0;
+        return NG_RCODE_FORMERR;
+    }
+    if (question->type == 0 || question->type == NG_TYPE_OPT)
+        return NG_RCODE_FORMERR;
+    /* Meta-types ask for a transfer or for whatever is there: an answer would hold addresses that nobody asked for by
+     * their type (RFC 8482 allows to refuse ANY). */
+    if (class != CLASS_IN || (question->type >= 128 && question->type <= 255))
+        return NG_RCODE_REFUSED;
+    return NG_RCODE_NOERROR;
+}
+
+enum ng_query_kind ng_wire_query(const uint8_t *wire, size_t size, struct ng_query *ret_query, uint8_t *ret_rcode)
+{
+    struct cursor cursor = {.wire = wire, .size = size};
+    uint16_t id = get16(&cursor), flags = get16(&cursor), questions = get16(&cursor), answers = get16(&cursor);
+    uint16_t authority = get16(&cursor), additional = get16(&cursor);
+    struct ng_query query = {.id = id, .udp_max = 512};
+    uint8_t rcode = NG_RCODE_FORMERR;
+
+    if (cursor.bad || flags & FLAG_QR)
+        return NG_QUERY_SILENT;
+    query.recursion_desired = flags & FLAG_RD;
+    query.ad = flags & FLAG_AD;
+    query.question.checking_disabled = flags & FLAG_CD;
+    if (OPCODE(flags) != 0)
+        rcode = NG_RCODE_NOTIMP;
+    else if (questions == 1 && answers == 0 && authority == 0)
+        rcode = read_question(&cursor, &query);
+    if (rcode == NG_RCODE_NOERROR || rcode == NG_RCODE_REFUSED) {
+        uint8_t found = read_additional(&cursor, &query, additional);
+
+        rcode = found != NG_RCODE_NOERROR ? found : rcode;
+    }
+    *ret_query = query;
+    *ret_rcode = rcode;
+    return rcode == NG_RCODE_NOERROR ? NG_QUERY_GOOD : NG_QUERY_BAD;
+}
+
+static size_t put_opt(uint8_t *wire, uint8_t rcode, bool dnssec)
+{
+    memset(wire, 0, OPT_SIZE);
+    put16(wire + 1, NG_TYPE_OPT);
+    put16(wire + 3, NG_WIRE_UDP_MAX);
+    wire[5] = (uint8_t)(rcode >> 4);
+    put16(wire + 7, dnssec ? EDNS_DO : 0);
+    return OPT_SIZE;
+}
+
+size_t ng_wire_ask(const struct ng_question *question, uint16_t id, uint8_t *wire)
+{
+    size_t size = NG_WIRE_HEADER;
+
+    memset(wire, 0, NG_WIRE_HEADER);
+    put16(wire, id);
+    put16(wire + 2, FLAG_RD | (question->checking_disabled ? FLAG_CD : 0));
+    put16(wire + 4, 1);
+    put16(wire + 10, 1);
+    memcpy(wire + size, question->name.wire, question->name.length);
+    size += question->name.length;
+    put16(wire + size, question->type);
+    put16(wire + size + 2, CLASS_IN);
+    size += 4;
+    return size + put_opt(wire + size, 0, question->dnssec);
+}
+
+static unsigned reply_flags(const struct ng_query *query, uint8_t rcode)
+{
+    return FLAG_QR | FLAG_RA | (query->recursion_desired ? FLAG_RD : 0) |
+           (query->question.checking_disabled ? FLAG_CD : 0) | (rcode & 15U);
+}
+
+size_t ng_wire_failure(const struct ng_query *query, uint8_t rcode, uint8_t *wire)
+{
+    size_t size = NG_WIRE_HEADER;
+
+    memset(wire, 0, NG_WIRE_HEADER);
+    put16(wire, query->id);
+    put16(wire + 2, reply_flags(query, rcode));
+    if (query->question.name.length) {
+        put16(wire + 4, 1);
+        memcpy(wire + size, query->written, query->question.name.length);
+        size += query->question.name.length;
+        put16(wire + size, query->question.type);
+        put16(wire + size + 2, CLASS_IN);
+        size += 4;
+    }
+    if (query->edns) {
+        put16(wire + 10, 1);
+        size += put_opt(wire + size, rcode, query->question.dnssec);
+    }
+    return size;
+}
+
+static void age_ttls(const struct ng_wire_answer *answer, uint8_t *wire)
+{
+    for (size_t i = 0; i < answer->ttl_count; i++) {
+        uint8_t *at = wire + answer->ttls[i];
+        uint32_t ttl = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+
+        ttl = ttl > answer->age ? ttl - answer->age : 0;
+        put16(at, ttl >> 16);
+        put16(at + 2, ttl & 0xffff);
+    }
+}
+
+size_t ng_wire_reply(const struct ng_query *query, const struct ng_wire_answer *answer, size_t max, uint8_t *wire,
+                     size_t room)
+{
+    size_t opt = query->edns ? OPT_SIZE : 0, size = answer->size;
+    size_t head = NG_WIRE_HEADER + query->question.name.length + 4U;
+    unsigned flags = (unsigned)(answer->wire[2] << 8 | answer->wire[3]);
+    unsigned out = reply_flags(query, flags & 15);
+    bool cut = size + opt > max || size + opt > room;
+
+    if (cut)
+        size = head;
+    if (size + opt > room || head > answer->size)
+        return 0;
+    memcpy(wire, answer->wire, size);
+    put16(wire, query->id);
+    /* RFC 6840 section 5.7: AD is for those who ask for it. */
+    if (flags & FLAG_AD && (query->ad || query->question.dnssec))
+        out |= FLAG_AD;
+    put16(wire + 2, out | (cut ? FLAG_TC : 0));
+    memcpy(wire + NG_WIRE_HEADER, query->written, query->question.name.length);
+    if (cut)
+        memset(wire + 6, 0, 6);
+    else
+        age_ttls(answer, wire);
+    if (opt) {
+        put16(wire + 10, (unsigned)(wire[10] << 8 | wire[11]) + 1);
+        size += put_opt(wire + size, 0, query->question.dnssec);
+    }
+    return size;
+}
+
+int ng_wire_ttls(const uint8_t *wire, size_t size, uint16_t offsets[static NG_RECORDS_MAX])
+{
+    struct cursor cursor = {.wire = wire, .size = size};
+    unsigned questions, records;
+    int count = 0;
+
+    skip(&cursor, 4);
+    questions = get16(&cursor);
+    records = get16(&cursor);
+    records += get16(&cursor);
+    records += get16(&cursor);
+    for (; questions > 0 && !cursor.bad; questions--) {
+        skip_name(&cursor);
+        skip(&cursor, 4);
+    }
+    for (; records > 0 && !cursor.bad; records--) {
+        skip_name(&cursor);
+        skip(&cursor, 4);
+        if (count == NG_RECORDS_MAX || cursor.at > UINT16_MAX)
+            return -E2BIG;
+        offsets[count++] = (uint16_t)cursor.at;
+        skip(&cursor, 4);
+        skip(&cursor, get16(&cursor));
+    }
+    return cursor.bad || cursor.at != size ? -EBADMSG : count;
+}
