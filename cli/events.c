@@ -14,7 +14,7 @@ static const char usage[] =
     "  --deployment ID      only of this deployment\n"
     "  --tag TAG            only of deployments with this tag\n"
     "  -n, --limit N        only the last N\n"
-    "  -a, --all            other records as well: resolutions, deployments, policies, troubles\n";
+    "  -a, --all            probes and other records as well: resolutions, deployments, policies, troubles\n";
 
 struct view {
     const char *deployment, *tag;
@@ -32,7 +32,9 @@ static bool same(const json_t *record, const char *key, const char *wanted)
 
 static bool wanted(const struct view *view, const json_t *record)
 {
-    return (view->all || same(record, "type", "denial")) && same(record, "deployment", view->deployment) &&
+    bool sent = same(record, "type", "denial") && !json_is_true(json_object_get(record, "probe"));
+
+    return (view->all || sent) && same(record, "deployment", view->deployment) &&
            same(record, "tag", view->tag);
 }
 

@@ -18,7 +18,7 @@
 #define READY_FD 3 /* NG_CLI_READY_FD */
 #define END_SECONDS 10 /* in which a daemon that has nothing to do has ended */
 #define WARNING 4      /* syslog(3) */
-#define TEMPLATE "/run/namegate-private.XXXXXX"
+#define TEMPLATE "/run/namegate-private-XXXXXX"
 
 struct ng_cli_private {
     pid_t pid;

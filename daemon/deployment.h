@@ -38,6 +38,7 @@ struct ng_live {
     int watch;                   /* cgroup.events */
     void *context;               /* of the watch */
     bool started;                /* its command may run: the start is on record */
+    uint32_t first;              /* its first process, 0 after a restart */
     json_t *argv;                /* of `run`, or NULL after a restart */
     uint64_t denied, would, probes;
     struct ng_finding finding[NG_FINDINGS_MAX];

@@ -169,23 +169,28 @@ static json_t *rule_json(const struct case_file *file)
                      ng_json_text(rule->pattern, strlen(rule->pattern)));
 }
 
-static json_t *ancestors_json(const struct ng_event *event)
+/* Up to the deployment's first process, where it is known. */
+static json_t *ancestors_json(const struct ng_event *event, const struct ng_live *live)
 {
     json_t *list = json_array();
 
-    for (unsigned i = 0; i < event->ancestors && i < NG_ANCESTORS_MAX; i++)
+    uint32_t first = live ? live->first : 0, last = event->tgid;
+
+    for (unsigned i = 0; i < event->ancestors && i < NG_ANCESTORS_MAX && (!first || last != first); i++) {
+        last = event->ancestor[i].pid;
         (void)json_array_append_new(list, json_pack("{s:i, s:o}", "pid", (int)event->ancestor[i].pid, "comm",
                                                     ng_json_field(event->ancestor[i].comm, NG_COMM_LEN)));
+    }
     return list;
 }
 
-static int add_process(json_t *record, const struct ng_event *event)
+static int add_process(json_t *record, const struct ng_event *event, const struct ng_live *live)
 {
     size_t length = event->argv_len < NG_ARGV_LEN ? event->argv_len : NG_ARGV_LEN;
     json_t *process = json_pack("{s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "pid", (int)event->tgid, "tid",
                                 (int)event->pid, "uid", (int)event->uid, "gid", (int)event->gid, "comm",
                                 ng_json_field(event->comm, NG_COMM_LEN), "argv", ng_json_argv(event->argv, length),
-                                "ancestors", ancestors_json(event));
+                                "ancestors", ancestors_json(event, live));
     int r = process ? json_object_update(record, process) : -1;
 
     json_decref(process);
@@ -234,7 +239,7 @@ json_t *ng_evidence_denial(const struct ng_event *event, const struct ng_live *l
         rule_json(&file), "reason", file.reason, "instead", file.has_rule ? file.rule.instead : "", "evidence",
         evidence_name(&file), "probe", (event->flags & NG_EVENT_PROBE) != 0, "incident",
         (event->flags & NG_EVENT_INCIDENT) != 0);
-    if (record && add_process(record, event) < 0) {
+    if (record && add_process(record, event, live) < 0) {
         json_decref(record);
         record = NULL;
     }

@@ -204,7 +204,10 @@ int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_de
     gate->pin_root = strdup(pin_root);
     r = gate->pin_root ? 0 : ng_error_set(error, ENOMEM, NULL, "out of memory");
     if (r == 0 && mkdir(pin_root, 0700) < 0 && errno != EEXIST)
-        r = ng_error_set(error, errno, "mount -t bpf bpf /sys/fs/bpf", "cannot make %s: %m", pin_root);
+        r = ng_error_set(error, errno,
+                         errno == EPERM ? "a bpffs takes no names with a dot: choose another --pin-root"
+                                        : "mount -t bpf bpf /sys/fs/bpf",
+                         "cannot make %s: %m", pin_root);
     if (r == 0)
         r = load(gate, max_destinations, error);
     if (r == 0)

@@ -69,6 +69,7 @@ static void complete(struct ng_run *run)
         return;
     }
     live->argv = json_incref(run->argv);
+    live->first = (uint32_t)peer->pid;
     ng_lives_started(run->keeper, live);
     ng_connection_keep(run->connection, NULL, NULL);
     ng_connection_reply(run->connection, ng_live_json(live));

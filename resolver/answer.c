@@ -342,10 +342,13 @@ int ng_answer_parse(const struct ng_question *question, const uint8_t *wire, siz
                     struct ng_answer *ret_answer)
 {
     _cleanup_(ng_cleanup_pkt) ldns_pkt *pkt = NULL;
+    uint16_t ttls[NG_RECORDS_MAX];
     struct ng_answer answer = {0};
-    int r;
+    int r = ng_wire_ttls(wire, size, ttls); /* ldns passes over octets that are too many */
 
-    if (size < NG_WIRE_HEADER || ldns_wire2pkt(&pkt, wire, size) != LDNS_STATUS_OK)
+    if (r < 0)
+        return r;
+    if (ldns_wire2pkt(&pkt, wire, size) != LDNS_STATUS_OK)
         return -EBADMSG;
     r = check(pkt, question);
     if (r < 0)

@@ -335,7 +335,9 @@ static int take_in(struct ng_engine *engine, const struct ng_question *question,
         }
         report_success(engine);
     }
-    ng_cache_put(engine->cache, question, &answer, tracked ? tracked->id : 0, engine->ops.now(engine->ops.arg));
+    /* An answer with addresses that is not tracked could not be judged by a new policy: it is not kept. */
+    if (tracked || !(answer.addresses || answer.links > 1))
+        ng_cache_put(engine->cache, question, &answer, tracked ? tracked->id : 0, engine->ops.now(engine->ops.arg));
     *ret_answer = answer;
     *ret_tracked = tracked;
     return 0;

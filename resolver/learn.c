@@ -302,6 +302,16 @@ static int learn_aliases(struct ng_learn *learn, const struct ng_tracked *asked,
     return 0;
 }
 
+/* Whether some policy has a rule for a name of the answer's chain. */
+static bool ruled(const struct ng_learn *learn, const struct ng_answer *answer)
+{
+    for (unsigned p = 0; p < ng_snapshot_policies(learn->snapshot); p++)
+        for (unsigned i = 0; i < answer->links; i++)
+            if (ng_match_name(learn->snapshot, p, &answer->chain[i]) != NG_PROFILE_NONE)
+                return true;
+    return false;
+}
+
 int ng_learn_answer(struct ng_learn *learn, const struct ng_name *name, const struct ng_answer *answer,
                     struct ng_tracked **ret_tracked)
 {
@@ -309,6 +319,10 @@ int ng_learn_answer(struct ng_learn *learn, const struct ng_name *name, const st
     struct ng_tracked *tracked;
     int r = ng_tracks_get(&learn->tracks, name, &tracked);
 
+    if (r == -ENOSPC && !ruled(learn, answer)) {
+        *ret_tracked = NULL;
+        return 0;
+    }
     if (r == 0)
         r = ng_tracks_chain(&learn->tracks, tracked, answer->chain, answer->links, &chain);
     if (r == 0)
@@ -447,22 +461,22 @@ static void rule_one(void *arg, struct ng_link *link)
 {
     struct walk *walk = arg;
     struct ng_tracked *tracked = ng_record(link, struct ng_tracked, by_name);
-    bool ruled = false;
+    bool matched = false;
 
     for (const struct ng_chain *chain = tracked->chains; chain; chain = chain->next) {
-        for (unsigned p = 0; !ruled && p < ng_snapshot_policies(walk->snapshot); p++) {
+        for (unsigned p = 0; !matched && p < ng_snapshot_policies(walk->snapshot); p++) {
             struct judgement judgement;
 
             judge(walk->learn, walk->snapshot, p, chain, 0, 0, &judgement);
-            ruled = judgement.count > 0;
+            matched = judgement.count > 0;
         }
     }
-    if (ruled && !tracked->ruled)
+    if (matched && !tracked->ruled)
         tracked->wrote_at = walk->now;
-    if (ruled != tracked->ruled) {
-        tracked->ruled = ruled;
+    if (matched != tracked->ruled) {
+        tracked->ruled = matched;
         ng_tracks_touch(&walk->learn->tracks, tracked);
-        if (ruled)
+        if (matched)
             walk->learn->ops.changed(walk->learn->ops.arg, tracked);
     }
 }

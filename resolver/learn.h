@@ -33,7 +33,8 @@ int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot);
 const struct ng_snapshot *ng_learn_policy(const struct ng_learn *learn);
 
 /* Learns an answer for a name. Returns 0 when every write that it needs has succeeded, and the resolution; the answer must
- * not be given else. -E2BIG: destinations is full; -ENOSPC: too many are tracked; or another -errno. */
+ * not be given else. *ret_tracked is NULL where too many are tracked and no rule matches: the answer must then not be
+ * kept. -E2BIG: destinations is full; -ENOSPC: too many are tracked; or another -errno. */
 int ng_learn_answer(struct ng_learn *learn, const struct ng_name *name, const struct ng_answer *answer,
                     struct ng_tracked **ret_tracked);
 

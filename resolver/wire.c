@@ -108,14 +108,13 @@ static uint8_t read_question(struct cursor *cursor, struct ng_query *query)
 {
     struct ng_question *question = &query->question;
     int length = ng_name_from_wire(cursor->wire + cursor->at, cursor->size - cursor->at, &question->name);
-    uint16_t class;
 
     if (length < 0)
         return NG_RCODE_FORMERR;
     memcpy(query->written, cursor->wire + cursor->at, (size_t)length);
     skip(cursor, (size_t)length);
     question->type = get16(cursor);
-    class = get16(cursor);
+    query->class = get16(cursor);
     if (cursor->bad) {
         question->name.length = 0;
         return NG_RCODE_FORMERR;
@@ -124,7 +123,7 @@ static uint8_t read_question(struct cursor *cursor, struct ng_query *query)
         return NG_RCODE_FORMERR;
     /* Meta-types ask for a transfer or for whatever is there: an answer would hold addresses that nobody asked for by
      * their type (RFC 8482 allows to refuse ANY). */
-    if (class != CLASS_IN || (question->type >= 128 && question->type <= 255))
+    if (query->class != CLASS_IN || (question->type >= 128 && question->type <= 255))
         return NG_RCODE_REFUSED;
     return NG_RCODE_NOERROR;
 }
@@ -201,7 +200,7 @@ size_t ng_wire_failure(const struct ng_query *query, uint8_t rcode, uint8_t *wir
         memcpy(wire + size, query->written, query->question.name.length);
         size += query->question.name.length;
         put16(wire + size, query->question.type);
-        put16(wire + size + 2, CLASS_IN);
+        put16(wire + size + 2, query->class);
         size += 4;
     }
     if (query->edns) {
@@ -270,13 +269,19 @@ int ng_wire_ttls(const uint8_t *wire, size_t size, uint16_t offsets[static NG_RE
         skip(&cursor, 4);
     }
     for (; records > 0 && !cursor.bad; records--) {
+        uint16_t type, length;
+
         skip_name(&cursor);
-        skip(&cursor, 4);
+        type = get16(&cursor);
+        skip(&cursor, 2);
         if (count == NG_RECORDS_MAX || cursor.at > UINT16_MAX)
             return -E2BIG;
         offsets[count++] = (uint16_t)cursor.at;
         skip(&cursor, 4);
-        skip(&cursor, get16(&cursor));
+        length = get16(&cursor);
+        skip(&cursor, length);
+        if ((type == NG_TYPE_A && length != 4) || (type == NG_TYPE_AAAA && length != 16))
+            return -EBADMSG;
     }
     return cursor.bad || cursor.at != size ? -EBADMSG : count;
 }

@@ -97,6 +97,12 @@ expect_output() { # PATTERN COMMAND...
     grep -qE -- "$pattern" "$W/out" || fail "no '$pattern' from: $* ($(head -c 2000 "$W/out"))"
 }
 
+# The last command that was checked has said this as well.
+expect_said() { # PATTERN
+    CHECKS=$((CHECKS + 1))
+    grep -qE -- "$1" "$W/out" || fail "no '$1' in: $(head -c 2000 "$W/out")"
+}
+
 # The twins: it works untagged, and under the gate it is refused.
 denied() {
     expect_ok "$@"
@@ -155,9 +161,11 @@ ZONE
         echo "$name. $ttl AAAA $v6"
     done >> "$W/zone"
     for i in $(seq 100 180); do echo "big.test. AAAA 2001:db8:3::$i"; done >> "$W/zone"
+    [ ! -e "$W/zone.more" ] || cat "$W/zone.more" >> "$W/zone"
 }
 
-zone_add() { echo "$*" >> "$W/zone"; }
+# Further records, before world_up.
+zone_add() { echo "$*" >> "$W/zone.more"; }
 
 dns_up() {
     cat > "$W/nsd.conf" << CONF
@@ -188,7 +196,13 @@ CONF
 
 dns_answers() { inet dig +time=1 +tries=1 +short @192.0.2.53 ns.test A 2> /dev/null | grep -q 192.0.2.53; }
 
-dns_down() { kill "$NSD_PID"; wait "$NSD_PID" 2> /dev/null; }
+dns_silent() { ! dns_answers; }
+
+dns_down() {
+    kill "$NSD_PID"
+    wait "$NSD_PID" 2> /dev/null
+    wait_until 10 dns_silent || fail "nsd does not end"
+}
 
 certificate() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=little-internet \
@@ -268,6 +282,8 @@ network_up() {
     inet ip route add local 203.0.113.0/24 dev lo
     inet ip route add local 100.64.0.0/10 dev lo
     inet ip -6 route add local 2001:db8::/32 dev lo
+    # A datagram is answered from the address that it came to, though that is no interface's own.
+    inet sh -c 'echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind'
     inet ip address add 192.0.2.53/32 dev lo
     inet ip -6 address add 2001:db8::53/128 dev lo nodad
     ip route add default via 10.77.0.1
@@ -379,14 +395,16 @@ resolver_pid() { gate status --json | jq .resolver.pid; }
 
 deployments() { gate list --json | jq '.deployments | length'; }
 
+no_deployments() { [ "$(deployments)" = 0 ]; }
+
 # Compiles one of clients/*.c into $B/tests.
 client() { # NAME COMPILER-ARGUMENT...
-    local name=$1
+    local name=$1 source=$HERE/clients/${1%-static}.c
     shift
     mkdir -p "$B/tests/clients"
     (
         flock 9
-        [ "$B/tests/clients/$name" -nt "$HERE/clients/$name.c" ] ||
-            "${CLIENT_CC:-gcc}" -O2 -Wall -Wextra -D_GNU_SOURCE -o "$B/tests/clients/$name" "$HERE/clients/$name.c" "$@"
+        [ "$B/tests/clients/$name" -nt "$source" ] ||
+            "${CLIENT_CC:-gcc}" -O2 -Wall -Wextra -D_GNU_SOURCE -o "$B/tests/clients/$name" "$source" "$@"
     ) 9> "$B/tests/clients/.lock" || fail "cannot compile $name"
 }

@@ -211,15 +211,15 @@ static void test_words(void **state)
     struct ng_cli_words words;
 
     (void)state;
-    assert_int_equal(ng_cli_words_make(&cli, "/run/namegate-private.abc", true, &words), 0);
+    assert_int_equal(ng_cli_words_make(&cli, "/run/namegate-private-abc", true, &words), 0);
     assert_string_equal(words.word[0], "namegated");
     assert_null(words.word[words.count]);
     assert_true(has_word(&words, "--private"));
-    assert_true(has_word(&words, "--run-dir=/run/namegate-private.abc"));
+    assert_true(has_word(&words, "--run-dir=/run/namegate-private-abc"));
     assert_true(has_word(&words, "--state-dir=/s"));
     assert_true(has_word(&words, "--policies=/p"));
     assert_true(has_word(&words, "--cgroup-root=/c"));
-    assert_true(has_word(&words, "--pin-root=/sys/fs/bpf/namegate-private.abc"));
+    assert_true(has_word(&words, "--pin-root=/sys/fs/bpf/namegate-private-abc"));
     ng_cli_words_free(&words);
 }
 

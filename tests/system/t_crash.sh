@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# kill -9 of the resolver and of the keeper: what was denied stays denied, at every moment.
+. "$(dirname "$0")/lib.sh"
+world_up
+default_policy
+gate_start
+client reach
+R=$B/tests/clients/reach
+
+# A deployment that tries again and again, and counts what it saw.
+hammer='import socket, os, sys, time
+where = sys.argv[1]
+seen = {}
+while not os.path.exists(where + "/end"):
+    try:
+        socket.create_connection(("198.51.100.10", 443), 3).close()
+        result = "through"
+    except OSError as e:
+        result = os.strerror(e.errno or 0)
+    seen[result] = seen.get(result, 0) + 1
+    open(where + "/tries", "w").write(str(sum(seen.values())))
+    time.sleep(0.0005)
+open(where + "/seen", "w").write(str(seen))'
+mkdir "$W/h"
+gate run --tag hammer -- python3 -c "$hammer" "$W/h" > "$W/hammer.log" 2>&1 &
+hammer_pid=$!
+tries() { cat "$W/h/tries" 2> /dev/null || echo 0; }
+more_tries() { [ "$(tries)" -gt "$1" ] 2> /dev/null; }
+wait_until 10 more_tries 100 || fail "$(cat "$W/hammer.log")"
+
+say "the resolver"
+old=$(resolver_pid)
+kill -KILL "$old"
+other_resolver() { [ "$(resolver_pid)" != "$old" ] && [ "$(resolver_pid)" != null ] && gate status > /dev/null; }
+wait_until 10 other_resolver || fail "no other resolver"
+expect_eperm run curl -sSv -m 5 https://api.github.com/
+expect_ok run curl -sS -m 5 https://mirror.internal/
+
+say "the keeper"
+n=$(tries)
+gate_kill
+expect_fail gate status
+wait_until 10 more_tries $((n + 200)) || fail "the deployment does not go on"
+gate_again
+expect_eq "deployments taken over" "$(deployments)" 1
+expect_eperm run curl -sSv -m 5 https://api.github.com/
+n=$(tries)
+wait_until 10 more_tries $((n + 100)) || fail "the deployment does not go on"
+
+say "a clean stop while a deployment runs leaves the gate"
+gate_stop
+n=$(tries)
+wait_until 10 more_tries $((n + 100)) || fail "the deployment does not go on"
+gate_again
+expect_eq "deployments taken over" "$(deployments)" 1
+touch "$W/h/end"
+wait "$hammer_pid"
+expect_eq "kinds of outcome of $(tries) tries" "$(sed 's/: [0-9]*//' "$W/h/seen")" "{'Operation not permitted'}"
+wait_until 5 no_deployments || fail "still: $(gate list)"
+say "a clean stop without one removes everything"
+gate_stop
+expect_eq "pins left" "$(find "$W/bpf/gate" 2> /dev/null)" ""
+expect_eq "cgroups left" "$(find "$CGROUP" -mindepth 1 -type d)" ""
+expect_ok "$R" tcp 198.51.100.10 443

@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Bad input: a clear message with its place and the remedy, and nothing half done.
+. "$(dirname "$0")/lib.sh"
+world_up
+default_policy
+gate_options gate
+daemon() { timeout 10 "$B/namegated" "${OPTIONS[@]}" "$@"; }
+config() { printf '%s\n' "$@" > "$W/gate.conf"; }
+
+say "configuration"
+config 'lisen 127.0.0.1:53'
+expect_output 'gate.conf:1:1: error' daemon
+expect_output "did you mean|listen" daemon --check-config
+config 'upstream dns.example'
+expect_output 'gate.conf:1:10: error' daemon
+config 'grace 5x'
+expect_output 'gate.conf:1:7: error' daemon
+config 'listen 127.0.0.1:5353' 'upstream 127.0.0.1:5353'
+expect_output 'itself' daemon
+expect_output 'itself' daemon --check-config
+config 'user root'
+expect_output 'must not run as root' daemon
+config 'user nobody-at-all'
+expect_output "there is no user 'nobody-at-all'" daemon
+config 'listen 192.0.2.99:53'
+expect_output 'no address of this host' daemon
+config 'listen 127.0.0.1:5399'
+python3 -c 'import socket, time, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 5399)); time.sleep(100)' &
+bound() { ss -Hlun 'sport = 5399' | grep -q 5399; }
+wait_until 5 bound
+expect_output '127.0.0.1:5399 is in use' daemon
+expect_output 'another resolver has this port|choose another' daemon
+config ''
+expect_ok daemon --check-config
+expect_output '^floor' daemon --check-config
+
+say "the host"
+expect_output 'CAP_|capabilit|root' setpriv --reuid nobody --clear-groups "$B/namegated" "${OPTIONS[@]}"
+expect_output 'bpffs|bpf file system' timeout 10 "$B/namegated" "${OPTIONS[@]}" --pin-root "$W/nopins"
+expect_output 'cgroup' timeout 10 "$B/namegated" "${OPTIONS[@]}" --cgroup-root "$W/nocgroup"
+expect_output 'unrecognized|unknown|invalid' timeout 10 "$B/namegated" --nonsense
+
+say "policies: a bad one never starts, and never replaces a good one"
+echo 'policy deploy { mode blok }' > "$W/policies/deploy.policy"
+expect_output 'deploy.policy:1:22: error' daemon
+expect_output "did you mean 'block'" daemon --check-config
+expect_fail gate policy check "$W/policies/deploy.policy"
+expect_output "did you mean 'block'" gate policy check "$W/policies/deploy.policy"
+default_policy
+gate_start
+expect_eperm run curl -sSv -m 5 https://api.github.com/
+echo 'policy deploy { allow *.github.com dney x }' > "$W/policies/deploy.policy"
+expect_output 'deploy.policy:1:36: error' gate policy reload
+expect_eq generation "$(gate status --json | jq .generation)" 1
+expect_eperm run curl -sSv -m 5 https://api.github.com/
+kill -HUP "$GATE_PID"
+logged() { grep -q 'the old policies stay in force' "$W/namegated.log"; }
+wait_until 5 logged || fail "nothing in the log"
+expect_eperm run curl -sSv -m 5 https://api.github.com/
+default_policy
+kill -HUP "$GATE_PID"
+second() { [ "$(gate status --json | jq .generation)" = 2 ]; }
+wait_until 5 second || fail "no reload by HUP"
+
+say "the control socket: nonsense is refused, and the daemon lives"
+talk() { python3 -c 'import os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.settimeout(5); s.connect(sys.argv[1])
+try:
+    s.sendall(os.fsencode(sys.argv[2]) + b"\n"); s.shutdown(socket.SHUT_WR)
+    print(s.recv(65536).decode())
+except OSError as e: print("closed", e)' "$W/run/gate/control.sock" "$1"; }
+for nonsense in '' '{' 'null' '[]' '{"v":1}' '{"v":2,"command":"status"}' '{"v":1,"command":"nonesuch"}' \
+    '{"v":1,"command":"status","extra":1}' '{"v":1,"command":"run"}' '{"v":1,"command":"run","tag":5}' \
+    '{"v":1,"command":"run","tag":"t","argv":{}}' $'\x01\xff' "$(printf '[%.0s' $(seq 5000))"; do
+    expect_output '"ok":false|"ok": false|closed|^$' talk "$nonsense"
+done
+expect_ok gate status

@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# When destinations is full: the answer fails, every deployment turns strict, and both are told. Never a silent hole.
+. "$(dirname "$0")/lib.sh"
+for i in $(seq 1 90); do
+    zone_add "many.fill.test. 1 A 100.64.1.$i"
+    zone_add "n$i.fill.test. 1 A 100.64.2.1"
+done
+world_up
+policy deploy << 'POLICY'
+policy deploy { deny *.fill.test }
+POLICY
+gate_start 'max-destinations 64' 'floor 1s' 'grace 1s'
+expect_ok run curl -sS -m 5 https://mirror.internal/
+mkdir "$W/d"
+expect_ok gate run --tag filler -- sh -c \
+    "dig +time=2 +tries=1 many.fill.test; exec python3 $HERE/clients/daemonise.py $W/d 203.0.113.20 443"
+expect_said 'status: SERVFAIL'
+expect_record '.type == "trouble" and .trouble == "map-full"'
+strict() { [ "$(gate status --json | jq .escalated)" = "$1" ]; }
+wait_until 5 strict true || fail "not strict: $(gate status)"
+expect_output 'full|strict' gate status
+touch "$W/d/go"
+wait_until 10 test -e "$W/d/result" || fail "no result"
+expect_eq "connect while strict" "$(cat "$W/d/result")" "Operation not permitted"
+touch "$W/d/end"
+say "it recovers when entries go"
+wait_until 20 strict false || fail "still strict: $(gate status)"
+expect_ok run curl -sS -m 5 https://mirror.internal/
+
+say "too many names: those with a rule fail, others do not"
+run sh -c 'for i in $(seq 1 90); do dig +time=2 +tries=1 n$i.fill.test; done; curl -sS -m 5 https://mirror.internal/' \
+    > "$W/many" 2>&1
+expect_eq "status of curl" $? 0
+expect_output 'status: SERVFAIL' cat "$W/many"
+expect_record '.type == "trouble" and .trouble == "tracked-full"'

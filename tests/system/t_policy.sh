@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The language in force: ports, protocols, networks, addresses, specificity, modes; reload changes what is known already.
+. "$(dirname "$0")/lib.sh"
+world_up
+client reach
+R=$B/tests/clients/reach
+policy deploy << 'POLICY'
+policy deploy {
+    deny mirror.internal port 80,8000-8999 proto tcp
+    deny 198.51.100.0/24
+    allow 198.51.100.11 port 443
+    deny 2001:db8:1::/48 port 443
+    deny other.test
+    allow *.test
+}
+policy quiet { mode audit deny *.github.com, github.com }
+policy narrow { mode strict allow mirror.internal, .github.com port 443 }
+POLICY
+gate_start
+web() { curl -sSv -m 5 "$@"; }
+export -f web
+
+say "ports and protocols"
+denied curl -sSv -m 5 http://mirror.internal/
+denied curl -sSvk -m 5 https://mirror.internal:8443/
+open curl -sSv -m 5 https://mirror.internal/
+open "$R" unconnected mirror.internal 9999
+say "networks and addresses"
+denied "$R" tcp 198.51.100.12 443
+open "$R" tcp 198.51.100.11 443
+denied "$R" tcp 198.51.100.11 80
+denied "$R" tcp6 2001:db8:1::12 443
+open "$R" tcp6 2001:db8:1::12 80
+expect_record '.evidence == "network" and .rule.pattern == "198.51.100.0/24" and .address == "198.51.100.12"'
+say "an exact name before a wildcard"
+denied "$R" tcp other.test 443
+say "audit: nothing is refused, all is recorded"
+expect_ok gate run --policy quiet --tag quiet -- curl -sS -m 5 https://api.github.com/
+expect_record '.verdict == "would-deny" and .errno == null and .tag == "quiet" and .probe == false and .port == 443'
+expect_ok gate run --mode audit -- "$R" tcp other.test 443
+say "strict: only what is allowed"
+strict() { gate run --policy narrow --tag narrow -- "$@"; }
+expect_ok strict curl -sS -m 5 https://mirror.internal/
+expect_ok strict curl -sS -m 5 https://api.github.com/
+expect_eperm strict curl -sSv -m 5 http://api.github.com/
+expect_eperm strict curl -sSv -m 5 https://other.test/
+expect_eperm strict "$R" tcp 203.0.113.21 443
+expect_record '.evidence == "strict" and .tag == "narrow" and .mode == "strict"'
+expect_eperm gate run --mode strict -- "$R" tcp mirror.internal 9
+
+say "a reload judges what was learnt before"
+mkdir "$W/d"
+expect_ok gate run --policy deploy --tag live -- sh -c \
+    "dig +short moved.test > /dev/null; exec python3 $HERE/clients/daemonise.py $W/d 198.51.100.42 443"
+policy deploy << 'POLICY'
+policy deploy { deny moved.test reason }
+POLICY
+expect_output "deploy.policy:1:33: error" gate policy reload
+policy deploy << 'POLICY'
+policy deploy { deny moved.test { reason "since the reload" } }
+policy quiet { mode audit }
+policy narrow { mode strict }
+POLICY
+expect_ok gate policy reload
+touch "$W/d/go"
+wait_until 10 test -e "$W/d/result" || fail "no result"
+expect_eq "connect after the reload" "$(cat "$W/d/result")" "Operation not permitted"
+expect_record '.tag == "live" and .reason == "since the reload" and .names[0].name == "moved.test"'
+say "a policy that a deployment stands under cannot go"
+printf 'policy other { }' | policy deploy
+expect_output "stands under it" gate policy reload
+touch "$W/d/end"

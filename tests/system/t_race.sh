@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# At least 100,000 times: resolve a fresh forbidden name, connect at once. No connect gets through, on two processors at
+# once; and every event's map write was before its reply.
+. "$(dirname "$0")/lib.sh"
+ROUNDS=${ROUNDS:-50000} # for each of two processes
+trap 'world_down' EXIT
+mkdir -p "$W/policies" "$W/state" "$W/run"
+network_up
+files_up
+write_zone
+# Each name has an address of its own, so that no other name has denied it before.
+awk -v n=$((ROUNDS * 2)) 'BEGIN { for (i = 0; i < n; i++)
+    printf "n%d.race.test. 300 A 100.%d.%d.%d\n", i, 64 + int(i / 65536), int(i / 256) % 256, i % 256 }' >> "$W/zone"
+dns_up
+certificate
+repository
+web_up
+policy deploy << 'POLICY'
+policy deploy { deny *.race.test }
+POLICY
+gate_start 'max-destinations 400000'
+client race
+expect_ok bash -c ': < /dev/tcp/100.64.0.1/80'
+
+run "$B/tests/clients/race" 0 "$ROUNDS" > "$W/one" 2>&1 &
+one=$!
+run "$B/tests/clients/race" "$ROUNDS" "$ROUNDS" > "$W/two" 2>&1
+wait "$one"
+cat "$W/one" "$W/two" | grep refused
+for which in one two; do
+    expect_eq "process $which" "$(grep ^refused "$W/$which")" "refused $ROUNDS through 0 unanswered 0"
+done
+say "the order, as the records have it"
+cat "$W/state"/events.jsonl* > "$W/all"
+expect_eq "write before reply" "$(jq -c 'select(.type == "denial") | .names[] | select(.replied_at_ns > 0) |
+    select(.wrote_at_ns == 0 or .wrote_at_ns > .replied_at_ns)' "$W/all" | head -n 3)" ""
+expect_eq "denials with a name, over 1000" "$(jq -c 'select(.type == "denial") | .names[0].name // empty' "$W/all" |
+    head -n 1001 | wc -l)" 1001
