@@ -12,6 +12,10 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5, newer than the headers of Debian 12 */
+#endif
+
 struct ng_connection {
     struct ng_connection *next;
     struct ng_control_socket *owner;
@@ -242,7 +246,10 @@ static void accept_one(struct ng_control_socket *owner)
         return;
     connection->owner = owner;
     connection->peer = (struct ng_peer){.pid = peer.pid, .uid = peer.uid, .gid = peer.gid};
-    connection->peer.pidfd = (int)syscall(SYS_pidfd_open, peer.pid, 0);
+    /* Older kernels have only the number, which another process may have by now. */
+    length = sizeof(connection->peer.pidfd);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &connection->peer.pidfd, &length) < 0)
+        connection->peer.pidfd = (int)syscall(SYS_pidfd_open, peer.pid, 0);
     connection->fd = fd;
     if (ng_loop_add(owner->loop, fd, EPOLLIN | EPOLLRDHUP, on_connection, connection) < 0) {
         (void)ng_close(connection->peer.pidfd);

@@ -12,7 +12,7 @@
 
 #define NG_CONNECTIONS_MAX 512           /* more wait in the listen queue */
 #define NG_REQUEST_MAX (4u << 20)        /* octets */
-#define NG_REPLY_MAX (16u << 20)         /* octets that wait for a slow reader before it is dropped */
+#define NG_REPLY_MAX (64u << 20)         /* octets that wait for a slow reader before it is dropped */
 
 struct ng_control_socket;
 struct ng_connection;

@@ -125,9 +125,9 @@ void ng_live_found(struct ng_live *live, struct ng_finding *finding, bool probe)
 
 json_t *ng_live_json(const struct ng_live *live)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:i, s:I, s:I, s:I}", "deployment", live->id, "tag",
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:I, s:I, s:I}", "deployment", live->id, "tag",
                      live->kernel.tag, "policy", live->kernel.name, "mode", ng_mode_name(live->kernel.mode), "uid",
-                     (int)live->kernel.uid, "started", ng_json_time(live->kernel.started_at), "cgroup",
+                     (json_int_t)live->kernel.uid, "started", ng_json_time(live->kernel.started_at), "cgroup",
                      ng_json_text(live->path, strlen(live->path)), "processes", (int)ng_cgroup_processes(live->path),
                      "denied", (json_int_t)live->denied, "would", (json_int_t)live->would, "probes",
                      (json_int_t)live->probes);

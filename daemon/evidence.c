@@ -187,8 +187,8 @@ static json_t *ancestors_json(const struct ng_event *event, const struct ng_live
 static int add_process(json_t *record, const struct ng_event *event, const struct ng_live *live)
 {
     size_t length = event->argv_len < NG_ARGV_LEN ? event->argv_len : NG_ARGV_LEN;
-    json_t *process = json_pack("{s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "pid", (int)event->tgid, "tid",
-                                (int)event->pid, "uid", (int)event->uid, "gid", (int)event->gid, "comm",
+    json_t *process = json_pack("{s:i, s:i, s:I, s:I, s:o, s:o, s:o}", "pid", (int)event->tgid, "tid",
+                                (int)event->pid, "uid", (json_int_t)event->uid, "gid", (json_int_t)event->gid, "comm",
                                 ng_json_field(event->comm, NG_COMM_LEN), "argv", ng_json_argv(event->argv, length),
                                 "ancestors", ancestors_json(event, live));
     int r = process ? json_object_update(record, process) : -1;

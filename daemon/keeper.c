@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 
 #define HEARTBEAT (3 * NG_SECOND)
-#define LINGER (3 * NG_SECOND) /* for whoever started a private daemon to fetch the summary */
+#define LINGER (3 * NG_SECOND) /* for whoever started a private daemon to come, or to fetch the summary */
 #define FILES_MAX 65536
 
 int ng_keeper_set_state(struct ng_keeper *keeper)
@@ -76,6 +76,18 @@ static void on_signal(void *arg, uint32_t events)
     }
 }
 
+/* Whether nobody needs a private daemon at this moment. */
+static bool idle(const struct ng_keeper *keeper)
+{
+    return keeper->options.private && !keeper->lives && !keeper->runs && !ng_control_connections(keeper->control);
+}
+
+static void stop(struct ng_keeper *keeper)
+{
+    keeper->stopping = true;
+    ng_loop_stop(keeper->loop);
+}
+
 static void on_linger(void *arg, uint32_t events)
 {
     struct ng_keeper *keeper = arg;
@@ -84,20 +96,18 @@ static void on_linger(void *arg, uint32_t events)
     ng_timer_clear(keeper->linger);
     ng_loop_remove(keeper->loop, keeper->linger);
     keeper->linger = ng_close(keeper->linger);
-    keeper->summary_given = true;
-    ng_keeper_idle(keeper);
+    if (idle(keeper))
+        stop(keeper);
 }
 
 void ng_keeper_idle(void *arg)
 {
     struct ng_keeper *keeper = arg;
 
-    if (!keeper->options.private || !keeper->had_deployment || keeper->lives || keeper->runs ||
-        ng_control_connections(keeper->control))
+    if (!idle(keeper))
         return;
     if (keeper->summary_given) {
-        keeper->stopping = true;
-        ng_loop_stop(keeper->loop);
+        stop(keeper);
         return;
     }
     if (keeper->linger >= 0)
@@ -349,5 +359,6 @@ int ng_keeper_run(struct ng_keeper *keeper)
         keeper->ready_fd = ng_close(keeper->ready_fd);
     }
     ng_log(NG_LOG_INFO, "the gate is in force");
+    ng_keeper_idle(keeper);
     return ng_loop_run(keeper->loop);
 }

@@ -60,7 +60,6 @@ struct ng_keeper {
 
     struct ng_live *lives;
     struct ng_live *ended;          /* the last NG_ENDED_MAX, newest first: their summaries are asked for */
-    bool had_deployment;
     bool summary_given;
     int linger;                     /* timer of a private daemon that nobody uses any more */
     struct ng_run *runs;            /* under way */

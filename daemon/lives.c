@@ -66,10 +66,10 @@ static int update_levels(struct ng_keeper *keeper)
 
 static void record(struct ng_keeper *keeper, const struct ng_live *live, bool started)
 {
-    json_t *record = json_pack("{s:s, s:n, s:s, s:s, s:s, s:s, s:s, s:i, s:O?}", "type", "deployment", "time", "event",
+    json_t *record = json_pack("{s:s, s:n, s:s, s:s, s:s, s:s, s:s, s:I, s:O?}", "type", "deployment", "time", "event",
                                started ? "started" : "ended", "deployment", live->id, "tag", live->kernel.tag,
                                "policy", live->kernel.name, "mode", ng_mode_name(live->kernel.mode), "uid",
-                               (int)live->kernel.uid, "argv", live->argv);
+                               (json_int_t)live->kernel.uid, "argv", live->argv);
 
     if (record && !started) {
         (void)json_object_set_new(record, "denied", json_integer((json_int_t)live->denied));
@@ -116,7 +116,6 @@ static void enlist(struct ng_keeper *keeper, struct ng_live *live)
 {
     live->next = keeper->lives;
     keeper->lives = live;
-    keeper->had_deployment = true;
 }
 
 static void delist(struct ng_keeper *keeper, struct ng_live *live)
