@@ -374,11 +374,11 @@ static void revert_one(void *arg, struct ng_link *link)
 
     free(entry->next);
     entry->next = NULL;
-    if (count_of(&entry->value) == 0)
-        erase(&walk->erasure, entry);
-    else if (entry->widened)
+    if (entry->widened && count_of(&entry->value))
         (void)walk->claims->ops.write(walk->claims->ops.arg, &entry->key, &entry->value);
     entry->widened = false;
+    if (count_of(&entry->value) == 0)
+        erase(&walk->erasure, entry);
 }
 
 void ng_claims_abort(struct ng_claims *claims)

@@ -27,7 +27,7 @@ struct waiter {
 struct ng_pending {
     struct ng_link link;
     struct ng_question question;
-    struct waiter *waiters;
+    struct waiter *waiters, **end; /* in the order in which they came */
 };
 
 struct ng_engine {
@@ -245,6 +245,7 @@ static struct ng_pending *begin_pending(struct ng_engine *engine, const struct n
     if (!pending)
         return NULL;
     pending->question = *question;
+    pending->end = &pending->waiters;
     if (ng_table_add(&engine->pending, &pending->link, ng_question_hash(question, engine->key)) < 0) {
         free(pending);
         return NULL;
@@ -277,8 +278,9 @@ static bool wait_for(struct ng_engine *engine, const struct waiter *like)
         return false;
     }
     *waiter = *like;
-    waiter->next = pending->waiters;
-    pending->waiters = waiter;
+    waiter->next = NULL;
+    *pending->end = waiter;
+    pending->end = &waiter->next;
     engine->waiting++;
     return true;
 }

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "world.h"
+
+#include "../../bpf/decide.h"
+#include "../../policy/compile.h"
+
+#include <namegate/clock.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BEGIN_S 1000000
+
+__attribute__((format(printf, 2, 3))) static void breaks(struct world *world, const char *format, ...)
+{
+    va_list arguments;
+
+    if (*world->broken)
+        return;
+    va_start(arguments, format);
+    (void)vsnprintf(world->broken, sizeof(world->broken), format, arguments);
+    va_end(arguments);
+}
+
+static struct cell *find_cell(const struct world *world, const struct ng_destination_key *key)
+{
+    for (size_t i = 0; i < world->map.count; i++)
+        if (memcmp(&world->map.items[i].key, key, sizeof(*key)) == 0)
+            return &world->map.items[i];
+    return NULL;
+}
+
+static int write_cell(void *arg, const struct ng_destination_key *key, const struct ng_destination *value)
+{
+    struct world *world = arg;
+    struct cell *cell = find_cell(world, key), made = {.key = *key, .value = *value};
+
+    if (world->write_error)
+        return world->write_error;
+    if (cell) {
+        cell->value = *value;
+        return 0;
+    }
+    if (world->map.count >= world->map_max)
+        return -E2BIG;
+    return ng_vector_add(&world->map, made) ? 0 : -ENOMEM;
+}
+
+static int erase_cells(void *arg, const struct ng_destination_key *keys, size_t count)
+{
+    struct world *world = arg;
+
+    for (size_t i = 0; i < count; i++) {
+        struct cell *cell = find_cell(world, &keys[i]);
+
+        if (cell)
+            *cell = world->map.items[--world->map.count];
+    }
+    return 0;
+}
+
+static uint64_t now_of(void *arg)
+{
+    return ++((struct world *)arg)->now; /* no two moments are the same */
+}
+
+static int ask(void *arg, const uint8_t *wire, size_t size, struct ng_pending *pending)
+{
+    struct world *world = arg;
+    struct asked asked = {.pending = pending};
+    struct ng_query query;
+    uint8_t rcode;
+
+    if (ng_wire_query(wire, size, &query, &rcode) != NG_QUERY_GOOD)
+        breaks(world, "the engine asked an upstream something malformed");
+    asked.question = query.question;
+    return ng_vector_add(&world->asked, asked) ? 0 : -ENOMEM;
+}
+
+/* Map before reply: each address in a reply that some name of its chain denies must be in the map by now. */
+static void check_reply(struct world *world, const uint8_t *wire, size_t size)
+{
+    ldns_pkt *pkt = NULL;
+    struct ng_name owner;
+
+    if (ldns_wire2pkt(&pkt, wire, size) != LDNS_STATUS_OK) {
+        breaks(world, "a reply is malformed");
+        return;
+    }
+    for (size_t i = 0; i < ldns_rr_list_rr_count(ldns_pkt_answer(pkt)); i++) {
+        const ldns_rr *rr = ldns_rr_list_rr(ldns_pkt_answer(pkt), i);
+        const ldns_rdf *data = ldns_rr_rdf(rr, 0);
+        uint8_t address[16] = {[10] = 0xff, [11] = 0xff};
+
+        if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_A)
+            memcpy(address + 12, ldns_rdf_data(data), 4);
+        else if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_AAAA)
+            memcpy(address, ldns_rdf_data(data), 16);
+        else
+            continue;
+        (void)ng_name_from_wire(ldns_rdf_data(ldns_rr_owner(rr)), ldns_rdf_size(ldns_rr_owner(rr)), &owner);
+        for (unsigned p = 0; p < ng_snapshot_policies(world->snapshot); p++) {
+            struct ng_policy_info policy;
+
+            ng_snapshot_policy(world->snapshot, p, &policy);
+            if (ng_snapshot_denies(world->snapshot, ng_match_name(world->snapshot, p, &owner)) &&
+                !world_has(world, policy.scope, address) && address[12] != 127)
+                breaks(world, "a reply has an address of a denied name that is not in the map");
+        }
+    }
+    ldns_pkt_free(pkt);
+}
+
+static void take_reply(void *arg, const struct ng_client *client, const uint8_t *wire, size_t size)
+{
+    struct world *world = arg;
+    struct reply reply = {.wire = malloc(size), .size = size};
+
+    if (!client->tcp && size > NG_WIRE_UDP_MAX)
+        breaks(world, "a reply over UDP has %zu octets", size);
+    memcpy(reply.wire, wire, size);
+    check_reply(world, wire, size);
+    (void)ng_vector_add(&world->replies, reply);
+}
+
+static void name_text(const struct ng_wire_name *wire, char *text)
+{
+    struct ng_name name = {.length = 1};
+
+    if (wire->length)
+        (void)ng_name_from_wire(wire->wire, wire->length, &name);
+    (void)ng_name_to_text(&name, text);
+}
+
+static const char *const troubles[] = {"",        "map-full", "map-write", "tracked-full", "guarded",
+                                       "upstream", "malformed", "lost",     "recovered"};
+
+static void take_note(void *arg, const void *message, size_t size)
+{
+    struct world *world = arg;
+    const struct ng_message_resolution *resolution = message;
+    const struct ng_message_trouble *trouble = message;
+    const struct ng_message_told *told = message;
+    const struct ng_message_ready *ready = message;
+    char text[NG_NAME_TEXT_MAX];
+    struct note note = {{0}};
+
+    (void)size;
+    switch (*(const uint32_t *)message) {
+    case NG_MESSAGE_RESOLUTION:
+        name_text(&resolution->chain[0], text);
+        (void)snprintf(note.text, sizeof(note.text), "resolution %s links=%u addresses=%u", text, resolution->links,
+                       resolution->addresses);
+        break;
+    case NG_MESSAGE_TROUBLE:
+        name_text(&trouble->name, text);
+        (void)snprintf(note.text, sizeof(note.text), "trouble %s %s", troubles[trouble->trouble], text);
+        break;
+    case NG_MESSAGE_TOLD:
+        if (told->wrote_at > told->replied_at)
+            breaks(world, "a map write came after its reply");
+        (void)snprintf(note.text, sizeof(note.text), "told %s", told->asker.scope ? told->asker.comm : "others");
+        break;
+    case NG_MESSAGE_READY:
+        (void)snprintf(note.text, sizeof(note.text), "ready %u", ready->error);
+        break;
+    case NG_MESSAGE_PREWARMED:
+        (void)snprintf(note.text, sizeof(note.text), "prewarmed");
+        break;
+    default:
+        breaks(world, "a message of an unknown type");
+    }
+    (void)ng_vector_add(&world->notes, note);
+}
+
+void world_init(struct world *world)
+{
+    *world = (struct world){.now = BEGIN_S * NG_SECOND, .map_max = 1000};
+    world->start = (struct ng_message_start){.type = NG_MESSAGE_START,
+                                             .upstreams = 1,
+                                             .floor_s = 60,
+                                             .grace_s = 300,
+                                             .cache_entries = 100,
+                                             .tracked_max = 100,
+                                             .guarded = 1,
+                                             .guard = {{{[10] = 0xff, [11] = 0xff, [12] = 127}, 104}}};
+}
+
+void world_begin(struct world *world)
+{
+    struct ng_engine_ops ops = {.claims = {write_cell, erase_cells, world},
+                                .now = now_of,
+                                .ask = ask,
+                                .reply = take_reply,
+                                .tell = take_note,
+                                .arg = world};
+
+    if (ng_engine_new(&world->start, &ops, &world->engine) < 0)
+        breaks(world, "the engine refuses its configuration");
+}
+
+int world_policy(struct world *world, const char *text)
+{
+    struct ng_source source = {.path = "policy", .text = text, .length = strlen(text)};
+    struct ng_diag *diag = ng_diag_new();
+    struct ng_snapshot *snapshot;
+    unsigned error = 0;
+    int fd;
+
+    if (ng_policy_compile(&source, 1, diag, &fd) < 0 || ng_snapshot_open(fd, &snapshot) < 0) {
+        (void)fputs(ng_diag_text(diag), stderr);
+        exit(1);
+    }
+    (void)close(fd);
+    ng_diag_free(diag);
+    ng_engine_snapshot(world->engine, snapshot, ++world->generation);
+    world->snapshot = ng_learn_policy(ng_engine_learn(world->engine));
+    (void)sscanf(world->notes.items[world->notes.count - 1].text, "ready %u", &error);
+    return -(int)error;
+}
+
+static uint64_t oldest(const struct world *world)
+{
+    uint64_t time = NG_FOREVER;
+
+    for (size_t i = 0; i < world->deployments.count; i++)
+        if (!world->deployments.items[i].ended && world->deployments.items[i].kernel.started_at < time)
+            time = world->deployments.items[i].kernel.started_at;
+    return time;
+}
+
+static void tell_deployment(struct world *world, const struct deployment *deployment)
+{
+    struct ng_message_deployment message = {.type = NG_MESSAGE_DEPLOYMENT,
+                                            .scope = deployment->kernel.scope,
+                                            .policy = deployment->kernel.policy,
+                                            .ended = deployment->ended,
+                                            .oldest = oldest(world)};
+
+    ng_engine_deployment(world->engine, &message);
+}
+
+void world_deployment(struct world *world, const char *name, const char *policy)
+{
+    struct deployment made = {.kernel = {.mode = NG_MODE_BLOCK, .policy = world_scope(world, policy)}};
+
+    (void)snprintf(made.name, sizeof(made.name), "%s", name);
+    made.kernel.scope = NG_SCOPE_DEPLOYMENT | (uint32_t)(world->deployments.count + 1);
+    made.kernel.started_at = ++world->now;
+    (void)ng_vector_add(&world->deployments, made);
+    tell_deployment(world, &world->deployments.items[world->deployments.count - 1]);
+}
+
+struct deployment *world_find(struct world *world, const char *name)
+{
+    for (size_t i = 0; i < world->deployments.count; i++)
+        if (strcmp(world->deployments.items[i].name, name) == 0)
+            return &world->deployments.items[i];
+    return NULL;
+}
+
+void world_end_deployment(struct world *world, const char *name)
+{
+    struct deployment *deployment = world_find(world, name);
+
+    deployment->ended = true;
+    tell_deployment(world, deployment);
+}
+
+void world_query(struct world *world, struct deployment *deployment, const uint8_t *wire, size_t size, bool tcp)
+{
+    struct ng_client client = {.tcp = tcp};
+    struct ng_asker asker = {.time = world->now};
+
+    if (deployment) {
+        asker.scope = deployment->kernel.scope;
+        asker.policy = deployment->kernel.policy;
+        (void)snprintf(asker.comm, sizeof(asker.comm), "%.15s", deployment->name);
+    }
+    ng_engine_query(world->engine, &client, wire, size, deployment ? &asker : NULL);
+}
+
+void world_sleep(struct world *world, unsigned seconds)
+{
+    for (; seconds > 0; seconds--) {
+        world->now += NG_SECOND;
+        ng_engine_tick(world->engine);
+    }
+}
+
+uint32_t world_scope(struct world *world, const char *name)
+{
+    int policy = ng_snapshot_find(world->snapshot, name);
+    const struct deployment *deployment = world_find(world, name);
+    struct ng_policy_info info;
+
+    if (policy < 0)
+        return deployment ? deployment->kernel.scope : 0;
+    ng_snapshot_policy(world->snapshot, (unsigned)policy, &info);
+    return info.scope;
+}
+
+bool world_has(const struct world *world, uint32_t scope, const uint8_t address[16])
+{
+    struct ng_destination_key key = {.scope = scope};
+
+    memcpy(key.address, address, 16);
+    return find_cell(world, &key) != NULL;
+}
+
+/* As the kernel gathers its facts: the deployment's own entry, then its policy's. */
+uint8_t world_verdict(struct world *world, struct deployment *deployment, const uint8_t address[16], uint16_t port)
+{
+    const uint32_t scopes[] = {deployment->kernel.scope, deployment->kernel.policy};
+    struct ng_facts facts = {.mode = NG_MODE_STRICT, .port = port};
+
+    for (int s = 0; s < 2; s++) {
+        struct ng_destination_key key = {.scope = scopes[s]};
+        const struct cell *cell;
+
+        memcpy(key.address, address, 16);
+        cell = find_cell(world, &key);
+        for (int i = 0; cell && i < NG_CLAIMS_MAX && cell->value.claim[i].profile; i++) {
+            const struct ng_claim *claim = &cell->value.claim[i];
+            uint8_t verdict = ng_snapshot_verdict(world->snapshot, claim->profile, IPPROTO_TCP, port);
+
+            if (!verdict || !ng_claim_in_force(claim->expires_at, verdict, deployment->kernel.started_at, world->now,
+                                               world->now))
+                continue;
+            facts.name_denied |= verdict == NG_VERDICT_DENY;
+            facts.name_allowed |= verdict == NG_VERDICT_ALLOW && claim->allow;
+        }
+    }
+    if (!facts.name_denied && !facts.name_allowed)
+        return NG_VERDICT_NONE;
+    return ng_decide(&facts).verdict;
+}
+
+void world_release(struct world *world)
+{
+    while (world->asked.count)
+        ng_engine_answer(world->engine, world->asked.items[--world->asked.count].pending, NULL, 0);
+    ng_engine_free(world->engine);
+    for (size_t i = 0; i < world->replies.count; i++)
+        free(world->replies.items[i].wire);
+    ng_vector_free(&world->map);
+    ng_vector_free(&world->asked);
+    ng_vector_free(&world->replies);
+    ng_vector_free(&world->notes);
+    ng_vector_free(&world->deployments);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The engine in a world without sockets: a clock that is set, a map that is looked into, upstreams that answer when they
+ * are told to, and a keeper that takes notes. */
+#ifndef NAMEGATE_WORLD_H
+#define NAMEGATE_WORLD_H
+
+#include "../../resolver/engine.h"
+
+#include "../../policy/vector.h"
+
+#include <ldns/ldns.h>
+
+struct cell {
+    struct ng_destination_key key;
+    struct ng_destination value;
+};
+
+struct asked {
+    struct ng_pending *pending;
+    struct ng_question question;
+};
+
+struct reply {
+    uint8_t *wire;
+    size_t size;
+};
+
+struct note { /* a message to the keeper */
+    char text[1200];
+};
+
+struct deployment {
+    char name[32];
+    struct ng_deployment kernel;
+    bool ended;
+};
+
+struct world {
+    struct ng_message_start start;
+    struct ng_engine *engine;
+    uint64_t now;
+    uint64_t generation;
+    int write_error;       /* what writes to the map return */
+    size_t map_max;
+    const struct ng_snapshot *snapshot; /* the engine's */
+    NG_VECTOR(struct cell) map;
+    NG_VECTOR(struct asked) asked;
+    NG_VECTOR(struct reply) replies;
+    NG_VECTOR(struct note) notes;
+    NG_VECTOR(struct deployment) deployments;
+    char broken[2000];     /* the first invariant that did not hold; empty: none */
+};
+
+void world_init(struct world *world);
+void world_begin(struct world *world); /* makes the engine */
+void world_release(struct world *world);
+
+/* Returns 0 or the error that READY says. Compile errors end the process. */
+int world_policy(struct world *world, const char *text);
+
+void world_deployment(struct world *world, const char *name, const char *policy);
+void world_end_deployment(struct world *world, const char *name);
+struct deployment *world_find(struct world *world, const char *name);
+
+/* deployment: NULL for somebody else. */
+void world_query(struct world *world, struct deployment *deployment, const uint8_t *wire, size_t size, bool tcp);
+
+/* Lets time pass, a second and a tick at a time. */
+void world_sleep(struct world *world, unsigned seconds);
+
+/* The verdict of the map for an address, as the kernel would find it: NG_VERDICT_*. scope: the policy's or the
+ * deployment's. */
+uint8_t world_verdict(struct world *world, struct deployment *deployment, const uint8_t address[16], uint16_t port);
+bool world_has(const struct world *world, uint32_t scope, const uint8_t address[16]);
+uint32_t world_scope(struct world *world, const char *name); /* of a policy or a deployment; 0: none */
+
+#endif
