@@ -65,12 +65,25 @@ static void touch(struct connection *connection)
     TAILQ_INSERT_TAIL(&connection->tcp->used, connection, used);
 }
 
+/* Octets of the query at the beginning of the buffer, with its length; 0 when it is not whole. */
+static size_t frame(const struct connection *connection, size_t at)
+{
+    size_t size;
+
+    if (connection->have - at < 2)
+        return 0;
+    size = 2 + ((size_t)connection->in[at] << 8 | connection->in[at + 1]);
+    return connection->have - at >= size || size > sizeof(connection->in) ? size : 0;
+}
+
 static void watch(struct connection *connection)
 {
-    uint32_t events = connection->under_way < NG_TCP_PIPELINED_MAX && !connection->unsent ? EPOLLIN : 0;
+    bool ready = connection->under_way < NG_TCP_PIPELINED_MAX && !connection->unsent;
+    /* Queries that waited in the buffer make no event of their own; that the socket can be written to does. */
+    bool waiting = ready && frame(connection, 0);
 
     ng_poll_change(connection->tcp->base.poll, &connection->source,
-                   events | (connection->unsent ? (uint32_t)EPOLLOUT : 0U));
+                   (ready ? (uint32_t)EPOLLIN : 0U) | (connection->unsent || waiting ? (uint32_t)EPOLLOUT : 0U));
 }
 
 /* Sends what it can. */
@@ -150,18 +163,18 @@ static void take(struct connection *connection)
     size_t at = 0;
 
     connection->reading = true;
-    while (connection->have - at >= 2 && !connection->broken && connection->under_way < NG_TCP_PIPELINED_MAX) {
-        size_t size = (size_t)connection->in[at] << 8 | connection->in[at + 1];
+    while (!connection->broken && connection->under_way < NG_TCP_PIPELINED_MAX) {
+        size_t size = frame(connection, at);
 
-        if (size < NG_WIRE_HEADER || size > QUERY_MAX) {
+        if (size == 0)
+            break;
+        if (size < 2 + NG_WIRE_HEADER || size > sizeof(connection->in)) {
             connection->broken = true;
             break;
         }
-        if (connection->have - at - 2 < size)
-            break;
         connection->under_way++;
-        ng_engine_query(connection->tcp->base.engine, &client, connection->in + at + 2, size, asker);
-        at += 2 + size;
+        ng_engine_query(connection->tcp->base.engine, &client, connection->in + at + 2, size - 2, asker);
+        at += size;
     }
     connection->reading = false;
     connection->have -= at;
