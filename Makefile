@@ -155,9 +155,11 @@ lint:
 	$(Q)shellcheck -x $$(git ls-files '*.sh' .ci/run tests/system/run) && echo 'lint holds'
 
 coverage:
+	$(Q)find build -name '*.gcda' -delete 2>/dev/null || true
 	$(Q)$(MAKE) --no-print-directory SAN=coverage OPT=-O0 unit
-	$(Q)lcov -q --capture --directory build/san-coverage --output-file build/coverage.info --rc lcov_branch_coverage=0
-	$(Q)lcov -q --extract build/coverage.info '*/policy/*' '*/resolver/*' '*/bpf/decide.h' -o build/coverage.info
+	$(Q){ lcov -q --capture --directory build/san-coverage --output-file build/coverage.all && \
+		lcov -q --extract build/coverage.all '*/policy/*' '*/resolver/*' '*/bpf/decide.h' -o build/coverage.info; } \
+		2> build/coverage.log || { cat build/coverage.log; exit 1; }
 	$(Q)lcov --list build/coverage.info
 
 test:
@@ -165,8 +167,11 @@ test:
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)$(MAKE) --no-print-directory lint
 	$(Q)$(MAKE) --no-print-directory -j2 check
-	$(Q)$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
+	$(Q)$(MAKE) --no-print-directory -j2 check-thread
+	$(Q)$(MAKE) --no-print-directory -j2 fuzz FUZZ_SECONDS=5
 	$(Q)$(MAKE) --no-print-directory check-system
+	$(Q)$(MAKE) --no-print-directory SAN=address -j2 all
+	$(Q)$(MAKE) --no-print-directory SAN=address check-system
 
 demo:
 	$(Q)$(MAKE) --no-print-directory deps
