@@ -1,0 +1,268 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What the gate costs, on this machine: connect() with and without it, and the resolver beside servers that do less. All
+# numbers are medians of interleaved rounds, all ratios medians of the rounds' own ratios. No time makes this fail.
+# ROUNDS (5) and MS (60, of each connect() measurement) are variables; programs of others on the machine disturb it.
+# shellcheck source-path=SCRIPTDIR source=../system/lib.sh
+. "$(dirname "$0")/../system/lib.sh"
+BENCH=$(cd "$(dirname "$0")" && pwd)
+ROUNDS=${ROUNDS:-5}
+MS=${MS:-60}
+NAMES=20000 # fresh ones a round
+PROGRAMS=$B/tests/bench
+
+compile() { # NAME
+    mkdir -p "$PROGRAMS"
+    gcc -O2 -Wall -Wextra -D_GNU_SOURCE -o "$PROGRAMS/$1" "$BENCH/$1.c" || fail "cannot compile $1"
+}
+
+version() { # COMMAND...
+    if ! command -v "$1" > /dev/null; then
+        echo none
+    else
+        "$@" 2>&1 | sed -nE 's/.*(version|namegate) ([0-9][0-9.]*).*/\2/Ip' | head -n 1
+    fi
+}
+
+# --- results: lines of TABLE ROUND CASE COLUMN VALUE
+
+note() { echo "$*" >> "$W/results"; }
+
+# Prints the cases of a table in order of appearance: the median of each column, and the ratio to the first case.
+table() { # TABLE COLUMN...
+    awk -v table="$1" -v columns="${*:2}" '
+        function median(list, n, i, j, t) {
+            for (i = 2; i <= n; i++)
+                for (j = i; j > 1 && list[j - 1] > list[j]; j--) { t = list[j]; list[j] = list[j - 1]; list[j - 1] = t }
+            return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
+        }
+        $1 == table {
+            if (!($3 in seen)) { seen[$3] = 1; order[++cases] = $3 }
+            value[$3, $4, $2] = $5
+            if ($2 > rounds) rounds = $2
+        }
+        END {
+            n = split(columns, column, " ")
+            for (c = 1; c <= cases; c++) {
+                label = order[c]
+                gsub(/_/, " ", label)
+                printf "  %-44s", label
+                for (k = 1; k <= n; k++) {
+                    split("", all); split("", ratio)
+                    count = pairs = 0
+                    for (r = 1; r <= rounds; r++) {
+                        if (!((order[c], column[k], r) in value)) continue
+                        all[++count] = value[order[c], column[k], r]
+                        first = value[order[1], column[k], r]
+                        if (first > 0) ratio[++pairs] = all[count] / first
+                    }
+                    m = count ? median(all, count) : 0
+                    text = !count ? "-" : sprintf(m < 100 ? "%.1f" : "%.0f", m)
+                    printf " %9s %6s", text, pairs && column[k] !~ /^=/ ? sprintf("%.2f", median(ratio, pairs)) : ""
+                }
+                print ""
+            }
+        }' "$W/results"
+}
+
+heading() { # TEXT COLUMN...
+    printf '\n%-46s' "$1"
+    shift
+    local column
+    for column; do printf ' %9s %6s' "$column" "$([[ $column == *% ]] || echo ratio)"; done
+    echo
+}
+
+# --- connect()
+
+reach() { # ROUND CASE ADDRESS ok|denied PREFIX...
+    local round=$1 case=$2 address=$3 expected=$4 column value
+    shift 4
+    "$@" "$PROGRAMS/connect" "$address" 7000 "$expected" "$MS" > "$W/connect" 2> "$W/connect.err" ||
+        fail "$case: $(cat "$W/connect" "$W/connect.err")"
+    while read -r column value; do note connect "$round" "$case" "$column" "$value"; done < "$W/connect"
+}
+
+connect_round() { # ROUND
+    ! "${BPFTOOL:-bpftool}" cgroup show "$CGROUP_MOUNT" 2> /dev/null | grep -q gate_connect4 || FOREIGN=$((FOREIGN + 1))
+    reach "$1" no_gate 203.0.113.20 ok
+    gate_start 'max-destinations 200000'
+    reach "$1" gate,_in_no_deployment 203.0.113.20 ok
+    reach "$1" deployment,_nothing_known_of_it 203.0.113.99 ok gate run --
+    # shellcheck disable=SC2016 # the inner shell expands it
+    reach "$1" deployment,_allowed_by_name 203.0.113.21 ok gate run --policy names -- \
+        sh -c 'dig +short other.test > /dev/null; exec "$@"' _
+    reach "$1" deployment,_1000_networks_in_its_policy 203.0.113.99 ok gate run --policy networks --
+    reach "$1" deployment,_denied 198.51.100.10 denied gate run --
+    LOST=$((LOST + $(gate status --json | jq .lost_events)))
+    gate_stop
+}
+
+# --- the resolver
+
+cpu_ns() { # PID...: processor time of all their threads
+    local pid
+    for pid; do cat "/proc/$pid/task"/*/schedstat; done 2> /dev/null | awk '{ sum += $1 } END { printf "%.0f\n", sum }'
+}
+
+# The dnsperf run that follows is of this server.
+server() { # ADDRESS PORT PID...
+    ADDRESS=$1 PORT=$2
+    shift 2
+    PIDS=("$@")
+}
+
+perf() { # OPTION...; the output goes to $W/perf
+    dnsperf -s "$ADDRESS" -p "$PORT" -c 4 -q 200 -t 1 "$@" > "$W/perf" 2>&1 || fail "dnsperf: $(tail -n 20 "$W/perf")"
+}
+
+speed() { # TABLE ROUND CASE OPTION...
+    local table=$1 round=$2 case=$3 before after qps answered
+    shift 3
+    before=$(cpu_ns "${PIDS[@]}")
+    perf "$@"
+    after=$(cpu_ns "${PIDS[@]}")
+    qps=$(awk '/Queries per second:/ { print $4 }' "$W/perf")
+    answered=$(awk '/Queries completed:/ { print $3 }' "$W/perf")
+    note "$table" "$round" "$case" qps "$qps"
+    note "$table" "$round" "$case" cpu "$(awk -v ns=$((after - before)) -v n="$answered" 'BEGIN { print n ? ns / n / 1000 : 0 }')"
+    # Lost, or answered with another code than NOERROR, in %.
+    note "$table" "$round" "$case" =bad "$(awk '/Queries sent:/ { sent = $3 } /NOERROR/ { for (i = 1; i < NF; i++)
+        if ($i == "NOERROR") good = $(i + 1) } END { print sent ? 100 * (sent - good) / sent : 100 }' "$W/perf")"
+}
+
+# us at a pace that each of them can hold
+latency() { # ROUND CASE
+    local which at
+    perf -d "$W/cached" -l 1 -Q 40000 -v
+    grep '^> ' "$W/perf" | awk '{ print $NF * 1e6 }' | sort -n > "$W/latency"
+    for which in 50 99; do
+        at=$(($(wc -l < "$W/latency") * which / 100 + 1))
+        note cached "$1" "$2" "p$which" "$(sed -n "${at}p" "$W/latency")"
+    done
+}
+
+cached() { # ROUND CASE
+    perf -d "$W/cached" -n 1
+    speed cached "$1" "$2" -d "$W/cached" -l 1
+    latency "$1" "$2"
+}
+
+children() { echo "$1"; pgrep -P "$1" | while read -r child; do children "$child"; done; }
+
+answers() { dig +time=1 +tries=1 +short -p "$1" @127.0.0.1 ns.test A 2> /dev/null | grep -q 192.0.2.53; }
+
+# Forwarders to compare with, where they happen to be installed: lines of CASE PORT PID in $W/others. dnsmasq has room for
+# all names, because it is slow beyond measure once its cache is full.
+others_up() {
+    : > "$W/others"
+    if command -v dnsmasq > /dev/null; then
+        dnsmasq --keep-in-foreground --conf-file=/dev/null --port=5302 --listen-address=127.0.0.1 --bind-interfaces \
+            --no-resolv --no-hosts --server=192.0.2.53 --cache-size=$((ROUNDS * NAMES * 2)) --dns-forward-max=4096 \
+            --user=root --pid-file="$W/dnsmasq.pid" > "$W/dnsmasq.log" 2>&1 &
+        echo "dnsmasq 5302 $!" >> "$W/others"
+        wait_until 10 answers 5302 || fail "dnsmasq: $(cat "$W/dnsmasq.log")"
+    fi
+    if command -v unbound > /dev/null; then
+        cat > "$W/unbound.conf" << CONF
+server:
+    interface: 127.0.0.1
+    port: 5303
+    username: ""
+    chroot: ""
+    directory: "$W"
+    pidfile: "$W/unbound.pid"
+    use-syslog: no
+    do-daemonize: no
+    module-config: "iterator"
+    num-threads: 1
+    so-rcvbuf: 0
+    outgoing-range: 4096
+    num-queries-per-thread: 2048
+    do-not-query-localhost: no
+    local-zone: "test." nodefault
+remote-control:
+    control-enable: no
+forward-zone:
+    name: "."
+    forward-addr: 192.0.2.53
+CONF
+        unbound -c "$W/unbound.conf" > "$W/unbound.log" 2>&1 &
+        echo "unbound 5303 $!" >> "$W/others"
+        wait_until 10 answers 5303 || fail "unbound: $(cat "$W/unbound.log")"
+    fi
+}
+
+resolver_round() { # ROUND
+    local round=$1 case port pid
+    mapfile -t nsd < <(children "$NSD_PID")
+    mapfile -t gate < <(echo "$GATE_PID"; resolver_pid)
+    awk -v n="$NAMES" -v round="$round" 'BEGIN { for (i = 0; i < n; i++) printf "r%d-%d.bench.test A\n", round, i }' > "$W/fresh"
+    awk -v n="$NAMES" -v round="$round" 'BEGIN { for (i = 0; i < n; i++) printf "n%d.learn.test A\n", (round - 1) * n + i }' \
+        > "$W/denied"
+
+    server 127.0.0.1 5301 "$ECHO_PID"
+    cached "$round" echo,_the_bound
+    server 192.0.2.53 53 "${nsd[@]}"
+    cached "$round" nsd,_over_the_link
+    speed fresh "$round" nsd,_the_bound -d "$W/fresh" -n 1
+    server 127.0.0.1 5300 "${gate[@]}"
+    cached "$round" namegate
+    speed fresh "$round" namegate -d "$W/fresh" -n 1
+    speed fresh "$round" namegate,_each_learnt_as_denied -d "$W/denied" -n 1
+    while read -r case port pid; do
+        server 127.0.0.1 "$port" "$pid"
+        cached "$round" "$case"
+        speed fresh "$round" "$case" -d "$W/fresh" -n 1
+    done < "$W/others"
+}
+
+# --- the run
+
+trap 'world_down' EXIT
+mkdir -p "$W/policies" "$W/state" "$W/run"
+chmod 755 "$W"
+compile connect
+compile echo
+network_up
+files_up
+zone_add '*.bench.test. 300 A 203.0.113.20'
+write_zone
+# Each an address of its own, as learning is per address.
+awk -v n=$((ROUNDS * NAMES)) 'BEGIN { for (i = 0; i < n; i++)
+    printf "n%d.learn.test. 300 A 100.%d.%d.%d\n", i, 64 + int(i / 65536), int(i / 256) % 256, i % 256 }' >> "$W/zone"
+awk 'BEGIN { for (i = 0; i < 1000; i++) printf "c%d.bench.test A\n", i }' > "$W/cached"
+dns_up
+default_policy
+policy resolver << 'POLICY'
+policy resolver { deny *.learn.test }
+POLICY
+policy names << 'POLICY'
+policy names { allow other.test }
+POLICY
+awk 'BEGIN { print "policy networks {"; for (i = 0; i < 1000; i++) printf "deny 100.%d.%d.0/24\n", 64 + int(i / 256), i % 256; print "}" }' |
+    policy networks
+: > "$W/results"
+
+echo "$(awk -F ': *' '/^model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) processors, Linux $(uname -r)"
+echo "namegate $(version "$B/namegate" --version), nsd $(version nsd -v), dnsperf $(version dnsperf -h)," \
+    "dnsmasq $(version dnsmasq --version), unbound $(version unbound -V)"
+
+inet "$PROGRAMS/connect" sink 7000 &
+wait_until 5 bash -c ': < /dev/tcp/203.0.113.20/7000' 2> /dev/null || fail "no sink"
+FOREIGN=0 LOST=0
+for round in $(seq "$ROUNDS"); do connect_round "$round"; done
+heading "connect(), ns a call" "udp again" "udp" "tcp"
+table connect again udp tcp
+[ "$FOREIGN" = 0 ] || say "in $FOREIGN of $ROUNDS rounds another gate of this machine was in force: its hooks are in all numbers"
+[ "$LOST" = 0 ] || say "$LOST records of denials were lost, and cost less"
+
+"$PROGRAMS/echo" 5301 &
+ECHO_PID=$!
+others_up
+gate_start 'listen 127.0.0.1:5300' "max-destinations $((ROUNDS * NAMES * 2))"
+for round in $(seq "$ROUNDS"); do resolver_round "$round"; done
+heading "cached names, UDP" "q/s" "cpu us/q" "p50 us" "p99 us" "bad %"
+table cached qps cpu p50 p99 =bad
+heading "fresh names, UDP" "q/s" "cpu us/q" "bad %"
+table fresh qps cpu =bad
