@@ -36,6 +36,9 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_timer_clear(keeper->heartbeat);
     if (ng_keeper_set_state(keeper) < 0)
         ng_log(NG_LOG_ERROR, "cannot write the heartbeat: nothing expires until it works again");
+    /* Names move: what a deployment is denied is looked up again while it lives. */
+    if (ng_now() - keeper->refreshed_at >= keeper->config.floor * NG_SECOND)
+        ng_supervise_refresh(keeper, true);
 }
 
 static void on_events(void *arg, uint32_t events)

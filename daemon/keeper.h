@@ -64,6 +64,7 @@ struct ng_keeper {
     int linger;                     /* timer of a private daemon that nobody uses any more */
     struct ng_run *runs;            /* under way */
     uint64_t next_token;
+    uint64_t refreshed_at;          /* ns: when names were asked for anew */
     uint64_t lost_messages;
     bool upstream_silent;
 };
@@ -81,6 +82,10 @@ int ng_keeper_set_state(struct ng_keeper *keeper);
 int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error);
 void ng_supervise_message(void *arg, const void *message, size_t size);
 void ng_supervise_deployment(struct ng_keeper *keeper, const struct ng_live *live, bool ended);
+/* Has the resolver ask for all names that a policy denies exactly; `token` comes back when it is done. */
+int ng_supervise_prewarm(struct ng_keeper *keeper, uint32_t policy, uint64_t token);
+/* The same for all policies in force, or those of live deployments alone; nobody waits for it. */
+void ng_supervise_refresh(struct ng_keeper *keeper, bool live_only);
 /* Waits for READY at startup, when there is no loop yet. */
 int ng_supervise_wait_ready(struct ng_keeper *keeper, struct ng_error *error);
 void ng_supervise_exited(struct ng_keeper *keeper);

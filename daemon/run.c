@@ -93,12 +93,10 @@ static void on_timeout(void *arg, uint32_t events)
 static void prewarm(struct ng_run *run)
 {
     struct ng_keeper *keeper = run->keeper;
-    struct ng_message_prewarm message = {.type = NG_MESSAGE_PREWARM, .policy = run->live->kernel.policy};
 
     run->token = ++keeper->next_token;
-    message.token = run->token;
     if (keeper->config.prewarm_timeout == 0 ||
-        ng_child_send(keeper->child, &message, sizeof(message), -1, -1) < 0) {
+        ng_supervise_prewarm(keeper, run->live->kernel.policy, run->token) < 0) {
         complete(run);
         return;
     }

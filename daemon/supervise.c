@@ -105,6 +105,34 @@ void ng_supervise_deployment(struct ng_keeper *keeper, const struct ng_live *liv
         ng_supervise_exited(keeper); /* it reads nothing: a new one is told everything */
 }
 
+int ng_supervise_prewarm(struct ng_keeper *keeper, uint32_t policy, uint64_t token)
+{
+    struct ng_message_prewarm message = {.type = NG_MESSAGE_PREWARM, .policy = policy, .token = token};
+
+    return ng_child_send(keeper->child, &message, sizeof(message), -1, -1);
+}
+
+static bool stood_under(const struct ng_keeper *keeper, uint32_t policy)
+{
+    for (const struct ng_live *live = keeper->lives; live; live = live->next)
+        if (live->kernel.policy == policy)
+            return true;
+    return false;
+}
+
+void ng_supervise_refresh(struct ng_keeper *keeper, bool live_only)
+{
+    for (unsigned i = 0; keeper->snapshot && i < ng_snapshot_policies(keeper->snapshot); i++) {
+        struct ng_policy_info policy;
+
+        ng_snapshot_policy(keeper->snapshot, i, &policy);
+        /* A resolver that cannot be reached is followed by another, which is told anew. */
+        if (!live_only || stood_under(keeper, policy.scope))
+            (void)ng_supervise_prewarm(keeper, policy.scope, 0);
+    }
+    keeper->refreshed_at = ng_now();
+}
+
 static void told(struct ng_keeper *keeper, const struct ng_message_told *message)
 {
     const struct ng_resolution *resolution;
@@ -183,6 +211,8 @@ void ng_supervise_message(void *arg, const void *message, size_t size)
     case NG_MESSAGE_READY:
         keeper->child_ready = keeper->child_ready || any->ready.error == 0;
         ng_change_ready(keeper, any->ready.generation, any->ready.error);
+        if (any->ready.error == 0)
+            ng_supervise_refresh(keeper, false);
         break;
     case NG_MESSAGE_RESOLUTION:
         if (ng_track_resolution(keeper->track, &any->resolution) < 0)
@@ -195,7 +225,8 @@ void ng_supervise_message(void *arg, const void *message, size_t size)
         trouble(keeper, &any->trouble);
         break;
     case NG_MESSAGE_PREWARMED:
-        ng_run_prewarmed(keeper, any->prewarm.token);
+        if (any->prewarm.token)
+            ng_run_prewarmed(keeper, any->prewarm.token);
         break;
     default:
         break;

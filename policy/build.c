@@ -15,7 +15,7 @@ static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff};
 
 static bool is_v4(const struct ng_layout_network *network)
 {
-    return network->key.prefixlen >= 32 + 96 && ng_layout_inside(network->key.address, mapped, 96);
+    return network->key.prefixlen >= 32 + 96 && ng_inside(network->key.address, mapped, 96);
 }
 
 /* By policy, IPv6 first, a network before those that it holds. */
@@ -47,7 +47,7 @@ static int add_barriers(struct ng_tables *tables)
         struct ng_layout_network barrier = tables->networks.items[i];
 
         if (barrier.policy == done || barrier.key.prefixlen >= 32 + 96 ||
-            !ng_layout_inside(mapped, barrier.key.address, barrier.key.prefixlen - 32))
+            !ng_inside(mapped, barrier.key.address, barrier.key.prefixlen - 32))
             continue;
         done = barrier.policy; /* the rules of a policy are collected in a row */
         barrier.key.prefixlen = 32 + 96;
@@ -140,7 +140,7 @@ static int order_networks(struct ng_tables *tables, uint32_t *final)
         for (; depth > 0; depth--) {
             outer = &tables->networks.items[stack[depth - 1]];
             if (outer->policy == it->policy && is_v4(outer) == is_v4(it) &&
-                ng_layout_inside(it->key.address, outer->key.address, outer->key.prefixlen - 32))
+                ng_inside(it->key.address, outer->key.address, outer->key.prefixlen - 32))
                 break;
         }
         held = depth > 0 ? tables->networks.items[stack[depth - 1]].below : 0;

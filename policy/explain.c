@@ -58,7 +58,7 @@ int ng_explain_address(const struct ng_snapshot *snapshot, unsigned policy, cons
     for (uint32_t i = 0; i < snapshot->count[NG_SECTION_NETWORKS]; i++) {
         const struct ng_layout_network *it = &snapshot->networks[i];
 
-        if (it->policy == policy && ng_layout_inside(address, it->key.address, it->key.prefixlen - 32) &&
+        if (it->policy == policy && ng_inside(address, it->key.address, it->key.prefixlen - 32) &&
             (!longest || it->key.prefixlen > longest->key.prefixlen))
             longest = it;
     }

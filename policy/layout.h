@@ -13,6 +13,7 @@
 #ifndef NAMEGATE_LAYOUT_H
 #define NAMEGATE_LAYOUT_H
 
+#include "bits.h"
 #include "name.h"
 
 #include <namegate/abi.h>
@@ -99,13 +100,6 @@ static const uint32_t ng_section_size[NG_SECTIONS] = {
     sizeof(struct ng_layout_network), sizeof(struct ng_layout_profile), sizeof(struct ng_layout_item),
     sizeof(struct ng_layout_rule), sizeof(struct ng_segment), 1, 1};
 
-static inline uint64_t ng_fold(uint64_t a, uint64_t b)
-{
-    unsigned __int128 product = (unsigned __int128)a * b;
-
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 /* Hashes a name from its last label to its first, so that one walk gives the hashes of all its ancestors. The table is
  * filled by the policy's author alone, so the hash needs no key: names that collide cost a stranger's query no more than
  * the longest run of slots in use. */
@@ -132,16 +126,6 @@ static inline uint64_t ng_hash_label(uint64_t hash, const uint8_t *label)
 static inline bool ng_layout_same(const uint8_t *names, size_t count, size_t offset, const uint8_t *name, size_t length)
 {
     return offset <= count && length <= count - offset && memcmp(names + offset, name, length) == 0;
-}
-
-/* Whether the first `prefix` bits are the same. */
-static inline bool ng_layout_inside(const uint8_t address[16], const uint8_t network[16], unsigned prefix)
-{
-    unsigned octets = prefix / 8, bits = prefix % 8;
-
-    if (memcmp(address, network, octets) != 0)
-        return false;
-    return bits == 0 || ((address[octets] ^ network[octets]) >> (8 - bits)) == 0;
 }
 
 static inline uint32_t ng_hash_slot(uint64_t hash, uint32_t slots)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "name.h"
 
+#include "bits.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -118,15 +120,7 @@ unsigned ng_name_labels(const struct ng_name *name)
     return labels;
 }
 
-/* Folded 128-bit multiplication: every bit of both factors reaches the result, and without the key nobody can choose
- * names that collide. */
-static uint64_t fold(uint64_t a, uint64_t b)
-{
-    unsigned __int128 product = (unsigned __int128)a * b;
-
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
+/* Without the key nobody can choose names that collide. */
 uint64_t ng_name_hash(const struct ng_name *name, uint64_t key)
 {
     uint64_t hash = key ^ 0x9e3779b97f4a7c15ULL;
@@ -137,7 +131,7 @@ uint64_t ng_name_hash(const struct ng_name *name, uint64_t key)
         uint64_t word = 0;
 
         memcpy(&word, name->wire + at, rest < 8 ? rest : 8);
-        hash = fold(hash ^ word, key ^ 0xe7037ed1a0b428dbULL);
+        hash = ng_fold(hash ^ word, key ^ 0xe7037ed1a0b428dbULL);
     }
-    return fold(hash ^ name->length, key ^ 0x8ebc6af09c88c6e3ULL);
+    return ng_fold(hash ^ name->length, key ^ 0x8ebc6af09c88c6e3ULL);
 }

@@ -3,6 +3,8 @@
 
 #include "tracked.h"
 
+#include "../policy/bits.h"
+
 #include <namegate/clock.h>
 
 #include <errno.h>
@@ -83,21 +85,10 @@ size_t ng_learn_destinations(const struct ng_learn *learn)
     return ng_claims_count(learn->claims);
 }
 
-static bool inside(const uint8_t address[16], const uint8_t network[16], unsigned prefix)
-{
-    for (unsigned bit = 0; bit < prefix; bit += 8) {
-        unsigned rest = prefix - bit < 8 ? prefix - bit : 8;
-
-        if ((address[bit / 8] ^ network[bit / 8]) >> (8 - rest))
-            return false;
-    }
-    return true;
-}
-
 static bool guarded(const struct ng_learn *learn, const uint8_t address[16])
 {
     for (uint32_t i = 0; i < learn->start.guarded; i++)
-        if (inside(address, learn->start.guard[i].address, learn->start.guard[i].prefix))
+        if (ng_inside(address, learn->start.guard[i].address, learn->start.guard[i].prefix))
             return true;
     return false;
 }

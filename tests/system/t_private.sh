@@ -43,4 +43,5 @@ touch "$W/d/end"
 wait_until 10 gone || fail "left: $(pins) $(daemons) $(cgroups)"
 
 say "without privilege it says what to do"
-expect_output 'namegated.*root|root' setpriv --reuid nobody --clear-groups "$B/namegate" run -- true
+expect_output 'start namegated|as root' nobody namegate run -- true
+expect_eq "its status" "$(nobody namegate run -- true 2> /dev/null; echo $?)" 125

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Small things about octets that names and addresses share. */
+#ifndef NAMEGATE_BITS_H
+#define NAMEGATE_BITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Folded 128-bit multiplication: every bit of both factors reaches the result. */
+static inline uint64_t ng_fold(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Whether the first `prefix` bits of an address are those of the network. */
+static inline bool ng_inside(const uint8_t address[16], const uint8_t network[16], unsigned prefix)
+{
+    unsigned octets = prefix / 8, bits = prefix % 8;
+
+    if (memcmp(address, network, octets) != 0)
+        return false;
+    return bits == 0 || ((address[octets] ^ network[octets]) >> (8 - bits)) == 0;
+}
+
+#endif

@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Names move: those that are denied exactly are looked up again while a deployment lives, so that an address which they
+# got later, and nobody asked for, is denied too. While no upstream answers, what is known stays denied.
+. "$(dirname "$0")/lib.sh"
+world_up
+policy deploy << 'POLICY'
+policy deploy { deny short.github.com }
+POLICY
+gate_start 'floor 1s' 'grace 1s'
+knows() { gate names short.github.com --json | jq -e --arg a "$1" '.names[0].addresses | index([$a])' > /dev/null; }
+
+say "known as soon as the policy is read"
+wait_until 5 knows 198.51.100.41 || fail "not known: $(gate names)"
+mkdir "$W/d" "$W/e"
+expect_ok run python3 "$HERE/clients/daemonise.py" "$W/d" 198.51.100.45 443
+expect_ok run python3 "$HERE/clients/daemonise.py" "$W/e" 198.51.100.45 443
+sed -i 's/198\.51\.100\.41/198.51.100.45/' "$W/zone"
+dns_down
+dns_up
+wait_until 20 knows 198.51.100.45 || fail "the new address is not known: $(gate names)"
+touch "$W/d/go"
+wait_until 10 test -e "$W/d/result" || fail "no result"
+expect_eq "the new address" "$(cat "$W/d/result")" "Operation not permitted"
+
+say "an outage of the upstream: a start does not wait for it, and the last known addresses hold"
+dns_down
+began=$SECONDS
+expect_ok run true
+[ $((SECONDS - began)) -le 4 ] || fail "it took $((SECONDS - began)) s to start"
+expect_record '.type == "trouble" and (.trouble == "prewarm" or .trouble == "upstream")'
+touch "$W/e/go"
+wait_until 10 test -e "$W/e/result" || fail "no result"
+expect_eq "the last known address" "$(cat "$W/e/result")" "Operation not permitted"
+touch "$W/d/end" "$W/e/end"
