@@ -2,21 +2,25 @@
 /* Plays scenarios: files of steps, one a line; '#' begins a comment.
  *
  *   SCENARIO what it shows                   a new world
- *   CONFIG floor=60 grace=300 cache=100 tracked=100 map-max=1000
+ *   CONFIG floor=60 grace=300 cache=100 tracked=100 map-max=1000 guard=10.0.0.0/8
  *   POLICY / ... / END                       the first policy, or a reload; POLICY_FAILS: it must be refused
  *   DEPLOYMENT name policy, END_DEPLOYMENT name
  *   QUERY who name type [do] [tcp] [noedns]  who: a deployment, or "others"
  *   RAW who hex                              octets as a query
  *   UPSTREAM name type rcode / ... / END     answers that question; lines: a record, "authority record", "additional
- *                                            record"; UPSTREAM_RAW name type hex; UPSTREAM_FAILS name type
+ *                                            record"; UPSTREAM_RAW name type [hex]; UPSTREAM_FAILS name type
  *   ASKED name type, NOTHING_ASKED           what is with upstreams
- *   ANSWER rcode / records / END             the oldest reply not looked at yet; TRUNCATED, NO_ANSWER
+ *   ANSWER rcode / records / END             the oldest reply not looked at yet; TRUNCATED, NO_ANSWER,
+ *                                            BADVERS, ECHOED label (the first one, in the asker's case)
  *   TIME seconds                             passes
- *   MAP_FAILS error-number                   0: works again
+ *   MAP_FAILS error-number                   0: works again; ASK_FAILS error-number: no upstream can be asked
+ *   ADOPT policy address seconds             an earlier resolver denied it for so long
  *   PREWARM policy
  *   NOTE text                                a message to the keeper begins like this; NO_NOTE
  *   DENIED deployment address port, ALLOWED, UNKNOWN
  *   ENTRY scope address, NO_ENTRY
+ *
+ * What must hold always (check.h) needs no step. A step may use only what is above.
  */
 #include "world.h"
 
@@ -132,6 +136,20 @@ static uint16_t type_of(const struct replay *replay, const char *text)
     return (uint16_t)number;
 }
 
+/* One more network that a DNS answer cannot make denied. */
+static void guard(struct replay *replay, const char *text)
+{
+    struct ng_message_start *start = &replay->world.start;
+    char network[64] = "";
+    unsigned prefix;
+    uint8_t *address = start->guard[start->guarded].address;
+
+    if (start->guarded == NG_GUARDED_MAX || sscanf(text, "%63[^/]/%u", network, &prefix) != 2)
+        stop(replay, "bad network");
+    read_address(replay, network, address);
+    start->guard[start->guarded++].prefix = prefix + (strchr(network, ':') ? 0 : 96);
+}
+
 static void config(struct replay *replay)
 {
     struct ng_message_start *start = &replay->world.start;
@@ -140,6 +158,12 @@ static void config(struct replay *replay)
         unsigned value = 0;
         char key[32] = "";
 
+        if (replay->begun && strncmp(replay->word[i], "map-max=", 8) != 0)
+            stop(replay, "the engine has its configuration already");
+        if (strncmp(replay->word[i], "guard=", 6) == 0) {
+            guard(replay, replay->word[i] + 6);
+            continue;
+        }
         if (sscanf(replay->word[i], "%31[a-z-]=%u", key, &value) != 2)
             stop(replay, "bad setting");
         if (!strcmp(key, "floor"))
@@ -193,7 +217,7 @@ static void query(struct replay *replay)
 
     if (ng_name_from_text(name, strlen(name), &question.name) < 0)
         stop(replay, "'%s' is no name", name);
-    size = ng_wire_ask(&question, 4711, wire);
+    size = ng_wire_ask(&question, (uint16_t)(4711 + replay->world.queries.count), wire);
     for (size_t i = 0; name[i] && at < (size_t)NG_WIRE_HEADER + question.name.length; i++, at++)
         wire[at + 1] = name[i] == '.' ? wire[at + 1] : (uint8_t)name[i];
     if (has(replay, "noedns")) {
@@ -376,6 +400,17 @@ static void truncated(struct replay *replay)
     ldns_pkt_free(pkt);
 }
 
+/* The extended rcode stands in the OPT record, so ANSWER cannot see it (RFC 6891 section 6.1.3). */
+static void badvers(struct replay *replay)
+{
+    ldns_pkt *pkt = parse(replay, next_reply(replay));
+    unsigned rcode = (unsigned)ldns_pkt_edns_extended_rcode(pkt) << 4 | (unsigned)ldns_pkt_get_rcode(pkt);
+
+    if (!ldns_pkt_edns(pkt) || rcode != NG_RCODE_BADVERS)
+        stop(replay, "rcode %u", rcode);
+    ldns_pkt_free(pkt);
+}
+
 static void echoed(struct replay *replay)
 {
     const struct reply *reply = next_reply(replay);
@@ -471,6 +506,20 @@ static void map_fails(struct replay *replay)
     replay->world.write_error = -atoi(arg(replay, 1));
 }
 
+static void ask_fails(struct replay *replay)
+{
+    replay->world.ask_error = -atoi(arg(replay, 1));
+}
+
+static void adopt(struct replay *replay)
+{
+    uint8_t address[16];
+
+    read_address(replay, arg(replay, 2), address);
+    world_adopt(&replay->world, world_scope(&replay->world, arg(replay, 1)), address,
+                (unsigned)atoi(arg(replay, 3)));
+}
+
 static const struct {
     const char *word;
     void (*step)(struct replay *replay);
@@ -481,7 +530,8 @@ static const struct {
     {"NOTHING_ASKED", nothing_asked}, {"ANSWER", answer}, {"TRUNCATED", truncated}, {"ECHOED", echoed},
     {"NO_ANSWER", no_answer}, {"TIME", pass_time}, {"MAP_FAILS", map_fails}, {"PREWARM", prewarm}, {"NOTE", note},
     {"NO_NOTE", note}, {"DENIED", verdict}, {"ALLOWED", verdict}, {"UNKNOWN", verdict}, {"ENTRY", entry},
-    {"NO_ENTRY", entry},
+    {"NO_ENTRY", entry}, {"ASK_FAILS", ask_fails}, {"ADOPT", adopt},
+    {"BADVERS", badvers},
 };
 
 static void play(struct replay *replay)

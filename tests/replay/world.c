@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "world.h"
+#include "check.h"
 
 #include "../../bpf/decide.h"
 #include "../../policy/compile.h"
@@ -14,7 +14,7 @@
 
 #define BEGIN_S 1000000
 
-__attribute__((format(printf, 2, 3))) static void breaks(struct world *world, const char *format, ...)
+void world_breaks(struct world *world, const char *format, ...)
 {
     va_list arguments;
 
@@ -74,44 +74,12 @@ static int ask(void *arg, const uint8_t *wire, size_t size, struct ng_pending *p
     struct ng_query query;
     uint8_t rcode;
 
+    if (world->ask_error)
+        return world->ask_error;
     if (ng_wire_query(wire, size, &query, &rcode) != NG_QUERY_GOOD)
-        breaks(world, "the engine asked an upstream something malformed");
+        world_breaks(world, "the engine asked an upstream something malformed");
     asked.question = query.question;
     return ng_vector_add(&world->asked, asked) ? 0 : -ENOMEM;
-}
-
-/* Map before reply: each address in a reply that some name of its chain denies must be in the map by now. */
-static void check_reply(struct world *world, const uint8_t *wire, size_t size)
-{
-    ldns_pkt *pkt = NULL;
-    struct ng_name owner;
-
-    if (ldns_wire2pkt(&pkt, wire, size) != LDNS_STATUS_OK) {
-        breaks(world, "a reply is malformed");
-        return;
-    }
-    for (size_t i = 0; i < ldns_rr_list_rr_count(ldns_pkt_answer(pkt)); i++) {
-        const ldns_rr *rr = ldns_rr_list_rr(ldns_pkt_answer(pkt), i);
-        const ldns_rdf *data = ldns_rr_rdf(rr, 0);
-        uint8_t address[16] = {[10] = 0xff, [11] = 0xff};
-
-        if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_A)
-            memcpy(address + 12, ldns_rdf_data(data), 4);
-        else if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_AAAA)
-            memcpy(address, ldns_rdf_data(data), 16);
-        else
-            continue;
-        (void)ng_name_from_wire(ldns_rdf_data(ldns_rr_owner(rr)), ldns_rdf_size(ldns_rr_owner(rr)), &owner);
-        for (unsigned p = 0; p < ng_snapshot_policies(world->snapshot); p++) {
-            struct ng_policy_info policy;
-
-            ng_snapshot_policy(world->snapshot, p, &policy);
-            if (ng_snapshot_denies(world->snapshot, ng_match_name(world->snapshot, p, &owner)) &&
-                !world_has(world, policy.scope, address) && address[12] != 127)
-                breaks(world, "a reply has an address of a denied name that is not in the map");
-        }
-    }
-    ldns_pkt_free(pkt);
 }
 
 static void take_reply(void *arg, const struct ng_client *client, const uint8_t *wire, size_t size)
@@ -119,10 +87,8 @@ static void take_reply(void *arg, const struct ng_client *client, const uint8_t 
     struct world *world = arg;
     struct reply reply = {.wire = malloc(size), .size = size};
 
-    if (!client->tcp && size > NG_WIRE_UDP_MAX)
-        breaks(world, "a reply over UDP has %zu octets", size);
     memcpy(reply.wire, wire, size);
-    check_reply(world, wire, size);
+    check_reply(world, client, wire, size);
     (void)ng_vector_add(&world->replies, reply);
 }
 
@@ -151,6 +117,7 @@ static void take_note(void *arg, const void *message, size_t size)
     (void)size;
     switch (*(const uint32_t *)message) {
     case NG_MESSAGE_RESOLUTION:
+        check_resolution(world, resolution);
         name_text(&resolution->chain[0], text);
         (void)snprintf(note.text, sizeof(note.text), "resolution %s links=%u addresses=%u", text, resolution->links,
                        resolution->addresses);
@@ -160,8 +127,7 @@ static void take_note(void *arg, const void *message, size_t size)
         (void)snprintf(note.text, sizeof(note.text), "trouble %s %s", troubles[trouble->trouble], text);
         break;
     case NG_MESSAGE_TOLD:
-        if (told->wrote_at > told->replied_at)
-            breaks(world, "a map write came after its reply");
+        check_told(world, told);
         (void)snprintf(note.text, sizeof(note.text), "told %s", told->asker.scope ? told->asker.comm : "others");
         break;
     case NG_MESSAGE_READY:
@@ -171,7 +137,7 @@ static void take_note(void *arg, const void *message, size_t size)
         (void)snprintf(note.text, sizeof(note.text), "prewarmed");
         break;
     default:
-        breaks(world, "a message of an unknown type");
+        world_breaks(world, "a message of an unknown type");
     }
     (void)ng_vector_add(&world->notes, note);
 }
@@ -199,7 +165,7 @@ void world_begin(struct world *world)
                                 .arg = world};
 
     if (ng_engine_new(&world->start, &ops, &world->engine) < 0)
-        breaks(world, "the engine refuses its configuration");
+        world_breaks(world, "the engine refuses its configuration");
 }
 
 int world_policy(struct world *world, const char *text)
@@ -272,7 +238,8 @@ void world_end_deployment(struct world *world, const char *name)
 
 void world_query(struct world *world, struct deployment *deployment, const uint8_t *wire, size_t size, bool tcp)
 {
-    struct ng_client client = {.tcp = tcp};
+    struct ng_client client = {.tcp = tcp, .connection = world->queries.count};
+    struct query query = {.size = size, .tcp = tcp};
     struct ng_asker asker = {.time = world->now};
 
     if (deployment) {
@@ -280,6 +247,8 @@ void world_query(struct world *world, struct deployment *deployment, const uint8
         asker.policy = deployment->kernel.policy;
         (void)snprintf(asker.comm, sizeof(asker.comm), "%.15s", deployment->name);
     }
+    memcpy(query.wire, wire, size);
+    (void)ng_vector_add(&world->queries, query);
     ng_engine_query(world->engine, &client, wire, size, deployment ? &asker : NULL);
 }
 
@@ -303,12 +272,31 @@ uint32_t world_scope(struct world *world, const char *name)
     return info.scope;
 }
 
-bool world_has(const struct world *world, uint32_t scope, const uint8_t address[16])
+void world_adopt(struct world *world, uint32_t scope, const uint8_t address[16], unsigned seconds)
 {
     struct ng_destination_key key = {.scope = scope};
+    struct ng_destination value = {
+        .claim = {{.profile = NG_PROFILE_DENY, .expires_at = world->now + seconds * NG_SECOND, .allow = 1}}};
 
     memcpy(key.address, address, 16);
-    return find_cell(world, &key) != NULL;
+    (void)write_cell(world, &key, &value);
+    if (ng_engine_adopt(world->engine, &key, &value) < 0)
+        world_breaks(world, "the engine does not adopt");
+}
+
+const struct ng_destination *world_entry(const struct world *world, uint32_t scope, const uint8_t address[16])
+{
+    struct ng_destination_key key = {.scope = scope};
+    const struct cell *cell;
+
+    memcpy(key.address, address, 16);
+    cell = find_cell(world, &key);
+    return cell ? &cell->value : NULL;
+}
+
+bool world_has(const struct world *world, uint32_t scope, const uint8_t address[16])
+{
+    return world_entry(world, scope, address) != NULL;
 }
 
 /* As the kernel gathers its facts: the deployment's own entry, then its policy's. */
@@ -348,6 +336,8 @@ void world_release(struct world *world)
         free(world->replies.items[i].wire);
     ng_vector_free(&world->map);
     ng_vector_free(&world->asked);
+    ng_vector_free(&world->queries);
+    ng_vector_free(&world->announced);
     ng_vector_free(&world->replies);
     ng_vector_free(&world->notes);
     ng_vector_free(&world->deployments);

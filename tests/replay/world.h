@@ -25,6 +25,16 @@ struct reply {
     size_t size;
 };
 
+struct query {
+    uint8_t wire[1024];
+    size_t size;
+    bool tcp, replied;
+};
+
+struct announced { /* a resolution that the keeper has heard of */
+    uint64_t id, at;
+};
+
 struct note { /* a message to the keeper */
     char text[1200];
 };
@@ -41,15 +51,22 @@ struct world {
     uint64_t now;
     uint64_t generation;
     int write_error;       /* what writes to the map return */
+    int ask_error;         /* what asking an upstream returns */
     size_t map_max;
     const struct ng_snapshot *snapshot; /* the engine's */
     NG_VECTOR(struct cell) map;
     NG_VECTOR(struct asked) asked;
+    NG_VECTOR(struct query) queries;
+    NG_VECTOR(struct announced) announced;
+    uint64_t replied_at;   /* when the last reply left */
     NG_VECTOR(struct reply) replies;
     NG_VECTOR(struct note) notes;
     NG_VECTOR(struct deployment) deployments;
     char broken[2000];     /* the first invariant that did not hold; empty: none */
 };
+
+/* Notes that an invariant does not hold. */
+__attribute__((format(printf, 2, 3))) void world_breaks(struct world *world, const char *format, ...);
 
 void world_init(struct world *world);
 void world_begin(struct world *world); /* makes the engine */
@@ -65,12 +82,16 @@ struct deployment *world_find(struct world *world, const char *name);
 /* deployment: NULL for somebody else. */
 void world_query(struct world *world, struct deployment *deployment, const uint8_t *wire, size_t size, bool tcp);
 
+/* As if an earlier resolver had denied that address for so long. */
+void world_adopt(struct world *world, uint32_t scope, const uint8_t address[16], unsigned seconds);
+
 /* Lets time pass, a second and a tick at a time. */
 void world_sleep(struct world *world, unsigned seconds);
 
 /* The verdict of the map for an address, as the kernel would find it: NG_VERDICT_*. scope: the policy's or the
  * deployment's. */
 uint8_t world_verdict(struct world *world, struct deployment *deployment, const uint8_t address[16], uint16_t port);
+const struct ng_destination *world_entry(const struct world *world, uint32_t scope, const uint8_t address[16]);
 bool world_has(const struct world *world, uint32_t scope, const uint8_t address[16]);
 uint32_t world_scope(struct world *world, const char *name); /* of a policy or a deployment; 0: none */
 

@@ -40,6 +40,14 @@ say "the host"
 expect_output 'CAP_|capabilit|root' nobody namegated "${OPTIONS[@]}"
 expect_output 'bpffs|bpf file system' timeout 10 "$B/namegated" "${OPTIONS[@]}" --pin-root "$W/nopins"
 expect_output 'cgroup' timeout 10 "$B/namegated" "${OPTIONS[@]}" --cgroup-root "$W/nocgroup"
+hidden() { timeout 10 unshare --mount sh -c "$1"' && shift && exec "$@"' sh - "$B/namegated" "${OPTIONS[@]}"; }
+expect_output 'the capability CAP_NET_ADMIN is missing' timeout 10 setpriv --bounding-set -net_admin "$B/namegated" \
+    "${OPTIONS[@]}"
+expect_output 'this kernel has no BTF' hidden 'mount -t tmpfs tmpfs /sys/kernel/btf'
+expect_said 'remedy: boot a kernel'
+expect_output 'cgroup version 2|cgroup2' hidden "umount -l '$CGROUP_MOUNT'"
+expect_said 'remedy:'
+expect_output 'in a cgroup namespace' timeout 10 unshare --cgroup "$B/namegated" "${OPTIONS[@]}"
 expect_output 'unrecognized|unknown|invalid' timeout 10 "$B/namegated" --nonsense
 
 say "policies: a bad one never starts, and never replaces a good one"
