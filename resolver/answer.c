@@ -91,6 +91,8 @@ static int add_address(struct ng_answer *answer, size_t *room, const uint8_t *by
     for (unsigned i = 0; i < answer->addresses; i++)
         if (memcmp(answer->address[i], address, sizeof(address)) == 0)
             return 0;
+    if (answer->addresses == NG_ANSWER_ADDRESSES_MAX)
+        return -E2BIG;
     if (!ng_vector_grow((void **)&answer->address, answer->addresses, room, sizeof(*answer->address)))
         return -ENOMEM;
     memcpy(answer->address[answer->addresses++], address, sizeof(address));
@@ -138,9 +140,11 @@ static int add_hints(struct ng_answer *answer, size_t *room, const uint8_t *data
         each = key == IPV4HINT ? 4 : key == IPV6HINT ? 16 : 0;
         if (length > size - at || (each && (length == 0 || length % each)))
             return -EBADMSG;
-        for (unsigned i = 0; each && i < length; i += each)
-            if (add_address(answer, room, data + at + i, each) < 0)
-                return -ENOMEM;
+        for (unsigned i = 0; each && i < length; i += each) {
+            r = add_address(answer, room, data + at + i, each);
+            if (r < 0)
+                return r;
+        }
         at += length;
     }
     return 0;

@@ -11,6 +11,8 @@
 #define NG_TTL_MAX 86400U          /* s: longer TTLs are cut (RFC 2181 section 8, RFC 8767 section 4) */
 #define NG_TTL_NEGATIVE_MAX 900U   /* s: longest memory of "there is none" (RFC 2308 section 5) */
 
+#define NG_ANSWER_ADDRESSES_MAX 512 /* more are refused: what is told must be remembered as well */
+
 struct ng_answer {
     uint8_t rcode;      /* NOERROR or NXDOMAIN */
     uint32_t ttl;       /* s: for how long all of it holds; 0: not to be kept */

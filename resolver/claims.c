@@ -11,13 +11,18 @@
 #define ERASE_BATCH 256
 #define COLLECT_BUCKETS 8192
 
+/* To when the claims of a destination are adopted ones: 0: not at all. What was learnt since may make a claim longer. */
+struct adoption {
+    uint64_t until[NG_CLAIMS_MAX];
+};
+
 struct entry {
     struct ng_link link;
     struct ng_destination_key key;
     struct ng_destination value;  /* as in the kernel; without claims: not there */
+    struct adoption adopted;
     struct ng_destination *next;  /* between begin and commit: what shall be */
-    uint8_t adopted;              /* bit n: claim n of value is adopted */
-    uint8_t next_adopted;
+    struct adoption next_adopted;
     bool widened;                 /* commit has written more than value */
 };
 
@@ -117,34 +122,33 @@ static unsigned count_of(const struct ng_destination *value)
 
 /* Makes one claim that denies everything out of all that deny something, and of `extra`. In doubt deny: it may refuse
  * ports that no rule named. */
-static void join_denies(const struct ng_snapshot *snapshot, struct ng_destination *value, uint8_t *adopted,
+static void join_denies(const struct ng_snapshot *snapshot, struct ng_destination *value, struct adoption *adopted,
                         const struct ng_claim *extra)
 {
     struct ng_destination joined = nothing;
     struct ng_claim deny = {.profile = NG_PROFILE_DENY, .expires_at = extra->expires_at};
+    struct adoption until = {{0}};
     unsigned used = 1;
-    uint8_t mask = 0;
 
     for (unsigned i = 0; i < NG_CLAIMS_MAX; i++) {
         const struct ng_claim *claim = &value->claim[i];
 
-        if (!ng_snapshot_denies(snapshot, claim->profile)) {
-            mask = (uint8_t)(mask | ((*adopted >> i) & 1) << used);
+        if (ng_snapshot_denies(snapshot, claim->profile)) {
+            if (claim->expires_at > deny.expires_at)
+                deny.expires_at = claim->expires_at;
+            if (adopted->until[i] > until.until[0])
+                until.until[0] = adopted->until[i];
+        } else if (used < NG_CLAIMS_MAX) {
+            until.until[used] = adopted->until[i];
             joined.claim[used++] = *claim;
-            if (used == NG_CLAIMS_MAX)
-                break;
-            continue;
         }
-        mask = (uint8_t)(mask | ((*adopted >> i) & 1));
-        if (claim->expires_at > deny.expires_at)
-            deny.expires_at = claim->expires_at;
     }
     joined.claim[0] = deny;
     *value = joined;
-    *adopted = mask;
+    *adopted = until;
 }
 
-static void merge(const struct ng_snapshot *snapshot, struct ng_destination *value, uint8_t *adopted,
+static void merge(const struct ng_snapshot *snapshot, struct ng_destination *value, struct adoption *adopted,
                   const struct ng_claim *claim)
 {
     unsigned count = count_of(value);
@@ -163,6 +167,12 @@ static void merge(const struct ng_snapshot *snapshot, struct ng_destination *val
     /* Else an allow finds no room: what is not allowed is at worst refused. */
 }
 
+static void adopt_all(struct entry *entry)
+{
+    for (unsigned i = 0; i < NG_CLAIMS_MAX; i++)
+        entry->adopted.until[i] = entry->value.claim[i].expires_at;
+}
+
 int ng_claims_adopt(struct ng_claims *claims, const struct ng_destination_key *key,
                     const struct ng_destination *value)
 {
@@ -171,7 +181,7 @@ int ng_claims_adopt(struct ng_claims *claims, const struct ng_destination_key *k
     if (!entry)
         return -ENOMEM;
     entry->value = *value;
-    entry->adopted = (uint8_t)((1U << count_of(value)) - 1);
+    adopt_all(entry);
     return 0;
 }
 
@@ -180,7 +190,7 @@ int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
 {
     struct entry *entry = find_or_make(claims, key);
     struct ng_destination value;
-    uint8_t adopted;
+    struct adoption adopted;
     int r;
 
     if (!entry)
@@ -207,7 +217,7 @@ void ng_claims_orphan(struct ng_claims *claims, const struct ng_destination_key 
     struct entry *entry = find(claims, key);
 
     if (entry)
-        entry->adopted = (uint8_t)((1U << count_of(&entry->value)) - 1);
+        adopt_all(entry);
 }
 
 static void flush(struct erasure *erasure)
@@ -233,14 +243,14 @@ static void collect_one(void *arg, struct ng_link *link)
     struct entry *entry = ng_record(link, struct entry, link);
     struct ng_destination left = nothing;
     unsigned kept = 0, count = count_of(&entry->value);
-    uint8_t adopted = 0;
+    struct adoption adopted = {{0}};
 
     for (unsigned i = 0; i < count; i++) {
         const struct ng_claim *claim = &entry->value.claim[i];
 
         if (claim->expires_at <= erasure->now && claim->expires_at <= erasure->oldest)
             continue;
-        adopted = (uint8_t)(adopted | ((entry->adopted >> i) & 1) << kept);
+        adopted.until[kept] = entry->adopted.until[i];
         left.claim[kept++] = *claim;
     }
     if (kept == 0) {
@@ -299,12 +309,13 @@ static void begin_one(void *arg, struct ng_link *link)
         walk->error = -ENOMEM;
         return;
     }
-    entry->next_adopted = 0;
+    entry->next_adopted = (struct adoption){{0}};
     for (unsigned i = 0; i < count; i++) {
-        if (!(entry->adopted >> i & 1))
+        if (!entry->adopted.until[i])
             continue;
-        entry->next_adopted = (uint8_t)(entry->next_adopted | 1U << kept);
-        entry->next->claim[kept++] = entry->value.claim[i];
+        entry->next_adopted.until[kept] = entry->adopted.until[i];
+        entry->next->claim[kept] = entry->value.claim[i];
+        entry->next->claim[kept++].expires_at = entry->adopted.until[i];
     }
 }
 
@@ -336,7 +347,7 @@ static void widen_one(void *arg, struct ng_link *link)
     struct walk *walk = arg;
     struct entry *entry = ng_record(link, struct entry, link);
     struct ng_destination both = entry->value;
-    uint8_t adopted = entry->adopted;
+    struct adoption adopted = entry->adopted;
     unsigned count = count_of(entry->next);
 
     entry->widened = false;

@@ -38,6 +38,9 @@ struct ng_engine {
     size_t waiting;
     uint64_t key;
     struct ng_prewarm *prewarms;
+    uint64_t guarded_at; /* ns: what was last told of guarded addresses */
+    struct ng_name guarded_name;
+    uint8_t guarded_address[16];
     bool full; /* a write found destinations full, and the keeper was told */
 };
 
@@ -57,22 +60,26 @@ static void trouble(struct ng_engine *engine, enum ng_trouble what, int error, c
     engine->ops.tell(engine->ops.arg, &message, sizeof(message));
 }
 
+/* One answer can bring this several times: once is enough. */
 static void on_guarded(void *arg, const struct ng_name *name, const uint8_t address[16])
 {
-    trouble(arg, NG_TROUBLE_GUARDED, 0, name, address);
+    struct ng_engine *engine = arg;
+    uint64_t now = engine->ops.now(engine->ops.arg);
+
+    if (now - engine->guarded_at < NG_SECOND && ng_name_equal(name, &engine->guarded_name) &&
+        memcmp(address, engine->guarded_address, sizeof(engine->guarded_address)) == 0)
+        return;
+    engine->guarded_at = now;
+    engine->guarded_name = *name;
+    memcpy(engine->guarded_address, address, sizeof(engine->guarded_address));
+    trouble(engine, NG_TROUBLE_GUARDED, 0, name, address);
 }
 
 static void announce(struct ng_engine *engine, struct ng_tracked *tracked)
 {
-    struct ng_message_resolution message;
-    size_t done = 0;
-
     if (tracked->announced == tracked->version)
         return;
-    do {
-        done = ng_tell_resolution(&message, tracked, done);
-        engine->ops.tell(engine->ops.arg, &message, sizeof(message));
-    } while (done < tracked->addresses.count);
+    ng_learn_announce(engine->learn, tracked, engine->ops.tell, engine->ops.arg);
     tracked->announced = tracked->version;
 }
 
@@ -329,13 +336,16 @@ static int take_in(struct ng_engine *engine, const struct ng_question *question,
         return r;
     }
     if (answer.addresses || answer.links > 1) {
-        r = ng_learn_answer(engine->learn, &question->name, &answer, &tracked);
+        size_t destinations = ng_learn_destinations(engine->learn);
+
+        r = ng_learn_answer(engine->learn, &answer, &tracked);
         if (r < 0) {
             report_failure(engine, r, &question->name);
             ng_answer_release(&answer);
             return r;
         }
-        report_success(engine);
+        if (ng_learn_destinations(engine->learn) > destinations)
+            report_success(engine); /* there was room for another one */
     }
     /* An answer with addresses that is not tracked could not be judged by a new policy: it is not kept. */
     if (tracked || !(answer.addresses || answer.links > 1))

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "learn.h"
 
-#include "tracked.h"
-
-#include "../policy/bits.h"
+#include "judge.h"
 
 #include <namegate/clock.h>
 
@@ -12,6 +10,7 @@
 #include <string.h>
 
 #define COLLECT_BUCKETS 8192
+#define CHANGED_MAX 64  /* names that the keeper is told of when an address of theirs comes by another name */
 #define TELL_AGAIN NG_SECOND /* how often the keeper hears of the same name and deployment */
 
 struct ng_learn {
@@ -21,13 +20,9 @@ struct ng_learn {
     struct ng_tracks tracks;
     struct ng_snapshot *snapshot; /* NULL before the first */
     uint64_t oldest;              /* ns: start of the oldest deployment */
-    uint64_t round;
-};
-
-/* What the names of one chain say under one policy. */
-struct judgement {
-    struct ng_claim claim[NG_CHAIN_MAX];
-    unsigned count;
+    uint64_t now;                 /* ns: when the call that is under way began */
+    uint64_t version;             /* counts changes of all that is known */
+    NG_VECTOR(uint32_t) live;     /* scopes of deployments */
 };
 
 int ng_learn_new(const struct ng_message_start *start, const struct ng_learn_ops *ops, struct ng_learn **ret_learn)
@@ -57,6 +52,7 @@ void ng_learn_free(struct ng_learn *learn)
     ng_tracks_release(&learn->tracks);
     ng_claims_free(learn->claims);
     ng_snapshot_free(learn->snapshot);
+    ng_vector_free(&learn->live);
     free(learn);
 }
 
@@ -85,55 +81,16 @@ size_t ng_learn_destinations(const struct ng_learn *learn)
     return ng_claims_count(learn->claims);
 }
 
-static bool guarded(const struct ng_learn *learn, const uint8_t address[16])
+static uint64_t lead_end(const struct ng_learn *learn, const struct ng_lead *lead)
 {
-    for (uint32_t i = 0; i < learn->start.guarded; i++)
-        if (ng_inside(address, learn->start.guard[i].address, learn->start.guard[i].prefix))
-            return true;
-    return false;
+    return lead->learnt_at + ng_judge_lifetime(&learn->start, lead->ttl, true);
 }
 
-static uint64_t lifetime(const struct ng_learn *learn, uint32_t ttl, bool denies)
+static bool in_force(const void *arg, const struct ng_lead *lead)
 {
-    if (denies && ttl < learn->start.floor_s)
-        ttl = learn->start.floor_s;
-    return ((uint64_t)ttl + learn->start.grace_s) * NG_SECOND;
-}
+    const struct ng_learn *learn = arg;
 
-/* The name asked for speaks with its allows and its denies, the links behind it with their denies alone. */
-static void judge(const struct ng_learn *learn, const struct ng_snapshot *snapshot, unsigned policy,
-                  const struct ng_chain *chain, uint64_t learnt_at, uint32_t ttl, struct judgement *judgement)
-{
-    struct ng_name name;
-    size_t offset = 0;
-
-    judgement->count = 0;
-    for (bool first = true; ng_chain_next(chain, &offset, &name); first = false) {
-        uint64_t profile = ng_match_name(snapshot, policy, &name);
-        bool denies = ng_snapshot_denies(snapshot, profile), known = false;
-
-        if (profile == NG_PROFILE_NONE || (!first && !denies))
-            continue;
-        for (unsigned i = 0; i < judgement->count; i++)
-            known |= judgement->claim[i].profile == profile;
-        if (!known && judgement->count < NG_CHAIN_MAX)
-            judgement->claim[judgement->count++] =
-                (struct ng_claim){.profile = profile,
-                                  .expires_at = learnt_at + lifetime(learn, ttl, denies),
-                                  .allow = first};
-    }
-}
-
-/* Leaves only what a DNS answer may say of a guarded address. Whether something was left out. */
-static bool spare(const struct ng_snapshot *snapshot, struct judgement *judgement)
-{
-    unsigned kept = 0, count = judgement->count;
-
-    for (unsigned i = 0; i < count; i++)
-        if (!ng_snapshot_denies(snapshot, judgement->claim[i].profile))
-            judgement->claim[kept++] = judgement->claim[i];
-    judgement->count = kept;
-    return kept < count;
+    return lead_end(learn, lead) > learn->now;
 }
 
 static struct ng_destination_key key_of(uint32_t scope, const uint8_t address[16])
@@ -144,203 +101,287 @@ static struct ng_destination_key key_of(uint32_t scope, const uint8_t address[16
     return key;
 }
 
-/* Writes what all policies say of one address. `denies_only`: leaves allows as they are. */
-static int write_address(struct ng_learn *learn, struct ng_tracked *tracked, const struct ng_chain *chain,
-                         const uint8_t address[16], uint64_t learnt_at, uint32_t ttl, bool denies_only)
+static void rule(const struct ng_snapshot *snapshot, struct ng_tracked *tracked)
 {
-    bool safe = !guarded(learn, address), reported = false;
+    tracked->ruled = false;
+    for (unsigned p = 0; !tracked->ruled && p < ng_snapshot_policies(snapshot); p++)
+        tracked->ruled = ng_match_name(snapshot, p, &tracked->name) != NG_PROFILE_NONE;
+}
+
+/* Writes what the names say of the addresses of `holder`, or of `only` that one. */
+static int apply(struct ng_learn *learn, const ng_tracked_list *names, struct ng_tracked *holder,
+                 const struct ng_tracked_address *only, bool denies_only)
+{
+    bool wrote = false;
 
     for (unsigned p = 0; p < ng_snapshot_policies(learn->snapshot); p++) {
         struct ng_policy_info policy;
-        struct ng_destination_key key;
-        struct judgement judgement;
-        int r;
+        struct ng_judgement judgement;
 
-        judge(learn, learn->snapshot, p, chain, learnt_at, ttl, &judgement);
-        if (judgement.count == 0)
-            continue;
-        tracked->ruled = true;
-        if (!safe && spare(learn->snapshot, &judgement) && !reported) {
-            learn->ops.guarded(learn->ops.arg, &tracked->name, address);
-            reported = true;
-        }
-        if (denies_only) {
-            struct judgement all = judgement;
-
-            judgement.count = 0;
-            for (unsigned i = 0; i < all.count; i++)
-                if (ng_snapshot_denies(learn->snapshot, all.claim[i].profile))
-                    judgement.claim[judgement.count++] = all.claim[i];
-        }
-        if (judgement.count == 0)
-            continue;
+        ng_judge(learn->snapshot, p, names, &judgement);
         ng_snapshot_policy(learn->snapshot, p, &policy);
-        key = key_of(policy.scope, address);
-        r = ng_claims_add(learn->claims, learn->snapshot, &key, judgement.claim, judgement.count);
-        if (r < 0)
-            return r;
-        tracked->wrote_at = learn->ops.now(learn->ops.arg);
+        for (size_t i = 0; judgement.count && i < holder->addresses.count; i++) {
+            const struct ng_tracked_address *it = &holder->addresses.items[i];
+            struct ng_destination_key key = key_of(policy.scope, it->address);
+            struct ng_claim claims[NG_JUDGED_MAX];
+            bool spared = false;
+            unsigned count;
+            int r = 0;
+
+            if (only && it != only)
+                continue;
+            count = ng_judge_claims(&learn->start, &judgement, it, denies_only, claims, &spared);
+            if (spared)
+                learn->ops.guarded(learn->ops.arg, &names->items[0]->name, it->address);
+            if (count)
+                r = ng_claims_add(learn->claims, learn->snapshot, &key, claims, count);
+            if (r < 0)
+                return r;
+            wrote |= count > 0;
+        }
     }
+    for (size_t n = 0; wrote && n < names->count; n++)
+        names->items[n]->wrote_at = learn->ops.now(learn->ops.arg);
     return 0;
+}
+
+/* The names that lead to this one, itself included, as far as some rule is for them. */
+static int speakers(struct ng_learn *learn, struct ng_tracked *tracked, ng_tracked_list *names)
+{
+    int r = ng_tracks_up(&learn->tracks, tracked, in_force, learn, names);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < names->count; i++)
+        if (names->items[i]->ruled)
+            names->items[kept++] = names->items[i];
+    names->count = kept;
+    return r;
+}
+
+/* What all names that lead to `source` say is so for all addresses that `target` leads to. */
+static int spread(struct ng_learn *learn, struct ng_tracked *source, struct ng_tracked *target, bool denies_only)
+{
+    ng_tracked_list names = {0}, holders = {0};
+    int r = speakers(learn, source, &names);
+
+    if (r == 0 && names.count)
+        r = ng_tracks_down(&learn->tracks, target, in_force, learn, &holders);
+    for (size_t i = 0; r == 0 && i < holders.count; i++)
+        r = apply(learn, &names, holders.items[i], NULL, denies_only);
+    ng_vector_free(&names);
+    ng_vector_free(&holders);
+    return r;
+}
+
+/* Lets the keeper know that names lead to more than before. */
+static void tell_sources(struct ng_learn *learn, struct ng_tracked *tracked, const struct ng_tracked *asked)
+{
+    ng_tracked_list names = {0};
+    unsigned told = 0;
+
+    (void)ng_tracks_up(&learn->tracks, tracked, in_force, learn, &names);
+    for (size_t i = 0; i < names.count; i++) {
+        struct ng_tracked *it = names.items[i];
+
+        it->version++;
+        if (it != asked && it->asked && (it->ruled || it->told.count) && told++ < CHANGED_MAX)
+            learn->ops.changed(learn->ops.arg, it);
+    }
+    ng_vector_free(&names);
 }
 
 /* What is let go here stays in the kernel to its end: nothing becomes reachable. */
-static void forget_address(struct ng_learn *learn, struct ng_tracked *tracked, size_t index)
+static void forget_oldest(struct ng_learn *learn, struct ng_tracked *tracked)
 {
-    struct ng_tracked_address *it = &tracked->addresses.items[index];
+    struct ng_tracked_address *first = tracked->addresses.items, *oldest = first;
 
+    for (size_t i = 1; i < tracked->addresses.count; i++)
+        if (first[i].learnt_at < oldest->learnt_at)
+            oldest = &first[i];
     for (unsigned p = 0; p < ng_snapshot_policies(learn->snapshot); p++) {
         struct ng_policy_info policy;
         struct ng_destination_key key;
 
         ng_snapshot_policy(learn->snapshot, p, &policy);
-        key = key_of(policy.scope, it->address);
+        key = key_of(policy.scope, oldest->address);
         ng_claims_orphan(learn->claims, &key);
     }
-    *it = tracked->addresses.items[--tracked->addresses.count];
+    tracked->addresses.count--; /* the order stays: new ones are the last */
+    memmove(oldest, oldest + 1, (size_t)(first + tracked->addresses.count - oldest) * sizeof(*oldest));
 }
 
-static int remember_address(struct ng_learn *learn, struct ng_tracked *tracked, const struct ng_chain *chain,
-                            const uint8_t address[16], uint64_t learnt_at, uint32_t ttl)
+/* Returns 1 when the address is new, 0 when it was known, -ENOMEM. */
+static int remember(struct ng_learn *learn, struct ng_tracked *tracked, const uint8_t address[16], uint32_t ttl)
 {
-    struct ng_tracked_address made = {.learnt_at = learnt_at, .ttl = ttl, .chain = chain};
-    size_t oldest = 0;
+    struct ng_tracked_address made = {.learnt_at = learn->now, .ttl = ttl};
 
-    memcpy(made.address, address, sizeof(made.address));
     for (size_t i = 0; i < tracked->addresses.count; i++) {
         struct ng_tracked_address *it = &tracked->addresses.items[i];
 
-        if (it->chain == chain && memcmp(it->address, address, sizeof(it->address)) == 0) {
-            *it = made;
-            return 0;
-        }
-        if (it->learnt_at < tracked->addresses.items[oldest].learnt_at)
-            oldest = i;
+        if (memcmp(it->address, address, sizeof(it->address)) != 0)
+            continue;
+        it->learnt_at = learn->now;
+        it->ttl = ttl;
+        return 0;
     }
+    memcpy(made.address, address, sizeof(made.address));
     if (tracked->addresses.count == NG_TRACKED_ADDRESSES_MAX)
-        forget_address(learn, tracked, oldest);
-    tracked->version++;
-    return ng_vector_add(&tracked->addresses, made) ? 0 : -ENOMEM;
+        forget_oldest(learn, tracked);
+    return ng_vector_add(&tracked->addresses, made) ? 1 : -ENOMEM;
 }
 
-static int learn_addresses(struct ng_learn *learn, struct ng_tracked *tracked, const struct ng_chain *chain,
-                           const struct ng_answer *answer)
+/* An answer while it is taken in: the names of its chain, and what of it is new. */
+struct taking {
+    struct ng_tracked *name[NG_CHAIN_MAX];
+    unsigned names;
+    bool new_lead[NG_CHAIN_MAX]; /* from name i to name i + 1 */
+    size_t new_addresses;        /* the last ones of the last name */
+};
+
+static int take_names(struct ng_learn *learn, const struct ng_answer *answer, struct taking *taking)
 {
-    uint64_t now = learn->ops.now(learn->ops.arg), end = now + lifetime(learn, answer->ttl, true);
-    struct judgement judgement;
+    for (unsigned i = 0; i < answer->links; i++) {
+        struct ng_tracked *tracked;
+        int r = ng_tracks_get(&learn->tracks, &answer->chain[i], i > 0 ? taking->name[0] : NULL, &tracked);
+
+        if (r < 0)
+            return r;
+        taking->name[taking->names++] = tracked;
+        rule(learn->snapshot, tracked);
+        if (i > 0) {
+            r = ng_tracks_lead(&learn->tracks, taking->name[i - 1], tracked, learn->now, answer->ttl);
+            if (r < 0)
+                return r;
+            taking->new_lead[i - 1] = r > 0;
+        }
+        ng_tracks_touch(&learn->tracks, tracked);
+        if (tracked->expires_at < learn->now + ng_judge_lifetime(&learn->start, answer->ttl, true))
+            tracked->expires_at = learn->now + ng_judge_lifetime(&learn->start, answer->ttl, true);
+    }
+    taking->name[0]->asked = true;
+    return 0;
+}
+
+static int take_addresses(struct ng_learn *learn, const struct ng_answer *answer, struct taking *taking)
+{
+    struct ng_tracked *last = taking->name[taking->names - 1];
 
     for (unsigned i = 0; i < answer->addresses; i++) {
-        int r = write_address(learn, tracked, chain, answer->address[i], now, answer->ttl, false);
+        int r = remember(learn, last, answer->address[i], answer->ttl);
 
-        if (r == 0)
-            r = remember_address(learn, tracked, chain, answer->address[i], now, answer->ttl);
         if (r < 0)
             return r;
-    }
-    /* A chain without addresses is ruled too: its addresses may come by another question. */
-    for (unsigned p = 0; !tracked->ruled && p < ng_snapshot_policies(learn->snapshot); p++) {
-        judge(learn, learn->snapshot, p, chain, now, answer->ttl, &judgement);
-        tracked->ruled = judgement.count > 0;
-    }
-    if (end > tracked->expires_at)
-        tracked->expires_at = end;
-    ng_tracks_touch(&learn->tracks, tracked);
-    return 0;
-}
-
-/* The chain of a tracked one up to the name that was asked for now, then that name's own. */
-static unsigned join_chains(const struct ng_alias *alias, const struct ng_answer *answer,
-                            struct ng_name names[NG_CHAIN_MAX])
-{
-    unsigned links = 0;
-    size_t offset = 0;
-
-    while (offset < alias->offset && links < NG_CHAIN_MAX && ng_chain_next(alias->chain, &offset, &names[links]))
-        links++;
-    for (unsigned i = 0; i < answer->links && links < NG_CHAIN_MAX; i++)
-        names[links++] = answer->chain[i];
-    return links;
-}
-
-/* A name can be an alias of others that were asked for before, alone or for another type: its addresses are theirs. */
-static int learn_aliases(struct ng_learn *learn, const struct ng_tracked *asked, const struct ng_answer *answer)
-{
-    struct ng_alias *alias = NULL;
-
-    learn->round++;
-    while ((alias = ng_tracks_alias(&learn->tracks, &asked->name, alias))) {
-        struct ng_tracked *tracked = alias->tracked;
-        struct ng_name names[NG_CHAIN_MAX];
-        const struct ng_chain *chain = alias->chain;
-        uint64_t version = tracked->version;
-        unsigned links;
-        int r;
-
-        if (tracked == asked || tracked->round == learn->round || !tracked->ruled)
-            continue;
-        tracked->round = learn->round;
-        links = join_chains(alias, answer, names);
-        r = ng_tracks_chain(&learn->tracks, tracked, names, links, &chain);
-        if (r == 0)
-            r = learn_addresses(learn, tracked, chain, answer);
-        if (r < 0)
-            return r;
-        if (tracked->version != version)
-            learn->ops.changed(learn->ops.arg, tracked);
-        /* The table may have changed under the walk: begin again, those done are marked. */
-        alias = NULL;
+        taking->new_addresses += (size_t)r;
     }
     return 0;
 }
 
-/* Whether some policy has a rule for a name of the answer's chain. */
-static bool ruled(const struct ng_learn *learn, const struct ng_answer *answer)
+/* Everything that follows from the new facts, and longer lives for what follows from the known ones. */
+static int conclude(struct ng_learn *learn, const struct taking *taking)
 {
-    for (unsigned p = 0; p < ng_snapshot_policies(learn->snapshot); p++)
-        for (unsigned i = 0; i < answer->links; i++)
+    struct ng_tracked *first = taking->name[0], *last = taking->name[taking->names - 1];
+    ng_tracked_list names = {0};
+    int r = spread(learn, first, first, false);
+
+    for (unsigned i = 1; r == 0 && i + 1 < taking->names; i++)
+        if (taking->new_lead[i])
+            r = spread(learn, taking->name[i], taking->name[i + 1], false);
+    for (unsigned i = 1; r == 0 && i < taking->names; i++) {
+        struct ng_tracked *own[] = {taking->name[i]};
+        ng_tracked_list one = {.items = own, .count = 1};
+
+        if (own[0]->ruled)
+            r = apply(learn, &one, last, NULL, false);
+    }
+    if (r == 0 && taking->new_addresses)
+        r = speakers(learn, last, &names);
+    for (size_t i = 1; r == 0 && names.count && i <= taking->new_addresses; i++)
+        r = apply(learn, &names, last, &last->addresses.items[last->addresses.count - i], false);
+    ng_vector_free(&names);
+    return r;
+}
+
+/* So that the same answer, when it comes again, finds the same things new. */
+static void undo(struct ng_learn *learn, const struct taking *taking)
+{
+    for (unsigned i = 0; i + 1 < taking->names; i++)
+        if (taking->new_lead[i])
+            ng_tracks_unlead(&learn->tracks, LIST_FIRST(&taking->name[i]->targets));
+    if (taking->names)
+        taking->name[taking->names - 1]->addresses.count -= taking->new_addresses;
+}
+
+/* Whether an answer says something that a rule, or a name with one, could depend on. */
+static bool matters(const struct ng_learn *learn, const struct ng_answer *answer)
+{
+    for (unsigned i = 0; i < answer->links; i++) {
+        const struct ng_tracked *known = ng_tracks_find(&learn->tracks, &answer->chain[i]);
+
+        if (known && (known->ruled || !LIST_EMPTY(&known->sources)))
+            return true;
+        for (unsigned p = 0; p < ng_snapshot_policies(learn->snapshot); p++)
             if (ng_match_name(learn->snapshot, p, &answer->chain[i]) != NG_PROFILE_NONE)
                 return true;
+    }
     return false;
 }
 
-int ng_learn_answer(struct ng_learn *learn, const struct ng_name *name, const struct ng_answer *answer,
-                    struct ng_tracked **ret_tracked)
+int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, struct ng_tracked **ret_tracked)
 {
-    const struct ng_chain *chain;
-    struct ng_tracked *tracked;
-    int r = ng_tracks_get(&learn->tracks, name, &tracked);
+    struct taking taking = {.names = 0};
+    bool news = false;
+    int r;
 
-    if (r == -ENOSPC && !ruled(learn, answer)) {
+    learn->now = learn->ops.now(learn->ops.arg);
+    r = take_names(learn, answer, &taking);
+    if (r == -ENOSPC && !matters(learn, answer)) {
+        undo(learn, &taking);
         *ret_tracked = NULL;
         return 0;
     }
     if (r == 0)
-        r = ng_tracks_chain(&learn->tracks, tracked, answer->chain, answer->links, &chain);
+        r = take_addresses(learn, answer, &taking);
     if (r == 0)
-        r = learn_addresses(learn, tracked, chain, answer);
-    if (r == 0)
-        r = learn_aliases(learn, tracked, answer);
-    if (r < 0)
+        r = conclude(learn, &taking);
+    if (r < 0) {
+        undo(learn, &taking);
         return r;
-    *ret_tracked = tracked;
+    }
+    news = taking.new_addresses > 0;
+    for (unsigned i = 0; i + 1 < taking.names; i++)
+        news |= taking.new_lead[i];
+    if (news) {
+        learn->version++;
+        tell_sources(learn, taking.name[taking.names - 1], taking.name[0]);
+    }
+    *ret_tracked = taking.name[0];
     return 0;
 }
 
 void ng_learn_failed(struct ng_learn *learn, const struct ng_name *name)
 {
     struct ng_tracked *tracked = ng_tracks_find(&learn->tracks, name);
-    uint64_t now = learn->ops.now(learn->ops.arg);
+    ng_tracked_list holders = {0};
+    int r = 0;
 
-    for (size_t i = 0; tracked && tracked->ruled && i < tracked->addresses.count; i++) {
-        struct ng_tracked_address *it = &tracked->addresses.items[i];
+    learn->now = learn->ops.now(learn->ops.arg);
+    if (tracked)
+        r = ng_tracks_down(&learn->tracks, tracked, in_force, learn, &holders);
+    for (size_t h = 0; r == 0 && h < holders.count; h++) {
+        struct ng_tracked *holder = holders.items[h];
 
+        for (size_t i = 0; i < holder->addresses.count; i++)
+            if (ng_judge_end(&learn->start, &holder->addresses.items[i]) > learn->now)
+                holder->addresses.items[i].extended_at = learn->now;
         /* An entry that is there can be written anew; if not, it lives to the end that it has. */
-        if (write_address(learn, tracked, it->chain, it->address, now, 0, true) == 0 &&
-            it->learnt_at + lifetime(learn, it->ttl, true) < now + lifetime(learn, 0, true)) {
-            it->learnt_at = now;
-            it->ttl = 0;
-        }
+        (void)spread(learn, holder, holder, true);
     }
+    ng_vector_free(&holders);
+}
+
+void ng_learn_announce(struct ng_learn *learn, struct ng_tracked *tracked, ng_tell_fn tell, void *arg)
+{
+    ng_tell_resolution(&learn->tracks, tracked, tell, arg);
 }
 
 static struct ng_told *told_of(struct ng_tracked *tracked, uint32_t scope)
@@ -351,7 +392,7 @@ static struct ng_told *told_of(struct ng_tracked *tracked, uint32_t scope)
     return NULL;
 }
 
-/* The lease of one address: what its own name allows, to the deployment's end. */
+/* The lease of one address: what the name asked for allows, to the deployment's end. */
 static bool lease(const struct ng_learn *learn, const struct ng_snapshot *snapshot, const struct ng_tracked *tracked,
                   uint32_t policy, const uint8_t address[16], struct ng_claim *ret_claim)
 {
@@ -359,10 +400,45 @@ static bool lease(const struct ng_learn *learn, const struct ng_snapshot *snapsh
     uint64_t profile = p < 0 ? NG_PROFILE_NONE : ng_match_name(snapshot, (unsigned)p, &tracked->name);
 
     if (!ng_snapshot_allows(snapshot, profile) ||
-        (ng_snapshot_denies(snapshot, profile) && guarded(learn, address)))
+        (ng_snapshot_denies(snapshot, profile) && ng_judge_guarded(&learn->start, address)))
         return false;
     *ret_claim = (struct ng_claim){.profile = profile, .expires_at = NG_FOREVER, .allow = 1};
     return true;
+}
+
+typedef int (*claim_fn)(struct ng_claims *claims, const struct ng_snapshot *snapshot,
+                        const struct ng_destination_key *key, const struct ng_claim *list, unsigned count);
+
+/* All leases that a deployment has by one name; `put` writes them, or says that they are wanted. */
+static int put_leases(struct ng_learn *learn, const struct ng_snapshot *snapshot, struct ng_tracked *tracked,
+                      const struct ng_told *told, claim_fn put)
+{
+    ng_tracked_list holders = {0};
+    int r = ng_tracks_down(&learn->tracks, tracked, NULL, NULL, &holders);
+
+    for (size_t h = 0; r == 0 && h < holders.count; h++) {
+        const struct ng_tracked *holder = holders.items[h];
+
+        for (size_t i = 0; r == 0 && i < holder->addresses.count; i++) {
+            struct ng_destination_key key = key_of(told->scope, holder->addresses.items[i].address);
+            struct ng_claim claim;
+
+            if (!lease(learn, snapshot, tracked, told->policy, key.address, &claim))
+                continue;
+            r = put(learn->claims, snapshot, &key, &claim, 1);
+            tracked->wrote_at = r == 0 ? learn->ops.now(learn->ops.arg) : tracked->wrote_at;
+        }
+    }
+    ng_vector_free(&holders);
+    return r;
+}
+
+static bool is_live(const struct ng_learn *learn, uint32_t scope)
+{
+    for (size_t i = 0; i < learn->live.count; i++)
+        if (learn->live.items[i] == scope)
+            return true;
+    return false;
 }
 
 int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, uint32_t policy,
@@ -371,29 +447,25 @@ int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t s
     struct ng_told *told = told_of(tracked, scope);
     uint64_t now = learn->ops.now(learn->ops.arg);
 
+    *ret_tell = false;
+    if (!is_live(learn, scope))
+        return 0; /* it ended while its question was under way */
     if (!told) {
         struct ng_told made = {.scope = scope, .policy = policy, .version = UINT64_MAX};
 
         if (!ng_vector_add(&tracked->told, made))
             return -ENOMEM;
         told = &tracked->told.items[tracked->told.count - 1];
-        ng_tracks_touch(&learn->tracks, tracked);
     }
-    for (size_t i = 0; told->version != tracked->version && i < tracked->addresses.count; i++) {
-        const uint8_t *address = tracked->addresses.items[i].address;
-        struct ng_destination_key key = key_of(scope, address);
-        struct ng_claim claim;
-        int r;
+    *ret_tell = told->at == 0 || now - told->at >= TELL_AGAIN;
+    if (told->version != learn->version) {
+        int r = put_leases(learn, learn->snapshot, tracked, told, ng_claims_add);
 
-        if (!lease(learn, learn->snapshot, tracked, policy, address, &claim))
-            continue;
-        r = ng_claims_add(learn->claims, learn->snapshot, &key, &claim, 1);
         if (r < 0)
             return r;
-        tracked->wrote_at = learn->ops.now(learn->ops.arg);
+        *ret_tell = true;
     }
-    *ret_tell = told->at == 0 || told->version != tracked->version || now - told->at >= TELL_AGAIN;
-    told->version = tracked->version;
+    told->version = learn->version;
     if (*ret_tell)
         told->at = now;
     return 0;
@@ -403,38 +475,34 @@ int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t s
 struct walk {
     struct ng_learn *learn;
     const struct ng_snapshot *snapshot;
-    uint64_t now;
+    ng_tracked_list names;
     uint32_t scope;
     int error;
 };
 
-static int want_address(const struct walk *walk, const struct ng_tracked *tracked,
-                        const struct ng_tracked_address *it)
+static int want_addresses(struct walk *walk, struct ng_tracked *holder)
 {
-    const struct ng_learn *learn = walk->learn;
-    bool safe = !guarded(learn, it->address);
-    int r = 0;
+    struct ng_learn *learn = walk->learn;
+    int r;
 
+    walk->names.count = 0;
+    r = ng_tracks_up(&learn->tracks, holder, NULL, NULL, &walk->names);
     for (unsigned p = 0; r == 0 && p < ng_snapshot_policies(walk->snapshot); p++) {
         struct ng_policy_info policy;
-        struct ng_destination_key key;
-        struct judgement judgement;
+        struct ng_judgement judgement;
 
-        judge(learn, walk->snapshot, p, it->chain, it->learnt_at, it->ttl, &judgement);
-        if (!safe)
-            (void)spare(walk->snapshot, &judgement);
-        if (judgement.count == 0)
-            continue;
+        ng_judge(walk->snapshot, p, &walk->names, &judgement);
         ng_snapshot_policy(walk->snapshot, p, &policy);
-        key = key_of(policy.scope, it->address);
-        r = ng_claims_want(learn->claims, walk->snapshot, &key, judgement.claim, judgement.count);
-    }
-    for (size_t i = 0; r == 0 && i < tracked->told.count; i++) {
-        struct ng_destination_key key = key_of(tracked->told.items[i].scope, it->address);
-        struct ng_claim claim;
+        for (size_t i = 0; r == 0 && judgement.count && i < holder->addresses.count; i++) {
+            const struct ng_tracked_address *it = &holder->addresses.items[i];
+            struct ng_destination_key key = key_of(policy.scope, it->address);
+            struct ng_claim claims[NG_JUDGED_MAX];
+            bool spared;
+            unsigned count = ng_judge_claims(&learn->start, &judgement, it, false, claims, &spared);
 
-        if (lease(learn, walk->snapshot, tracked, tracked->told.items[i].policy, it->address, &claim))
-            r = ng_claims_want(learn->claims, walk->snapshot, &key, &claim, 1);
+            if (count)
+                r = ng_claims_want(learn->claims, walk->snapshot, &key, claims, count);
+        }
     }
     return r;
 }
@@ -444,32 +512,27 @@ static void want_one(void *arg, struct ng_link *link)
     struct walk *walk = arg;
     struct ng_tracked *tracked = ng_record(link, struct ng_tracked, by_name);
 
-    for (size_t i = 0; walk->error == 0 && i < tracked->addresses.count; i++)
-        walk->error = want_address(walk, tracked, &tracked->addresses.items[i]);
+    if (walk->error == 0 && tracked->addresses.count)
+        walk->error = want_addresses(walk, tracked);
+    for (size_t i = 0; walk->error == 0 && i < tracked->told.count; i++)
+        walk->error = put_leases(walk->learn, walk->snapshot, tracked, &tracked->told.items[i], ng_claims_want);
 }
 
 static void rule_one(void *arg, struct ng_link *link)
 {
-    struct walk *walk = arg;
+    const struct walk *walk = arg;
     struct ng_tracked *tracked = ng_record(link, struct ng_tracked, by_name);
-    bool matched = false;
+    bool before = tracked->ruled;
 
-    for (const struct ng_chain *chain = tracked->chains; chain; chain = chain->next) {
-        for (unsigned p = 0; !matched && p < ng_snapshot_policies(walk->snapshot); p++) {
-            struct judgement judgement;
-
-            judge(walk->learn, walk->snapshot, p, chain, 0, 0, &judgement);
-            matched = judgement.count > 0;
-        }
-    }
-    if (matched && !tracked->ruled)
-        tracked->wrote_at = walk->now;
-    if (matched != tracked->ruled) {
-        tracked->ruled = matched;
-        ng_tracks_touch(&walk->learn->tracks, tracked);
-        if (matched)
-            walk->learn->ops.changed(walk->learn->ops.arg, tracked);
-    }
+    rule(walk->snapshot, tracked);
+    if (tracked->ruled == before)
+        return;
+    ng_tracks_touch(&walk->learn->tracks, tracked);
+    if (!tracked->ruled)
+        return;
+    tracked->wrote_at = walk->learn->now;
+    if (tracked->asked)
+        walk->learn->ops.changed(walk->learn->ops.arg, tracked);
 }
 
 int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot)
@@ -481,6 +544,7 @@ int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot)
         ng_table_each(&learn->tracks.names, want_one, &walk);
         r = walk.error;
     }
+    ng_vector_free(&walk.names);
     if (r < 0) {
         ng_claims_abort(learn->claims);
         return r;
@@ -490,21 +554,20 @@ int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot)
         return r;
     ng_snapshot_free(learn->snapshot);
     learn->snapshot = snapshot;
-    walk.now = learn->ops.now(learn->ops.arg);
+    learn->version++;
+    learn->now = learn->ops.now(learn->ops.arg);
     ng_table_each(&learn->tracks.names, rule_one, &walk);
     return 0;
 }
 
 static void end_one(void *arg, struct ng_link *link)
 {
-    struct walk *walk = arg;
+    const struct walk *walk = arg;
     struct ng_tracked *tracked = ng_record(link, struct ng_tracked, by_name);
     struct ng_told *told = told_of(tracked, walk->scope);
 
-    if (!told)
-        return;
-    *told = tracked->told.items[--tracked->told.count];
-    ng_tracks_touch(&walk->learn->tracks, tracked);
+    if (told)
+        *told = tracked->told.items[--tracked->told.count];
 }
 
 void ng_learn_deployment(struct ng_learn *learn, uint32_t scope, bool ended, uint64_t oldest)
@@ -512,43 +575,52 @@ void ng_learn_deployment(struct ng_learn *learn, uint32_t scope, bool ended, uin
     struct walk walk = {.learn = learn, .scope = scope};
 
     learn->oldest = oldest;
-    if (!ended)
+    if (!ended) {
+        /* Without it the deployment has no leases: at worst something allowed is refused. */
+        if (!is_live(learn, scope))
+            (void)ng_vector_add(&learn->live, scope);
         return;
+    }
+    for (size_t i = 0; i < learn->live.count; i++)
+        if (learn->live.items[i] == scope)
+            learn->live.items[i] = learn->live.items[--learn->live.count];
     (void)ng_claims_end(learn->claims, scope);
     ng_table_each(&learn->tracks.names, end_one, &walk);
 }
 
+static bool over(const struct ng_learn *learn, uint64_t end)
+{
+    return end <= learn->now && end <= learn->oldest;
+}
+
 static void collect_one(void *arg, struct ng_link *link)
 {
-    const struct walk *walk = arg;
-    struct ng_learn *learn = walk->learn;
+    struct ng_learn *learn = arg;
     struct ng_tracked *tracked = ng_record(link, struct ng_tracked, by_name);
+    struct ng_lead *lead = LIST_FIRST(&tracked->targets), *next;
 
-    /* Whoever was told may need its lease written anew after a change of policy. */
-    if (tracked->told.count)
-        return;
     for (size_t i = 0; i < tracked->addresses.count;) {
-        const struct ng_tracked_address *it = &tracked->addresses.items[i];
-        uint64_t end = it->learnt_at + lifetime(learn, it->ttl, true);
-
-        if (end <= walk->now && end <= learn->oldest)
+        if (over(learn, ng_judge_end(&learn->start, &tracked->addresses.items[i])))
             tracked->addresses.items[i] = tracked->addresses.items[--tracked->addresses.count];
         else
             i++;
     }
-    if (tracked->addresses.count == 0 && tracked->expires_at <= walk->now &&
-        tracked->expires_at <= learn->oldest)
+    for (; lead; lead = next) {
+        next = LIST_NEXT(lead, targets);
+        if (over(learn, lead_end(learn, lead)))
+            ng_tracks_unlead(&learn->tracks, lead);
+    }
+    if (tracked->addresses.count == 0 && LIST_EMPTY(&tracked->targets) && LIST_EMPTY(&tracked->sources) &&
+        over(learn, tracked->expires_at))
         ng_tracks_drop(&learn->tracks, tracked);
-    else
-        ng_tracks_trim(&learn->tracks, tracked);
 }
 
 size_t ng_learn_collect(struct ng_learn *learn)
 {
-    struct walk walk = {.learn = learn, .now = learn->ops.now(learn->ops.arg)};
     size_t size = learn->tracks.names.size;
 
+    learn->now = learn->ops.now(learn->ops.arg);
     ng_table_walk(&learn->tracks.names, &learn->tracks.cursor, size < COLLECT_BUCKETS ? size : COLLECT_BUCKETS,
-                  collect_one, &walk);
-    return ng_claims_collect(learn->claims, walk.now, learn->oldest);
+                  collect_one, learn);
+    return ng_claims_collect(learn->claims, learn->now, learn->oldest);
 }

@@ -5,6 +5,7 @@
 
 #include "answer.h"
 #include "claims.h"
+#include "tell.h"
 
 struct ng_learn;
 struct ng_tracked;
@@ -12,7 +13,7 @@ struct ng_tracked;
 struct ng_learn_ops {
     struct ng_claims_ops claims;
     uint64_t (*now)(void *arg); /* ns, as ng_now() */
-    /* A tracked resolution got another chain, addresses or rules, not by the answer that is being learnt. */
+    /* A name leads to more than before, or has rules now, not by the answer for itself that is being learnt. */
     void (*changed)(void *arg, struct ng_tracked *tracked);
     /* A name that is denied has an address that must not be. */
     void (*guarded)(void *arg, const struct ng_name *name, const uint8_t address[16]);
@@ -32,11 +33,10 @@ int ng_learn_adopt(struct ng_learn *learn, const struct ng_destination_key *key,
 int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot);
 const struct ng_snapshot *ng_learn_policy(const struct ng_learn *learn);
 
-/* Learns an answer for a name. Returns 0 when every write that it needs has succeeded, and the resolution; the answer must
+/* Learns an answer. Returns 0 when every write that it needs has succeeded, and the resolution; the answer must
  * not be given else. *ret_tracked is NULL where too many are tracked and no rule matches: the answer must then not be
  * kept. -E2BIG: destinations is full; -ENOSPC: too many are tracked; or another -errno. */
-int ng_learn_answer(struct ng_learn *learn, const struct ng_name *name, const struct ng_answer *answer,
-                    struct ng_tracked **ret_tracked);
+int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, struct ng_tracked **ret_tracked);
 
 /* A name could not be resolved: what is denied because of it stays denied for longer. */
 void ng_learn_failed(struct ng_learn *learn, const struct ng_name *name);
@@ -50,6 +50,9 @@ void ng_learn_deployment(struct ng_learn *learn, uint32_t scope, bool ended, uin
 
 /* Lets go of what is over, a part at a time. Returns how many destinations were erased. */
 size_t ng_learn_collect(struct ng_learn *learn);
+
+/* Tells the keeper what the name leads to. */
+void ng_learn_announce(struct ng_learn *learn, struct ng_tracked *tracked, ng_tell_fn tell, void *arg);
 
 /* Finds what was tracked under that id. */
 struct ng_tracked *ng_learn_find(const struct ng_learn *learn, uint64_t id);

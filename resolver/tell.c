@@ -11,20 +11,32 @@ static void put_name(struct ng_wire_name *out, const struct ng_name *name)
     memcpy(out->wire, name->wire, name->length);
 }
 
-size_t ng_tell_resolution(struct ng_message_resolution *message, const struct ng_tracked *tracked, size_t from)
+void ng_tell_resolution(struct ng_tracks *tracks, struct ng_tracked *tracked, ng_tell_fn tell, void *arg)
 {
-    struct ng_name name;
-    size_t offset = 0;
+    struct ng_message_resolution message = {.type = NG_MESSAGE_RESOLUTION,
+                                            .id = tracked->id,
+                                            .wrote_at = tracked->wrote_at,
+                                            .expires_at = tracked->expires_at};
+    const struct ng_tracked *chain[NG_CHAIN_MAX];
+    ng_tracked_list holders = {0};
 
-    *message = (struct ng_message_resolution){.type = NG_MESSAGE_RESOLUTION,
-                                              .id = tracked->id,
-                                              .wrote_at = tracked->wrote_at,
-                                              .expires_at = tracked->expires_at};
-    while (tracked->chains && message->links < NG_CHAIN_MAX && ng_chain_next(tracked->chains, &offset, &name))
-        put_name(&message->chain[message->links++], &name);
-    for (; from < tracked->addresses.count && message->addresses < NG_ADDRESSES_MAX; from++)
-        memcpy(message->address[message->addresses++], tracked->addresses.items[from].address, 16);
-    return from;
+    message.links = ng_tracks_chain(tracks, tracked, chain);
+    for (uint32_t i = 0; i < message.links; i++)
+        put_name(&message.chain[i], &chain[i]->name);
+    (void)ng_tracks_down(tracks, tracked, NULL, NULL, &holders);
+    for (size_t h = 0; h < holders.count; h++) {
+        const struct ng_tracked *holder = holders.items[h];
+
+        for (size_t i = 0; i < holder->addresses.count; i++) {
+            if (message.addresses == NG_ADDRESSES_MAX) {
+                tell(arg, &message, sizeof(message));
+                message.addresses = 0;
+            }
+            memcpy(message.address[message.addresses++], holder->addresses.items[i].address, 16);
+        }
+    }
+    tell(arg, &message, sizeof(message));
+    ng_vector_free(&holders);
 }
 
 void ng_tell_told(struct ng_message_told *message, const struct ng_tracked *tracked, const struct ng_asker *asker,

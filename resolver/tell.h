@@ -10,9 +10,11 @@
 
 struct ng_name;
 struct ng_tracked;
+struct ng_tracks;
 
-/* As many addresses as fit, from number `from` on. Returns the number after the last. */
-size_t ng_tell_resolution(struct ng_message_resolution *message, const struct ng_tracked *tracked, size_t from);
+/* Tells what a name leads to, in as many messages as its addresses need. Running out of memory tells less. */
+typedef void (*ng_tell_fn)(void *arg, const void *message, size_t size);
+void ng_tell_resolution(struct ng_tracks *tracks, struct ng_tracked *tracked, ng_tell_fn tell, void *arg);
 
 /* asker: NULL for somebody outside of deployments. */
 void ng_tell_told(struct ng_message_told *message, const struct ng_tracked *tracked, const struct ng_asker *asker,

@@ -12,17 +12,27 @@ void ng_tracks_init(struct ng_tracks *tracks, size_t max)
     TAILQ_INIT(&tracks->idle);
 }
 
-static void drop_any(void *arg, struct ng_link *link)
+static void free_any(void *arg, struct ng_link *link)
 {
-    ng_tracks_drop(arg, ng_record(link, struct ng_tracked, by_name));
+    struct ng_tracked *tracked = ng_record(link, struct ng_tracked, by_name);
+
+    (void)arg;
+    while (!LIST_EMPTY(&tracked->targets)) {
+        struct ng_lead *lead = LIST_FIRST(&tracked->targets);
+
+        LIST_REMOVE(lead, targets);
+        free(lead);
+    }
+    ng_vector_free(&tracked->addresses);
+    ng_vector_free(&tracked->told);
+    free(tracked);
 }
 
 void ng_tracks_release(struct ng_tracks *tracks)
 {
-    ng_table_each(&tracks->names, drop_any, tracks);
+    ng_table_each(&tracks->names, free_any, NULL);
     ng_table_release(&tracks->names);
     ng_table_release(&tracks->ids);
-    ng_table_release(&tracks->aliases);
 }
 
 struct ng_tracked *ng_tracks_find(const struct ng_tracks *tracks, const struct ng_name *name)
@@ -40,7 +50,22 @@ struct ng_tracked *ng_tracks_by_id(const struct ng_tracks *tracks, uint64_t id)
     return ng_record(ng_table_first(&tracks->ids, id), struct ng_tracked, by_id);
 }
 
-int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, struct ng_tracked **ret_tracked)
+static bool make_room(struct ng_tracks *tracks, const struct ng_tracked *keep)
+{
+    struct ng_tracked *oldest = TAILQ_FIRST(&tracks->idle);
+
+    if (tracks->names.count < tracks->max)
+        return true;
+    if (oldest && oldest == keep)
+        oldest = TAILQ_NEXT(oldest, idle);
+    if (!oldest)
+        return false;
+    ng_tracks_drop(tracks, oldest);
+    return true;
+}
+
+int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, const struct ng_tracked *keep,
+                  struct ng_tracked **ret_tracked)
 {
     struct ng_tracked *tracked = ng_tracks_find(tracks, name);
 
@@ -48,16 +73,15 @@ int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, struct n
         *ret_tracked = tracked;
         return 0;
     }
-    if (tracks->names.count >= tracks->max) {
-        if (TAILQ_EMPTY(&tracks->idle))
-            return -ENOSPC;
-        ng_tracks_drop(tracks, TAILQ_FIRST(&tracks->idle));
-    }
+    if (!make_room(tracks, keep))
+        return -ENOSPC;
     tracked = calloc(1, sizeof(*tracked));
     if (!tracked)
         return -ENOMEM;
     tracked->name = *name;
     tracked->id = ++tracks->last_id;
+    LIST_INIT(&tracked->targets);
+    LIST_INIT(&tracked->sources);
     if (ng_table_add(&tracks->names, &tracked->by_name, ng_name_hash(name, tracks->key)) < 0) {
         free(tracked);
         return -ENOMEM;
@@ -72,33 +96,12 @@ int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, struct n
     return 0;
 }
 
-/* Takes away the aliases that stand for `chain`, or all when it is NULL. */
-static void drop_aliases(struct ng_tracks *tracks, struct ng_tracked *tracked, const struct ng_chain *chain)
-{
-    struct ng_alias **at = &tracked->aliases;
-
-    while (*at) {
-        struct ng_alias *alias = *at;
-
-        if (chain && alias->chain != chain) {
-            at = &alias->next;
-            continue;
-        }
-        *at = alias->next;
-        ng_table_remove(&tracks->aliases, &alias->link);
-        free(alias);
-    }
-}
-
 void ng_tracks_drop(struct ng_tracks *tracks, struct ng_tracked *tracked)
 {
-    drop_aliases(tracks, tracked, NULL);
-    while (tracked->chains) {
-        struct ng_chain *chain = tracked->chains;
-
-        tracked->chains = chain->next;
-        free(chain);
-    }
+    while (!LIST_EMPTY(&tracked->sources))
+        ng_tracks_unlead(tracks, LIST_FIRST(&tracked->sources));
+    while (!LIST_EMPTY(&tracked->targets))
+        ng_tracks_unlead(tracks, LIST_FIRST(&tracked->targets));
     if (tracked->listed)
         TAILQ_REMOVE(&tracks->idle, tracked, idle);
     ng_table_remove(&tracks->names, &tracked->by_name);
@@ -112,119 +115,110 @@ void ng_tracks_touch(struct ng_tracks *tracks, struct ng_tracked *tracked)
 {
     if (tracked->listed)
         TAILQ_REMOVE(&tracks->idle, tracked, idle);
-    tracked->listed = !tracked->ruled && tracked->told.count == 0;
+    tracked->listed = !tracked->ruled && LIST_EMPTY(&tracked->sources);
     if (tracked->listed)
         TAILQ_INSERT_TAIL(&tracks->idle, tracked, idle);
 }
 
-bool ng_chain_next(const struct ng_chain *chain, size_t *offset, struct ng_name *ret_name)
+int ng_tracks_lead(struct ng_tracks *tracks, struct ng_tracked *from, struct ng_tracked *to, uint64_t now,
+                   uint32_t ttl)
 {
-    int used;
+    struct ng_lead *lead;
+    bool known = false;
 
-    if (*offset >= chain->size)
-        return false;
-    used = ng_name_from_wire(chain->wire + *offset, chain->size - *offset, ret_name);
-    if (used < 0)
-        return false;
-    *offset += (size_t)used;
-    return true;
-}
-
-static int add_aliases(struct ng_tracks *tracks, struct ng_tracked *tracked, const struct ng_chain *chain)
-{
-    struct ng_name name;
-    size_t offset = 0, start;
-
-    (void)ng_chain_next(chain, &offset, &name);
-    for (start = offset; ng_chain_next(chain, &offset, &name); start = offset) {
-        struct ng_alias *alias = calloc(1, sizeof(*alias));
-
-        if (!alias || ng_table_add(&tracks->aliases, &alias->link, ng_name_hash(&name, tracks->key)) < 0) {
-            free(alias);
+    LIST_FOREACH(lead, &from->targets, targets)
+    {
+        known = lead->to == to;
+        if (known)
+            break;
+    }
+    if (known) {
+        LIST_REMOVE(lead, targets);
+    } else {
+        lead = calloc(1, sizeof(*lead));
+        if (!lead)
             return -ENOMEM;
-        }
-        alias->tracked = tracked;
-        alias->chain = chain;
-        alias->offset = start;
-        alias->next = tracked->aliases;
-        tracked->aliases = alias;
+        lead->from = from;
+        lead->to = to;
+        LIST_INSERT_HEAD(&to->sources, lead, sources);
     }
-    return 0;
+    LIST_INSERT_HEAD(&from->targets, lead, targets);
+    lead->learnt_at = now;
+    lead->ttl = ttl;
+    ng_tracks_touch(tracks, to);
+    return !known;
 }
 
-int ng_tracks_chain(struct ng_tracks *tracks, struct ng_tracked *tracked, const struct ng_name *names,
-                    unsigned links, const struct ng_chain **ret_chain)
+void ng_tracks_unlead(struct ng_tracks *tracks, struct ng_lead *lead)
 {
-    struct ng_chain *chain;
-    size_t size = 0;
+    struct ng_tracked *to = lead->to;
 
-    for (unsigned i = 0; i < links; i++)
-        size += names[i].length;
-    chain = calloc(1, sizeof(*chain) + size);
-    if (!chain)
-        return -ENOMEM;
-    chain->links = links;
-    for (unsigned i = 0; i < links; i++) {
-        memcpy(chain->wire + chain->size, names[i].wire, names[i].length);
-        chain->size += names[i].length;
-    }
-    for (struct ng_chain **at = &tracked->chains; *at; at = &(*at)->next) {
-        struct ng_chain *known = *at;
+    LIST_REMOVE(lead, targets);
+    LIST_REMOVE(lead, sources);
+    free(lead);
+    if (LIST_EMPTY(&to->sources))
+        ng_tracks_touch(tracks, to);
+}
 
-        if (known->size != size || memcmp(known->wire, chain->wire, size) != 0)
-            continue;
-        free(chain);
-        *at = known->next;
-        known->next = tracked->chains;
-        tracked->chains = known;
-        *ret_chain = known;
+/* Appends a name that this walk has not visited yet. */
+static int visit(const struct ng_tracks *tracks, struct ng_tracked *tracked, ng_tracked_list *list)
+{
+    if (tracked->round == tracks->round)
         return 0;
-    }
-    if (add_aliases(tracks, tracked, chain) < 0) {
-        drop_aliases(tracks, tracked, chain);
-        free(chain);
-        return -ENOMEM;
-    }
-    chain->next = tracked->chains;
-    tracked->chains = chain;
-    tracked->version++;
-    *ret_chain = chain;
-    return 0;
+    tracked->round = tracks->round;
+    return ng_vector_add(list, tracked) ? 0 : -ENOMEM;
 }
 
-void ng_tracks_trim(struct ng_tracks *tracks, struct ng_tracked *tracked)
+int ng_tracks_up(struct ng_tracks *tracks, struct ng_tracked *tracked, ng_lead_fn follow, const void *arg,
+                 ng_tracked_list *list)
 {
-    struct ng_chain **at = tracked->chains ? &tracked->chains->next : NULL;
+    size_t at = list->count;
+    int r;
 
-    while (at && *at) {
-        struct ng_chain *chain = *at;
-        bool used = false;
+    tracks->round++;
+    r = visit(tracks, tracked, list);
+    for (; r == 0 && at < list->count; at++) {
+        struct ng_lead *lead;
 
-        for (size_t i = 0; i < tracked->addresses.count; i++)
-            used |= tracked->addresses.items[i].chain == chain;
-        if (used) {
-            at = &chain->next;
-            continue;
+        LIST_FOREACH(lead, &list->items[at]->sources, sources)
+        {
+            if (r == 0 && (!follow || follow(arg, lead)))
+                r = visit(tracks, lead->from, list);
         }
-        *at = chain->next;
-        drop_aliases(tracks, tracked, chain);
-        free(chain);
     }
+    return r;
 }
 
-struct ng_alias *ng_tracks_alias(const struct ng_tracks *tracks, const struct ng_name *name,
-                                 const struct ng_alias *after)
+int ng_tracks_down(struct ng_tracks *tracks, struct ng_tracked *tracked, ng_lead_fn follow, const void *arg,
+                   ng_tracked_list *list)
 {
-    struct ng_link *link = after ? ng_table_next(&after->link)
-                                 : ng_table_first(&tracks->aliases, ng_name_hash(name, tracks->key));
+    size_t at = list->count;
+    int r;
 
-    for (; link; link = ng_table_next(link)) {
-        struct ng_alias *alias = ng_record(link, struct ng_alias, link);
-        size_t offset = alias->offset;
-        struct ng_name own;
+    tracks->round++;
+    r = visit(tracks, tracked, list);
+    for (; r == 0 && at < list->count; at++) {
+        struct ng_lead *lead;
 
-        if (ng_chain_next(alias->chain, &offset, &own) && ng_name_equal(&own, name))
-            return alias;
+        LIST_FOREACH(lead, &list->items[at]->targets, targets)
+        {
+            if (r == 0 && (!follow || follow(arg, lead)))
+                r = visit(tracks, lead->to, list);
+        }
     }
-    return NULL;
+    return r;
+}
+
+unsigned ng_tracks_chain(struct ng_tracks *tracks, struct ng_tracked *tracked,
+                         const struct ng_tracked *chain[NG_CHAIN_MAX])
+{
+    unsigned links = 0;
+
+    tracks->round++;
+    while (tracked && tracked->round != tracks->round && links < NG_CHAIN_MAX) {
+        tracked->round = tracks->round;
+        chain[links++] = tracked;
+        tracked = LIST_EMPTY(&tracked->targets) ? NULL : LIST_FIRST(&tracked->targets)->to;
+    }
+    return links;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Tracked resolutions: every name that was resolved, with its chains, its addresses and whom it was told. What a new
- * policy is judged by, and where names in records come from. */
+/* What is known of names: a graph. A name leads to others (aliases, targets of service bindings) and has addresses; each
+ * of these facts has its own time. What is denied for a name is denied for every address that it leads to, in whichever
+ * order, and by whichever questions, the facts became known. */
 #ifndef NAMEGATE_TRACKED_H
 #define NAMEGATE_TRACKED_H
 
@@ -11,63 +12,58 @@
 
 #include <sys/queue.h>
 
-#define NG_TRACKED_ADDRESSES_MAX 1024 /* of one name; then those that end first are let go */
+#define NG_TRACKED_ADDRESSES_MAX 1024 /* of one name; then those that were learnt first are let go */
 
-/* Names one after the other, the one asked for first. */
-struct ng_chain {
-    struct ng_chain *next;
-    unsigned links;
-    size_t size;
-    uint8_t wire[];
+/* One name leads to another. */
+struct ng_lead {
+    struct ng_tracked *from, *to;
+    uint64_t learnt_at; /* ns */
+    uint32_t ttl;       /* s */
+    LIST_ENTRY(ng_lead) targets; /* of `from`, the one learnt last is the first */
+    LIST_ENTRY(ng_lead) sources; /* of `to` */
 };
 
 struct ng_tracked_address {
     uint8_t address[16];
-    uint64_t learnt_at; /* ns */
-    uint32_t ttl;       /* s */
-    const struct ng_chain *chain;
+    uint64_t learnt_at;   /* ns */
+    uint64_t extended_at; /* ns: when an upstream failed, so that denies last longer; 0: never */
+    uint32_t ttl;         /* s */
 };
 
-/* A deployment that was told this resolution. */
+/* A deployment that was told the name's addresses. */
 struct ng_told {
     uint32_t scope, policy;
-    uint64_t version; /* of the resolution for which it has its leases */
+    uint64_t version; /* of all that is known, when it got its leases */
     uint64_t at;      /* ns: when the keeper was informed last */
 };
 
 struct ng_tracked {
     struct ng_link by_name, by_id;
-    TAILQ_ENTRY(ng_tracked) idle; /* when listed: no rule matches and no deployment was told, so it may be let go */
+    TAILQ_ENTRY(ng_tracked) idle; /* when listed: no rule is for it and nothing leads to it, so it may be let go */
     bool listed;
-    bool ruled;                   /* some policy has a rule for a name of its chains */
-    bool told_others;             /* the keeper knows that somebody outside of deployments was told */
+    bool ruled;           /* some policy has a rule for this very name */
+    bool asked;           /* it was asked for itself, so its allows count */
+    bool told_others;     /* the keeper knows that somebody outside of deployments was told */
     struct ng_name name;
     uint64_t id;
-    uint64_t version;             /* counts changes of chain and addresses */
-    uint64_t announced;           /* version that the keeper knows */
-    uint64_t wrote_at;            /* ns: last map write for it, 0: none */
-    uint64_t expires_at;          /* ns */
-    uint64_t round;               /* marks those that were visited */
-    struct ng_chain *chains;      /* the latest first */
+    uint64_t version;     /* counts changes of what it leads to */
+    uint64_t announced;   /* version that the keeper knows */
+    uint64_t wrote_at;    /* ns: last map write for it, 0: none */
+    uint64_t expires_at;  /* ns */
+    uint64_t round;       /* marks what a walk has visited */
+    LIST_HEAD(ng_targets, ng_lead) targets;
+    LIST_HEAD(ng_sources, ng_lead) sources;
     NG_VECTOR(struct ng_tracked_address) addresses;
     NG_VECTOR(struct ng_told) told;
-    struct ng_alias *aliases;
 };
 
-/* A name that stands in the chain of a tracked one, after the first. */
-struct ng_alias {
-    struct ng_link link;
-    struct ng_alias *next; /* of the same tracked one */
-    struct ng_tracked *tracked;
-    const struct ng_chain *chain;
-    size_t offset;         /* of the name in the chain */
-};
+typedef NG_VECTOR(struct ng_tracked *) ng_tracked_list;
 
 struct ng_tracks {
-    struct ng_table names, ids, aliases;
+    struct ng_table names, ids;
     TAILQ_HEAD(ng_idle, ng_tracked) idle; /* the one used longest ago is the first */
     size_t max;
-    uint64_t key, last_id;
+    uint64_t key, last_id, round;
     size_t cursor;
 };
 
@@ -77,25 +73,31 @@ void ng_tracks_release(struct ng_tracks *tracks);
 struct ng_tracked *ng_tracks_find(const struct ng_tracks *tracks, const struct ng_name *name);
 struct ng_tracked *ng_tracks_by_id(const struct ng_tracks *tracks, uint64_t id);
 
-/* Finds or makes. When there are `max`, one that may be let go makes room. -ENOSPC, -ENOMEM. */
-int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, struct ng_tracked **ret_tracked);
+/* Finds or makes. When there are `max`, one that may be let go makes room, but never `keep` (NULL: none). Returns
+ * -ENOSPC, -ENOMEM. */
+int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, const struct ng_tracked *keep,
+                  struct ng_tracked **ret_tracked);
 void ng_tracks_drop(struct ng_tracks *tracks, struct ng_tracked *tracked);
 
-/* Puts the tracked one last among those that may be let go, or takes it away from them. */
+/* Puts the name last among those that may be let go, or takes it away from them. */
 void ng_tracks_touch(struct ng_tracks *tracks, struct ng_tracked *tracked);
 
-/* Makes this the latest chain. -ENOMEM: as it was. */
-int ng_tracks_chain(struct ng_tracks *tracks, struct ng_tracked *tracked, const struct ng_name *names,
-                    unsigned links, const struct ng_chain **ret_chain);
+/* Learns, or refreshes, that one leads to another. Returns 1 when that is new, 0 when it was known, -ENOMEM. */
+int ng_tracks_lead(struct ng_tracks *tracks, struct ng_tracked *from, struct ng_tracked *to, uint64_t now,
+                   uint32_t ttl);
+void ng_tracks_unlead(struct ng_tracks *tracks, struct ng_lead *lead);
 
-/* Takes away chains, other than the latest, that no address refers to. */
-void ng_tracks_trim(struct ng_tracks *tracks, struct ng_tracked *tracked);
+/* Whether a walk goes over that lead. */
+typedef bool (*ng_lead_fn)(const void *arg, const struct ng_lead *lead);
 
-/* The next name of a chain from *offset on, which it moves; false at the end. */
-bool ng_chain_next(const struct ng_chain *chain, size_t *offset, struct ng_name *ret_name);
+/* Appends the name and all that lead to it, or all that it leads to. follow: NULL for all leads. Returns 0 or -ENOMEM. */
+int ng_tracks_up(struct ng_tracks *tracks, struct ng_tracked *tracked, ng_lead_fn follow, const void *arg,
+                 ng_tracked_list *list);
+int ng_tracks_down(struct ng_tracks *tracks, struct ng_tracked *tracked, ng_lead_fn follow, const void *arg,
+                   ng_tracked_list *list);
 
-/* Each alias with that name: start with NULL. */
-struct ng_alias *ng_tracks_alias(const struct ng_tracks *tracks, const struct ng_name *name,
-                                 const struct ng_alias *after);
+/* The chain of the name, by the leads that were learnt last. Returns its links, the name itself the first. */
+unsigned ng_tracks_chain(struct ng_tracks *tracks, struct ng_tracked *tracked,
+                         const struct ng_tracked *chain[NG_CHAIN_MAX]);
 
 #endif

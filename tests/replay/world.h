@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The engine in a world without sockets: a clock that is set, a map that is looked into, upstreams that answer when they
- * are told to, and a keeper that takes notes. */
+/* The engine in a world without sockets: a clock that is set, a map that is looked into, upstreams that answer when
+ * they are told to, and a keeper that takes notes. */
 #ifndef NAMEGATE_WORLD_H
 #define NAMEGATE_WORLD_H
 

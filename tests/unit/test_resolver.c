@@ -435,6 +435,7 @@ static void record_asker(uint16_t port, uint16_t listener_port, uint8_t proto, u
 
 static void redirected_queries_need_a_known_asker(void **state)
 {
+    struct ng_message_deployment deployment = {.type = NG_MESSAGE_DEPLOYMENT, .scope = SCOPE};
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct timeval brief = {.tv_usec = 300000};
     struct ng_message_told message;
@@ -444,6 +445,8 @@ static void redirected_queries_need_a_known_asker(void **state)
     int fd;
 
     NEEDS_MAPS();
+    deployment.policy = setup.policy;
+    order(&deployment, sizeof(deployment), -1, -1);
     fd = client(AF_INET, SOCK_DGRAM, setup.redirect, &port);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &brief, sizeof(brief));
     assert_int_equal(ask(fd, "a.test"), -100);
