@@ -43,6 +43,7 @@ POLICY_OBJECTS = $(call objects,policy) $(B)/gen/parse.o $(B)/gen/lex.o
 RESOLVER_OBJECTS = $(call objects,resolver)
 DAEMON_OBJECTS = $(call objects,daemon)
 CLI_OBJECTS = $(call objects,cli)
+SAN_OBJECTS = $(if $(filter address,$(SAN)),$(B)/obj/tests/lsan.o)
 POLICY_SOURCES = $(wildcard policy/*.c)
 RESOLVER_SOURCES = $(wildcard resolver/*.c)
 FUZZERS = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -61,7 +62,7 @@ help:
 	@echo 'make fuzz       run each fuzz target for FUZZ_SECONDS (default 10)'
 	@echo 'make bench      connect() and resolver speed with and without the gate, as ratios (root)'
 	@echo 'make coverage   line coverage of policy/, resolver/ and the decision function'
-	@echo 'make lint       headers compile alone, shellcheck, compile with clang'
+	@echo 'make lint       headers compile alone, lines of 120 columns, shellcheck, compile with clang'
 	@echo 'make install    DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)'
 	@echo 'make uninstall  remove what install put there; configuration stays'
 	@echo 'make clean      remove $(B)'
@@ -98,10 +99,10 @@ $(B)/gen/%.skel.h: $(B)/gen/%.bpf.o
 $(call objects,daemon) $(B)/obj/daemon/main.o: $(B)/gen/gate.skel.h
 
 # --- programs
-$(B)/namegated: $(B)/obj/daemon/main.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS)
+$(B)/namegated: $(B)/obj/daemon/main.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS) $(SAN_OBJECTS)
 	$(if $(V),,@echo '  LD   $@')
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_daemon) $(LIBS_resolver) -o $@
-$(B)/namegate: $(B)/obj/cli/main.o $(CLI_OBJECTS) $(POLICY_OBJECTS)
+$(B)/namegate: $(B)/obj/cli/main.o $(CLI_OBJECTS) $(POLICY_OBJECTS) $(SAN_OBJECTS)
 	$(if $(V),,@echo '  LD   $@')
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_cli) -o $@
 
@@ -152,6 +153,7 @@ fuzz: $(FUZZERS)
 lint:
 	$(Q)for h in include/namegate/*.h policy/*.h resolver/*.h daemon/*.h cli/*.h bpf/decide.h; do \
 		$(CC) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused -Iinclude -fsyntax-only -x c $$h || exit 1; done
+	$(Q)! LC_ALL=C.UTF-8 grep -nE '.{121,}' $$(git ls-files 'bpf/*' 'policy/*' 'resolver/*' 'daemon/*' 'cli/*' 'include/*')
 	$(Q)shellcheck -x $$(git ls-files '*.sh' .ci/run tests/system/run) && echo 'lint holds'
 
 coverage:

@@ -12,7 +12,8 @@
 
 struct ng_facts {
     __u8 mode;            /* enum ng_mode of the deployment */
-    __u8 forced_strict;   /* an incident, or an escalation after a failed write */
+    __u8 incident;        /* every deployment is strict */
+    __u8 escalated;       /* learning failed: what blocks is strict; who is audited is not punished for it */
     __u8 loopback;        /* the destination is the host itself: 127/8, ::1, or unspecified */
     __u8 redirect_port;   /* loopback and one of the resolver's own listener ports, addressed directly */
     __u8 dns;             /* port 53: goes to the resolver instead */
@@ -66,7 +67,7 @@ static __attribute__((always_inline)) inline struct ng_decision ng_decide(const 
     struct ng_decision decision = {.verdict = NG_VERDICT_ALLOW, .mode = facts->mode};
     __u8 deny = 0;
 
-    if (facts->forced_strict)
+    if (facts->incident || (facts->escalated && facts->mode != NG_MODE_AUDIT))
         decision.mode = NG_MODE_STRICT;
 
     if (facts->raw) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* To which deployments a call belongs: those of the task, and those of the socket. Both count, so that a socket that was
- * passed out, or made before its owner moved in, stays gated, and so does work that the kernel does for a socket in a
- * task of its own (MPTCP subflows).
+/* To which deployments a call belongs: those of the task, and those of the socket. Both count, so that a socket that
+ * was passed out, or made before its owner moved in, stays gated, and so does work that the kernel does for a socket
+ * in a task of its own (MPTCP subflows).
  *
  * control.levels tells at which depths deployments lie, so that an untagged task costs one lookup for each such depth,
  * and none while there is no deployment. */

@@ -64,7 +64,7 @@ static __always_inline bool read_ipv4(struct __sk_buff *skb, struct question *qu
     map_v4(question->address, ip.daddr);
     question->proto = ip.protocol;
     if (header > sizeof(ip))
-        question->raw = 1; /* options can route the packet elsewhere (RFC 791 section 3.1), and nothing honest needs them */
+        question->raw = 1; /* options can route the packet elsewhere (RFC 791 section 3.1); nothing honest needs them */
     if (bpf_ntohs(ip.frag_off) & IP_OFFSET_MASK) {
         question->raw = 1; /* the hook sees whole datagrams: a later fragment was made by hand */
         return true;

@@ -226,7 +226,7 @@ static __always_inline bool egress_denied(struct ng_deployment *deployment, __u6
 {
     __u64 packed = judge_nested(&deployment, &cgroup, question);
     bool deny = PACKED_VERDICT(packed) != NG_VERDICT_ALLOW;
-    bool repeated = flow && flow->reported == 0x10000u + question->port;
+    bool repeated = flow && same_server(&flow->reported, question->address, question->port);
 
     if (!deny && !PACKED_WOULD(packed)) {
         count(NG_COUNTER(NG_HOOK_EGRESS, NG_OUTCOME_PASS));
@@ -237,8 +237,11 @@ static __always_inline bool egress_denied(struct ng_deployment *deployment, __u6
 
         report(deployment, cgroup, question, packed, deny && question->proto == IPPROTO_UDP ? -EPERM_ : 0,
                own || !flow ? NULL : &flow->opener);
-        if (flow)
-            flow->reported = 0x10000u + question->port;
+        if (flow) {
+            __builtin_memcpy(flow->reported.address, question->address, sizeof(flow->reported.address));
+            flow->reported.port = question->port;
+            flow->reported.used = 1;
+        }
     }
     count(NG_COUNTER(NG_HOOK_EGRESS, deny ? NG_OUTCOME_DENY : NG_OUTCOME_WOULD));
     return deny;

@@ -59,7 +59,7 @@ static __always_inline bool is_redirect_port(const struct ng_control *state, con
     return false;
 }
 
-/* Global, so that the verifier proves it once. An id without an entry denies: a profile can only be missing by fault. */
+/* Global, so that the verifier proves it once. An id without an entry denies: it can only be missing by fault. */
 __u32 profile_verdict(__u64 id, __u32 proto, __u32 port)
 {
     struct ng_profile *profile;
@@ -145,7 +145,8 @@ __u64 judge(struct ng_deployment *deployment, struct question *question)
     if (!deployment || !question || !state)
         return PACK(deny);
     facts.mode = deployment->mode;
-    facts.forced_strict = state->incident || state->escalated;
+    facts.incident = state->incident != 0;
+    facts.escalated = state->escalated != 0;
     facts.port = question->port;
     facts.raw = question->raw;
     facts.loopback = is_loopback(question->address);

@@ -20,8 +20,8 @@ struct {
     __type(value, struct ng_deployment);
 } deployments SEC(".maps");
 
-/* What is known of an address. Resolver; full: SERVFAIL, and every deployment turns strict. Never an LRU: eviction
- * would open a silent hole. Preallocated, so that a write cannot fail for lack of memory. (config) */
+/* What is known of an address. Resolver; full: SERVFAIL, and every deployment that blocks turns strict. Never an LRU:
+ * eviction would open a silent hole. Preallocated, so that a write cannot fail for lack of memory. (config) */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 65536);
@@ -92,7 +92,7 @@ struct flow {
     struct ng_asker opener;
     struct server original[NG_REDIRECT_SLOTS];
     __u32 next;
-    __u32 reported; /* port of the last destination denied at egress: retransmits are not reported again */
+    struct server reported; /* last denied at egress (port in host order): retransmits are not reported again */
 };
 
 struct {

@@ -106,6 +106,8 @@ int ng_cli_send(struct ng_cli_client *client, const json_t *request)
     while (sent < length) {
         ssize_t n = send(client->fd, line + sent, length - sent, MSG_NOSIGNAL);
 
+        if (n < 0 && errno == EPIPE)
+            return 0; /* refused before it was read: the answer says why */
         if (n < 0 && errno != EINTR)
             return -errno;
         if (n > 0)

@@ -276,6 +276,9 @@ void ng_cli_format_summary(FILE *out, const json_t *summary, const char *deploym
     const json_t *lines = json_object_get(summary, "lines");
     size_t count = json_array_size(lines);
 
+    if (ng_cli_integer(summary, "lost"))
+        (void)fprintf(out, "namegate: %lld records of denials were lost: there may be more than are shown\n",
+                      ng_cli_integer(summary, "lost"));
     if (ng_cli_integer(summary, "denied") == 0 && ng_cli_integer(summary, "would") == 0)
         return;
     put_summary_head(out, summary, deployment, policy);

@@ -5,6 +5,7 @@
 #include "table.h"
 #include "words.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -85,6 +86,23 @@ static void free_private(struct ng_cli_private *daemon)
     free(daemon);
 }
 
+static void remove_policies(const char *run_dir)
+{
+    _cleanup_free_ char *path = NULL;
+    struct dirent *entry;
+    DIR *dir;
+
+    if (asprintf(&path, "%s/adhoc", run_dir) < 0)
+        return;
+    dir = opendir(path);
+    while (dir && (entry = readdir(dir)))
+        if (entry->d_type == DT_REG)
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        (void)closedir(dir);
+    (void)rmdir(path);
+}
+
 /* It removes its run directory itself, unless it did not come that far. */
 static void remove_run_dir(const char *run_dir)
 {
@@ -96,6 +114,7 @@ static void remove_run_dir(const char *run_dir)
         if (asprintf(&path, "%s/%s", run_dir, files[i]) >= 0)
             (void)unlink(path);
     }
+    remove_policies(run_dir);
     (void)rmdir(run_dir);
 }
 

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 static const char usage[] =
     "Usage: namegate run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
@@ -195,7 +196,9 @@ int ng_cli_run(struct ng_cli *cli, int argc, char **argv)
     if (ng_cli_run_request(tag, run.policy, mode, run.argv, &request) < 0)
         return NG_CLI_RUN_FAILED;
     run.request = request;
-    if (ng_cli_job_begin(&run.job) < 0)
+    /* The command runs as the same user; it must not use this process, which is not gated, as its hands. The command
+     * itself is traceable again: exec() sees to it. */
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || ng_cli_job_begin(&run.job) < 0)
         return NG_CLI_RUN_FAILED;
     status = find_daemon(&run);
     return status == NG_CLI_OK ? start_and_wait(&run) : status;

@@ -171,9 +171,15 @@ int ng_cgroup_remove(const char *path)
     return rmdir(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int ng_cgroup_move(const char *path, pid_t pid, int pidfd)
+bool ng_cgroup_process_ended(int pidfd)
 {
     struct pollfd poll_pid = {.fd = pidfd, .events = POLLIN};
+
+    return poll(&poll_pid, 1, 0) > 0;
+}
+
+static int write_pid(const char *path, pid_t pid)
+{
     _cleanup_free_ char *procs = NULL;
     _cleanup_fd_ int fd = -1;
     char text[32];
@@ -185,10 +191,21 @@ int ng_cgroup_move(const char *path, pid_t pid, int pidfd)
     if (fd < 0)
         return -errno;
     length = snprintf(text, sizeof(text), "%d", (int)pid);
-    if (write(fd, text, (size_t)length) < 0)
-        return -errno;
-    /* The pidfd was opened before: if its process lives now, the pid was its own all the time. */
-    return poll(&poll_pid, 1, 0) > 0 ? -ESRCH : 0;
+    return write(fd, text, (size_t)length) < 0 ? -errno : 0;
+}
+
+int ng_cgroup_move(const char *path, const char *before, pid_t pid, int pidfd)
+{
+    int r = ng_cgroup_process_ended(pidfd) ? -ESRCH : write_pid(path, pid);
+
+    if (r < 0)
+        return r;
+    /* The pidfd was opened before: if its process lives now, the number was its own all the time. */
+    if (!ng_cgroup_process_ended(pidfd))
+        return 0;
+    /* If not, whoever has the number now must not stay. */
+    (void)write_pid(before, pid);
+    return -ESRCH;
 }
 
 int ng_cgroup_watch(const char *path)

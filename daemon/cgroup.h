@@ -5,6 +5,7 @@
 
 #include "log.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -23,8 +24,11 @@ int ng_cgroup_make(const char *path);
 /* Removes it with its empty children; -EBUSY while processes are inside. */
 int ng_cgroup_remove(const char *path);
 
-/* Moves a process, known by a pidfd as well so that a reused pid is noticed: -ESRCH. */
-int ng_cgroup_move(const char *path, pid_t pid, int pidfd);
+bool ng_cgroup_process_ended(int pidfd);
+
+/* Moves a process, known by a pidfd as well so that a reused pid is noticed: -ESRCH, and whoever was moved by mistake
+ * is moved to `before`, where the process was. */
+int ng_cgroup_move(const char *path, const char *before, pid_t pid, int pidfd);
 
 /* Opens cgroup.events: EPOLLPRI says that it changed. */
 int ng_cgroup_watch(const char *path);

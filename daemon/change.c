@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A policy change: compile, let the resolver judge everything it knows again, switch the kernel, then let go of the old.
- * Each step can fail only before the next begins, so that a bad policy never replaces a good one. */
+/* A policy change: compile, let the resolver judge everything it knows again, switch the kernel, then let go of the
+ * old. Each step can fail only before the next begins, so that a bad policy never replaces a good one. */
 #include "keeper.h"
 
 #include <namegate/cleanup.h>
@@ -33,12 +33,12 @@ static int compile(struct ng_keeper *keeper, struct ng_change *change, struct ng
     char *text;
     int r = diag ? 0 : -ENOMEM;
 
-    for (const struct ng_adhoc *at = keeper->adhoc; at; at = at->next)
+    for (const struct ng_adhoc *at = keeper->adhocs.list; at; at = at->next)
         count++;
     sources = calloc(count + 1, sizeof(*sources));
     if (!sources)
         r = -ENOMEM;
-    for (const struct ng_adhoc *at = keeper->adhoc; r == 0 && at; at = at->next)
+    for (const struct ng_adhoc *at = keeper->adhocs.list; r == 0 && at; at = at->next)
         sources[i++] = (struct ng_source){.path = at->path, .text = at->text, .length = at->length, .as = at->name};
     if (r == 0)
         r = ng_policy_compile_dir(keeper->options.policies, sources, count, diag, &change->fd);
@@ -58,8 +58,10 @@ static int compile(struct ng_keeper *keeper, struct ng_change *change, struct ng
 /* A policy that a live deployment stands under cannot go: the deployment would be left without a verdict. */
 static int check_in_use(struct ng_keeper *keeper, const struct ng_change *change, struct ng_error *error)
 {
+    if (!keeper->snapshot)
+        return 0; /* at the start everything must come up: ng_lives_follow() deals with those */
     for (const struct ng_live *live = keeper->lives; live; live = live->next)
-        if (ng_snapshot_find_scope(change->snapshot, live->kernel.policy) < 0)
+        if (!live->orphaned && ng_snapshot_find_scope(change->snapshot, live->kernel.policy) < 0)
             return ng_error_set(error, EBUSY, "keep the policy until that deployment has ended",
                                 "policy '%s' is gone, but deployment %s stands under it", live->kernel.name,
                                 live->id);
@@ -196,7 +198,7 @@ static void first_done(void *arg, const struct ng_error *error, const char *warn
         ng_log(NG_LOG_WARNING, "%s", warnings);
 }
 
-int ng_change_first(struct ng_keeper *keeper, struct ng_error *error)
+static int try_first(struct ng_keeper *keeper, struct ng_error *error)
 {
     struct ng_error result = {0};
 
@@ -207,6 +209,19 @@ int ng_change_first(struct ng_keeper *keeper, struct ng_error *error)
         return 0;
     *error = result;
     return -EINVAL;
+}
+
+int ng_change_first(struct ng_keeper *keeper, struct ng_error *error)
+{
+    int r = try_first(keeper, error);
+
+    if (r == 0 || !keeper->adhocs.list)
+        return r;
+    /* What a user once brought along, for an earlier release, must not keep the daemon from starting. */
+    ng_log(NG_LOG_WARNING, "starting without the policies that deployments brought along: %s", error->text);
+    while (keeper->adhocs.list)
+        ng_adhoc_forget(&keeper->adhocs, keeper->adhocs.list->name);
+    return try_first(keeper, error);
 }
 
 json_t *ng_change_policies(const struct ng_keeper *keeper)
@@ -223,39 +238,6 @@ json_t *ng_change_policies(const struct ng_keeper *keeper)
     return list;
 }
 
-int ng_change_add_adhoc(struct ng_keeper *keeper, const char *name, const char *path, const char *text)
-{
-    struct ng_adhoc *adhoc = calloc(1, sizeof(*adhoc));
-
-    if (!adhoc)
-        return -ENOMEM;
-    (void)snprintf(adhoc->name, sizeof(adhoc->name), "%s", name);
-    adhoc->path = strdup(path);
-    adhoc->text = strdup(text);
-    adhoc->length = strlen(text);
-    adhoc->next = keeper->adhoc;
-    keeper->adhoc = adhoc;
-    if (adhoc->path && adhoc->text)
-        return 0;
-    ng_change_forget_adhoc(keeper, name);
-    return -ENOMEM;
-}
-
-void ng_change_forget_adhoc(struct ng_keeper *keeper, const char *name)
-{
-    for (struct ng_adhoc **at = &keeper->adhoc; *at; at = &(*at)->next) {
-        struct ng_adhoc *adhoc = *at;
-
-        if (strcmp(adhoc->name, name) != 0)
-            continue;
-        *at = adhoc->next;
-        free(adhoc->path);
-        free(adhoc->text);
-        free(adhoc);
-        return;
-    }
-}
-
 void ng_change_free(struct ng_keeper *keeper)
 {
     while (keeper->changes) {
@@ -264,6 +246,4 @@ void ng_change_free(struct ng_keeper *keeper)
         keeper->changes = change->next;
         free_change(change);
     }
-    while (keeper->adhoc)
-        ng_change_forget_adhoc(keeper, keeper->adhoc->name);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The resolver parses what strangers send, so it gets nothing that it could misuse: no capabilities, no way to gain any,
- * no files but those that it is given. */
+/* The resolver parses what strangers send, so it gets nothing that it could misuse: no capabilities, no way to gain
+ * any, no files but those that it is given. */
 #include "child.h"
 
 #include <namegate/cleanup.h>
@@ -38,9 +38,9 @@ int ng_child_new(const char *user, ng_message_fn on_message, void *arg, struct n
     if (!account)
         return ng_error_set(error, ENOENT, "make it with: adduser --system --group NAME; or set 'user'",
                             "there is no user '%s' for the resolver", user);
-    if (account->pw_uid == 0)
+    if (account->pw_uid == 0 || account->pw_gid == 0)
         return ng_error_set(error, EPERM, "set 'user' to an unprivileged account",
-                            "the resolver must not run as root, and '%s' is root", user);
+                            "the resolver must not run as root, and '%s' is root or in its group", user);
     child = calloc(1, sizeof(*child));
     if (!child)
         return ng_error_set(error, ENOMEM, NULL, "out of memory");
@@ -74,7 +74,8 @@ void ng_child_free(struct ng_child *child)
 /* In the child: between fork and exec. */
 static _Noreturn void become_resolver(const struct ng_child *child, int channel)
 {
-    static char name[] = "namegated", option[] = "--resolver";
+    static char name[] = "namegated";
+    char option[64];
     char *argv[] = {name, option, NULL};
     char *envp[] = {NULL};
     struct rlimit files = {CHILD_FILES, CHILD_FILES};
@@ -82,6 +83,7 @@ static _Noreturn void become_resolver(const struct ng_child *child, int channel)
     int executable;
     sigset_t empty;
 
+    (void)snprintf(option, sizeof(option), "--resolver=%u:%u", child->uid, child->gid);
     (void)sigemptyset(&empty);
     (void)sigprocmask(SIG_SETMASK, &empty, NULL);
     executable = fcntl(child->executable, F_DUPFD_CLOEXEC, NG_CHANNEL_FD + 1);
@@ -91,15 +93,26 @@ static _Noreturn void become_resolver(const struct ng_child *child, int channel)
         _exit(1);
     (void)setrlimit(RLIMIT_NOFILE, &files);
     (void)setrlimit(RLIMIT_CORE, &none);
-    if (setgroups(0, NULL) < 0 || setresgid(child->gid, child->gid, child->gid) < 0 ||
-        setresuid(child->uid, child->uid, child->uid) < 0)
-        _exit(1);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        _exit(1);
-    if (chdir("/") < 0)
-        _exit(1);
     (void)fexecve(executable, argv, envp);
     _exit(127);
+}
+
+/* After exec, because exec makes a process traceable again by its own account: from the change of account on, nobody
+ * but root may trace it, read its memory or take its descriptors (ptrace(2), pidfd_getfd(2)), not for a moment. */
+int ng_child_become(const char *account)
+{
+    unsigned uid = 0, gid = 0;
+
+    if (sscanf(account, "%u:%u", &uid, &gid) != 2 || uid == 0 || gid == 0)
+        return -EINVAL;
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -errno;
+    if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+        return -errno;
+    /* The change of account set what fs.suid_dumpable says. */
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || chdir("/") < 0)
+        return -errno;
+    return 0;
 }
 
 static int start_process(struct ng_child *child, struct ng_error *error)
@@ -157,6 +170,11 @@ pid_t ng_child_pid(const struct ng_child *child)
     return child->pid;
 }
 
+uid_t ng_child_uid(const struct ng_child *child)
+{
+    return child->uid;
+}
+
 int ng_child_send(struct ng_child *child, const void *message, size_t size, int fd1, int fd2)
 {
     int fds[2] = {fd1, fd2};
@@ -195,6 +213,8 @@ static size_t size_of(uint32_t type)
         return sizeof(struct ng_message_trouble);
     case NG_MESSAGE_PREWARMED:
         return sizeof(struct ng_message_prewarm);
+    case NG_MESSAGE_PONG:
+        return sizeof(struct ng_message_ping);
     default:
         return 0;
     }

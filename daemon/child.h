@@ -19,6 +19,7 @@ union ng_message {
     struct ng_message_told told;
     struct ng_message_trouble trouble;
     struct ng_message_prewarm prewarm;
+    struct ng_message_ping pong;
 };
 
 /* user: the account it runs as. on_message gets what it says. */
@@ -34,6 +35,11 @@ int ng_child_start(struct ng_child *child, const struct ng_message_start *start,
 /* The channel, or -1 while no process runs. */
 int ng_child_fd(const struct ng_child *child);
 pid_t ng_child_pid(const struct ng_child *child);
+/* The account it runs as. */
+uid_t ng_child_uid(const struct ng_child *child);
+
+/* In the new process: becomes the account ("UID:GID") for good, without privileges. */
+int ng_child_become(const char *account);
 
 /* Sends one message with up to two descriptors (-1: none). -EPIPE or -ECONNRESET when the process is gone. */
 int ng_child_send(struct ng_child *child, const void *message, size_t size, int fd1, int fd2);

@@ -71,9 +71,15 @@ static json_t *problems_json(const struct ng_keeper *keeper, bool attached)
     if (!keeper->child_ready)
         (void)json_array_append_new(problems, json_string("the resolver does not run: names are not resolved"));
     if (keeper->state.escalated)
-        (void)json_array_append_new(problems, json_string("destinations is full: every deployment is strict"));
+        (void)json_array_append_new(problems,
+                                    json_string("destinations is full: every deployment that blocks is strict"));
     if (keeper->listeners.count && !keeper->state.redirect_tcp6)
         (void)json_array_append_new(problems, json_string("no IPv6 loopback: DNS over IPv6 is refused"));
+    for (const struct ng_live *live = keeper->lives; live; live = live->next)
+        if (live->orphaned)
+            (void)json_array_append_new(problems, json_sprintf("policy '%s' is gone, and deployment %s is %s until it "
+                                                               "is back", live->kernel.name, live->id,
+                                                               ng_mode_name(live->kernel.mode)));
     if (ng_records_lost(keeper->records))
         (void)json_array_append_new(problems, json_string("records could not be written to the state directory"));
     return problems;
@@ -153,7 +159,8 @@ static void add_name(void *arg, const struct ng_resolution *resolution)
     if ((query->named && !ng_name_equal(&query->name, &resolution->chain[0])) || !name_visible(query, resolution))
         return;
     (void)json_array_append_new(query->names,
-                                ng_evidence_name(resolution, query->keeper->snapshot, query->keeper->lives));
+                                ng_evidence_name(resolution, query->keeper->snapshot, query->keeper->lives,
+                                                 query->peer->uid));
 }
 
 static void names(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)
@@ -194,7 +201,8 @@ static bool record_visible(struct ng_keeper *keeper, const struct ng_peer *peer,
         return false;
     if (filter->tag && !same(record, "tag", filter->tag))
         return false;
-    /* Others see only what belongs to a deployment of theirs that the daemon remembers; the rest is in the file, for root. */
+    /* Others see only what belongs to a deployment of theirs that the daemon remembers; the rest is in the file, for
+     * root. */
     return peer->uid == 0 || (deployment && may_see(peer, ng_lives_known(keeper, deployment)));
 }
 
@@ -361,7 +369,8 @@ void ng_commands_request(void *arg, struct ng_connection *connection, const json
         if (strcmp(name, commands[i].name) == 0)
             command = &commands[i];
     if (json_integer_value(json_object_get(request, "v")) != 1) {
-        ng_connection_fail(connection, "this daemon speaks version 1 of the protocol", "use the namegate of its release");
+        ng_connection_fail(connection, "this daemon speaks version 1 of the protocol",
+                           "use the namegate of its release");
         return;
     }
     if (!command) {

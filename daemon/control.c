@@ -2,6 +2,7 @@
 #include "control.h"
 
 #include <namegate/cleanup.h>
+#include <namegate/clock.h>
 
 #include <fcntl.h>
 #include <grp.h>
@@ -16,11 +17,14 @@
 #define SO_PEERPIDFD 77 /* Linux 6.5, newer than the headers of Debian 12 */
 #endif
 
+#define ASK_TIMEOUT (10 * NG_SECOND)
+
 struct ng_connection {
     struct ng_connection *next;
     struct ng_control_socket *owner;
     int fd;
     struct ng_peer peer;
+    uint64_t since; /* ns */
     char *in;
     size_t in_length, in_room;
     char *out;
@@ -38,10 +42,19 @@ struct ng_control_socket {
     char *path;
     struct ng_connection *list;
     unsigned count;
+    size_t queued; /* octets that wait for readers that are not root's */
     ng_request_fn on_request;
     void (*closed)(void *arg);
     void *arg;
 };
+
+/* Counts what waits for a reader; what waits for root is not limited together with the rest. */
+static void waits(struct ng_connection *connection, size_t length)
+{
+    if (connection->peer.uid != 0)
+        connection->owner->queued += length - connection->out_length;
+    connection->out_length = length;
+}
 
 static void free_connection(struct ng_connection *connection)
 {
@@ -56,6 +69,7 @@ static void free_connection(struct ng_connection *connection)
     ng_loop_remove(owner->loop, connection->fd);
     (void)ng_close(connection->fd);
     (void)ng_close(connection->peer.pidfd);
+    waits(connection, 0);
     free(connection->in);
     free(connection->out);
     free(connection);
@@ -82,7 +96,7 @@ static void flush(struct ng_connection *connection)
         sent += (size_t)n;
     }
     memmove(connection->out, connection->out + sent, connection->out_length - sent);
-    connection->out_length -= sent;
+    waits(connection, connection->out_length - sent);
     if (connection->closing && connection->out_length == 0)
         connection->broken = true;
     (void)ng_loop_change(connection->owner->loop, connection->fd,
@@ -106,17 +120,23 @@ static int grow(char **buffer, size_t *room, size_t need)
     return 0;
 }
 
+static bool too_much(const struct ng_connection *connection, size_t more)
+{
+    return connection->out_length + more > NG_REPLY_MAX ||
+           (connection->peer.uid != 0 && connection->owner->queued + more > NG_REPLIES_USERS_MAX);
+}
+
 void ng_connection_line(struct ng_connection *connection, const char *line)
 {
     size_t length = strlen(line);
 
-    if (connection->out_length + length + 1 > NG_REPLY_MAX ||
+    if (too_much(connection, length + 1) ||
         grow(&connection->out, &connection->out_room, connection->out_length + length + 1) < 0) {
         connection->broken = true;
     } else {
         memcpy(connection->out + connection->out_length, line, length);
-        connection->out_length += length;
-        connection->out[connection->out_length++] = '\n';
+        connection->out[connection->out_length + length] = '\n';
+        waits(connection, connection->out_length + length + 1);
     }
     /* Sent from the loop, so that nobody's connection is freed under a caller. */
     (void)ng_loop_change(connection->owner->loop, connection->fd, EPOLLIN | EPOLLRDHUP | EPOLLOUT);
@@ -184,6 +204,7 @@ static void complete(struct ng_connection *connection, size_t length)
 /* Returns false when the peer has closed. */
 static bool receive(struct ng_connection *connection)
 {
+    size_t max = connection->peer.uid == 0 ? NG_REQUEST_MAX : NG_REQUEST_USER_MAX;
     char drain[4096];
 
     for (;;) {
@@ -211,7 +232,7 @@ static bool receive(struct ng_connection *connection)
         end = memchr(connection->in, '\n', connection->in_length);
         if (end)
             complete(connection, (size_t)(end - connection->in));
-        else if (connection->in_length > NG_REQUEST_MAX)
+        else if (connection->in_length > max)
             return false;
     }
 }
@@ -232,6 +253,39 @@ static void on_connection(void *arg, uint32_t events)
         (void)ng_loop_change(connection->owner->loop, connection->fd, connection->out_length ? EPOLLOUT : 0u);
 }
 
+/* The process that connected, or at worst another one of the same user. */
+static int open_process(const struct ucred *peer)
+{
+    _cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, peer->pid, 0);
+    _cleanup_file_ FILE *status = NULL;
+    char path[64], line[256];
+    unsigned uid = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)peer->pid);
+    status = pidfd < 0 ? NULL : fopen(path, "re");
+    while (status && fgets(line, sizeof(line), status))
+        if (sscanf(line, "Uid: %*u %u", &uid) == 1)
+            return uid == peer->uid ? TAKE_FD(pidfd) : -1;
+    return -1;
+}
+
+/* One user must not keep others, and nobody root, from asking. */
+static bool crowded(const struct ng_control_socket *owner, int fd, uid_t uid)
+{
+    static const char refusal[] = "{\"v\":1,\"ok\":false,\"error\":\"too many connections\","
+                                  "\"remedy\":\"end other namegate commands of this user\"}\n";
+    unsigned own = 0;
+
+    if (uid == 0)
+        return false;
+    for (const struct ng_connection *at = owner->list; at; at = at->next)
+        own += at->peer.uid == uid;
+    if (own < NG_CONNECTIONS_USER && owner->count < NG_CONNECTIONS_MAX - NG_CONNECTIONS_RESERVED)
+        return false;
+    (void)send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return true;
+}
+
 static void accept_one(struct ng_control_socket *owner)
 {
     _cleanup_fd_ int fd = accept4(owner->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -239,17 +293,18 @@ static void accept_one(struct ng_control_socket *owner)
     struct ucred peer;
     socklen_t length = sizeof(peer);
 
-    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 || crowded(owner, fd, peer.uid))
         return;
     connection = calloc(1, sizeof(*connection));
     if (!connection)
         return;
     connection->owner = owner;
+    connection->since = ng_now();
     connection->peer = (struct ng_peer){.pid = peer.pid, .uid = peer.uid, .gid = peer.gid};
     /* Older kernels have only the number, which another process may have by now. */
     length = sizeof(connection->peer.pidfd);
     if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &connection->peer.pidfd, &length) < 0)
-        connection->peer.pidfd = (int)syscall(SYS_pidfd_open, peer.pid, 0);
+        connection->peer.pidfd = open_process(&peer);
     connection->fd = fd;
     if (ng_loop_add(owner->loop, fd, EPOLLIN | EPOLLRDHUP, on_connection, connection) < 0) {
         (void)ng_close(connection->peer.pidfd);
@@ -335,6 +390,18 @@ void ng_control_free(struct ng_control_socket *owner)
     (void)ng_close(owner->fd);
     free(owner->path);
     free(owner);
+}
+
+void ng_control_tick(struct ng_control_socket *owner)
+{
+    uint64_t now = ng_now();
+    struct ng_connection *next;
+
+    for (struct ng_connection *at = owner->list; at; at = next) {
+        next = at->next;
+        if (!at->asked && now - at->since > ASK_TIMEOUT)
+            free_connection(at);
+    }
 }
 
 unsigned ng_control_connections(const struct ng_control_socket *owner)

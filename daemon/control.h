@@ -11,8 +11,12 @@
 #include <sys/types.h>
 
 #define NG_CONNECTIONS_MAX 512           /* more wait in the listen queue */
+#define NG_CONNECTIONS_RESERVED 64       /* of them, for root */
+#define NG_CONNECTIONS_USER 64           /* of one user but root; more are refused */
 #define NG_REQUEST_MAX (4u << 20)        /* octets */
+#define NG_REQUEST_USER_MAX (1u << 20)   /* of others than root */
 #define NG_REPLY_MAX (64u << 20)         /* octets that wait for a slow reader before it is dropped */
+#define NG_REPLIES_USERS_MAX (128u << 20) /* and for all readers but root's together */
 
 struct ng_control_socket;
 struct ng_connection;
@@ -34,6 +38,8 @@ int ng_control_open(struct ng_loop *loop, const char *path, const char *group, n
                     struct ng_error *error, struct ng_control_socket **ret_socket);
 void ng_control_free(struct ng_control_socket *socket);
 unsigned ng_control_connections(const struct ng_control_socket *socket);
+/* To be called regularly: closes connections that do not ask. */
+void ng_control_tick(struct ng_control_socket *socket);
 /* Called after a connection was closed. */
 void ng_control_on_closed(struct ng_control_socket *socket, void (*closed)(void *arg));
 

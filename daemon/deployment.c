@@ -164,6 +164,7 @@ json_t *ng_live_summary(const struct ng_live *live, uint64_t lost)
     for (unsigned i = 0; i < live->findings; i++)
         (void)json_array_append_new(lines, finding_json(sorted[i]));
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "deployment", live->id, "denied", (json_int_t)live->denied,
-                     "would", (json_int_t)live->would, "probes", (json_int_t)live->probes, "lost", (json_int_t)lost,
+                     "would", (json_int_t)live->would, "probes", (json_int_t)live->probes, "lost",
+                     (json_int_t)(lost - live->lost_before),
                      "lines", lines);
 }

@@ -38,9 +38,11 @@ struct ng_live {
     int watch;                   /* cgroup.events */
     void *context;               /* of the watch */
     bool started;                /* its command may run: the start is on record */
+    bool orphaned;               /* its policy is gone */
     uint32_t first;              /* its first process, 0 after a restart */
     json_t *argv;                /* of `run`, or NULL after a restart */
     uint64_t denied, would, probes;
+    uint64_t lost_before;        /* events of all that were lost before it began */
     struct ng_finding finding[NG_FINDINGS_MAX];
     unsigned findings;
 };
@@ -56,6 +58,7 @@ void ng_live_found(struct ng_live *live, struct ng_finding *finding, bool probe)
 
 /* New references, or NULL when out of memory. */
 json_t *ng_live_json(const struct ng_live *live);
+/* lost: events lost by now. */
 json_t *ng_live_summary(const struct ng_live *live, uint64_t lost);
 
 const char *ng_mode_name(unsigned mode);

@@ -105,9 +105,10 @@ static json_t *chain_json(const struct ng_resolution *resolution)
     return chain;
 }
 
-static json_t *asker_json(const struct ng_asker *asker)
+/* Whose record it is may see it; the processes of other users are not its business. */
+static json_t *asker_json(const struct ng_asker *asker, uid_t uid)
 {
-    if (!asker->scope)
+    if (!asker->scope || (uid != 0 && uid != asker->uid))
         return json_null();
     return json_pack("{s:i, s:o}", "pid", (int)asker->pid, "comm", ng_json_field(asker->comm, NG_COMM_LEN));
 }
@@ -120,7 +121,7 @@ static json_t *holder_json(const struct ng_resolution *resolution, const struct 
 
     return json_pack("{s:o, s:o, s:I, s:I, s:o, s:o}", "name", ng_json_name(&resolution->chain[0]), "chain",
                      chain_json(resolution), "wrote_at_ns", (json_int_t)resolution->wrote_at, "replied_at_ns",
-                     (json_int_t)resolution->replied_at, "asked_by", asker_json(&resolution->asker),
+                     (json_int_t)resolution->replied_at, "asked_by", asker_json(&resolution->asker, event->uid),
                      "asked_seconds_ago", resolution->replied_at ? json_real(ago) : json_null());
 }
 
@@ -246,6 +247,12 @@ json_t *ng_evidence_denial(const struct ng_event *event, const struct ng_live *l
     return record;
 }
 
+json_t *ng_evidence_trouble(const char *trouble, const char *text, json_t *name, json_t *address)
+{
+    return json_pack("{s:s, s:n, s:s, s:s, s:o, s:o}", "type", "trouble", "time", "trouble", trouble, "text", text,
+                     "name", name ? name : json_null(), "address", address ? address : json_null());
+}
+
 static json_t *addresses_json(const struct ng_resolution *resolution)
 {
     json_t *list = json_array();
@@ -261,7 +268,7 @@ json_t *ng_evidence_resolution(const struct ng_resolution *resolution, const cha
                      "name", ng_json_name(&resolution->chain[0]), "chain", chain_json(resolution), "addresses",
                      addresses_json(resolution), "wrote_at_ns", (json_int_t)resolution->wrote_at, "replied_at_ns",
                      (json_int_t)resolution->replied_at, "deployment", deployment, "asked_by",
-                     asker_json(&resolution->asker));
+                     asker_json(&resolution->asker, 0));
 }
 
 /* The rule of a policy that counts for this chain on any port: a denial of any link, else what the name itself has. */
@@ -294,7 +301,7 @@ static json_t *verdict_json(const struct ng_resolution *resolution, const struct
 }
 
 json_t *ng_evidence_name(const struct ng_resolution *resolution, const struct ng_snapshot *snapshot,
-                         const struct ng_live *deployments)
+                         const struct ng_live *deployments, uid_t uid)
 {
     json_t *verdicts = json_array(), *askers = json_array();
     uint64_t now = ng_now();
@@ -308,7 +315,7 @@ json_t *ng_evidence_name(const struct ng_resolution *resolution, const struct ng
             (void)json_array_append_new(verdicts, verdict);
     }
     for (const struct ng_live *live = deployments; live; live = live->next)
-        if (ng_resolution_asked_by(resolution, live->kernel.scope))
+        if ((uid == 0 || live->kernel.uid == uid) && ng_resolution_asked_by(resolution, live->kernel.scope))
             (void)json_array_append_new(askers, json_string(live->id));
     return json_pack("{s:o, s:o, s:o, s:I, s:o, s:o, s:I}", "name", ng_json_name(&resolution->chain[0]), "chain",
                      chain_json(resolution), "addresses", addresses_json(resolution), "expires_in_s", left, "verdicts",

@@ -36,6 +36,8 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_timer_clear(keeper->heartbeat);
     if (ng_keeper_set_state(keeper) < 0)
         ng_log(NG_LOG_ERROR, "cannot write the heartbeat: nothing expires until it works again");
+    ng_supervise_ping(keeper);
+    ng_control_tick(keeper->control);
     /* Names move: what a deployment is denied is looked up again while it lives. */
     if (ng_now() - keeper->refreshed_at >= keeper->config.floor * NG_SECOND)
         ng_supervise_refresh(keeper, true);
@@ -224,6 +226,8 @@ static int open_policies(struct ng_keeper *keeper, struct ng_error *error)
     int r = ng_child_new(keeper->config.user, ng_supervise_message, keeper, error, &keeper->child);
 
     if (r == 0)
+        r = ng_adhocs_open(&keeper->adhocs, keeper->options.run_dir, error);
+    if (r == 0)
         r = ng_lives_adopt(keeper, error);
     if (r == 0)
         r = ng_supervise_start(keeper, error);
@@ -332,6 +336,7 @@ void ng_keeper_free(struct ng_keeper *keeper)
     ng_change_free(keeper);
     ng_child_free(keeper->child);
     leave(keeper);
+    ng_adhocs_close(&keeper->adhocs);
     remove_run_dir(keeper);
     free_lives(keeper->lives);
     free_lives(keeper->ended);

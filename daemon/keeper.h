@@ -3,6 +3,7 @@
 #ifndef NAMEGATE_KEEPER_H
 #define NAMEGATE_KEEPER_H
 
+#include "adhoc.h"
 #include "child.h"
 #include "config.h"
 #include "control.h"
@@ -19,16 +20,7 @@
 struct ng_change;
 struct ng_run;
 
-/* A policy that came with `run --policy FILE` and lives as long as its deployment. */
-struct ng_adhoc {
-    struct ng_adhoc *next;
-    char name[NG_TAG_LEN];
-    char *path;
-    char *text;
-    size_t length;
-};
-
-#define NG_ENDED_MAX 64
+#define NG_ENDED_MAX 1024
 
 struct ng_keeper {
     struct ng_options options;
@@ -47,6 +39,7 @@ struct ng_keeper {
     struct ng_listeners listeners;
     struct ng_child *child;
     uint64_t child_started_at;
+    unsigned child_silent;          /* pings without an answer */
     unsigned restarts;
     bool child_ready;
     struct ng_track *track;
@@ -56,7 +49,7 @@ struct ng_keeper {
     struct ng_snapshot *snapshot;   /* in force */
     int snapshot_fd;
     struct ng_change *changes;      /* the first is under way */
-    struct ng_adhoc *adhoc;
+    struct ng_adhocs adhocs;
 
     struct ng_live *lives;
     struct ng_live *ended;          /* the last NG_ENDED_MAX, newest first: their summaries are asked for */
@@ -89,6 +82,8 @@ void ng_supervise_refresh(struct ng_keeper *keeper, bool live_only);
 /* Waits for READY at startup, when there is no loop yet. */
 int ng_supervise_wait_ready(struct ng_keeper *keeper, struct ng_error *error);
 void ng_supervise_exited(struct ng_keeper *keeper);
+/* To be called regularly: one that is alive but says nothing, because it was stopped or loops, is replaced. */
+void ng_supervise_ping(struct ng_keeper *keeper);
 
 /* policy changes (change.c): one at a time, each all or nothing */
 typedef void (*ng_changed_fn)(void *arg, const struct ng_error *error, const char *warnings); /* error NULL: done */
@@ -99,9 +94,6 @@ void ng_change_ready(struct ng_keeper *keeper, uint64_t generation, uint32_t err
 /* Sends the snapshot in force, or under way, to a new resolver. */
 void ng_change_resend(struct ng_keeper *keeper);
 int ng_change_first(struct ng_keeper *keeper, struct ng_error *error);
-/* A policy that comes and goes with a deployment; in force from the next change on. */
-int ng_change_add_adhoc(struct ng_keeper *keeper, const char *name, const char *path, const char *text);
-void ng_change_forget_adhoc(struct ng_keeper *keeper, const char *name);
 void ng_change_free(struct ng_keeper *keeper);
 json_t *ng_change_policies(const struct ng_keeper *keeper);
 
@@ -117,7 +109,9 @@ int ng_lives_make(struct ng_keeper *keeper, const struct ng_deployment *kernel, 
 void ng_lives_started(struct ng_keeper *keeper, struct ng_live *live);
 void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live);
 int ng_lives_adopt(struct ng_keeper *keeper, struct ng_error *error);
-/* Brings mode and networks of all into line with the snapshot. */
+unsigned ng_lives_of(const struct ng_keeper *keeper, uid_t uid);
+/* Brings mode and networks of all into line with the snapshot. One whose policy is gone turns strict, unless it is
+ * audited: there is nothing left to judge by. */
 void ng_lives_follow(struct ng_keeper *keeper);
 uint64_t ng_lives_oldest(const struct ng_keeper *keeper);
 void ng_lives_event(void *arg, const struct ng_event *event);

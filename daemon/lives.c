@@ -114,6 +114,7 @@ static int watch_live(struct ng_keeper *keeper, struct ng_live *live)
 
 static void enlist(struct ng_keeper *keeper, struct ng_live *live)
 {
+    live->lost_before = ng_gate_counter(keeper->gate, NG_COUNTER_LOST);
     live->next = keeper->lives;
     keeper->lives = live;
 }
@@ -201,7 +202,7 @@ void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live)
         ng_log(NG_LOG_ERROR, "cannot change the switches in the kernel");
     ng_supervise_deployment(keeper, live, true);
     ng_track_forget_deployment(keeper->track, live->kernel.scope);
-    ng_change_forget_adhoc(keeper, live->kernel.name);
+    ng_adhoc_forget(&keeper->adhocs, live->kernel.name);
     remember(keeper, live);
 }
 
@@ -247,6 +248,21 @@ static int adopt(void *arg, uint64_t cgroup, const struct ng_deployment *kernel)
     return watch_live(keeper, live);
 }
 
+static void forget_unused_policies(struct ng_keeper *keeper)
+{
+    const struct ng_adhoc *next;
+
+    for (const struct ng_adhoc *adhoc = keeper->adhocs.list; adhoc; adhoc = next) {
+        const struct ng_live *live = keeper->lives;
+
+        next = adhoc->next;
+        while (live && strcmp(live->kernel.name, adhoc->name) != 0)
+            live = live->next;
+        if (!live)
+            ng_adhoc_forget(&keeper->adhocs, adhoc->name);
+    }
+}
+
 int ng_lives_adopt(struct ng_keeper *keeper, struct ng_error *error)
 {
     int r = ng_gate_each_deployment(keeper->gate, adopt, keeper);
@@ -257,9 +273,32 @@ int ng_lives_adopt(struct ng_keeper *keeper, struct ng_error *error)
         if (!ng_cgroup_populated(live->watch))
             ng_lives_end(keeper, live);
     }
+    forget_unused_policies(keeper);
     if (r == 0)
         r = update_levels(keeper);
     return r < 0 ? ng_error_set(error, -r, NULL, "cannot take over the deployments: %s", strerror(-r)) : 0;
+}
+
+unsigned ng_lives_of(const struct ng_keeper *keeper, uid_t uid)
+{
+    unsigned count = 0;
+
+    for (const struct ng_live *live = keeper->lives; live; live = live->next)
+        count += live->kernel.uid == uid;
+    return count;
+}
+
+static void orphan(struct ng_keeper *keeper, struct ng_live *live)
+{
+    char text[512];
+
+    if (live->kernel.mode == NG_MODE_BLOCK)
+        live->kernel.mode = NG_MODE_STRICT;
+    live->kernel.networks = 0;
+    (void)snprintf(text, sizeof(text), "policy '%s' is gone, but deployment %s stands under it: it is %s until the "
+                   "policy is back", live->kernel.name, live->id, ng_mode_name(live->kernel.mode));
+    ng_log(NG_LOG_WARNING, "%s", text);
+    ng_records_add(keeper->records, ng_evidence_trouble("policy-gone", text, NULL, NULL), 0);
 }
 
 void ng_lives_follow(struct ng_keeper *keeper)
@@ -268,12 +307,17 @@ void ng_lives_follow(struct ng_keeper *keeper)
         int policy = ng_snapshot_find_scope(keeper->snapshot, live->kernel.policy);
         struct ng_policy_info info;
 
-        if (policy < 0)
-            continue; /* checked before */
-        ng_snapshot_policy(keeper->snapshot, (unsigned)policy, &info);
-        live->kernel.networks = info.networks;
-        if (!live->kernel.mode_fixed)
-            live->kernel.mode = info.mode;
+        if (policy < 0 && live->orphaned)
+            continue;
+        live->orphaned = policy < 0;
+        if (policy < 0) {
+            orphan(keeper, live);
+        } else {
+            ng_snapshot_policy(keeper->snapshot, (unsigned)policy, &info);
+            live->kernel.networks = info.networks;
+            if (!live->kernel.mode_fixed)
+                live->kernel.mode = info.mode;
+        }
         if (ng_gate_update_deployment(keeper->gate, live->cgroup, &live->kernel) < 0)
             ng_log(NG_LOG_ERROR, "cannot update deployment %s", live->id);
     }

@@ -65,7 +65,7 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     if (options.resolver)
-        return ng_resolver_main() < 0;
+        return ng_child_become(options.resolver) < 0 || ng_resolver_main() < 0;
     if (options.verbose)
         ng_log_set_level(NG_LOG_DEBUG);
     diag = ng_diag_new();

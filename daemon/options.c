@@ -20,7 +20,7 @@ static const struct option long_options[] = {
     {"ready-fd", required_argument, NULL, OPTION_READY},
     {"check-config", no_argument, NULL, OPTION_CHECK},
     {"private", no_argument, NULL, OPTION_PRIVATE},
-    {"resolver", no_argument, NULL, OPTION_RESOLVER},
+    {"resolver", required_argument, NULL, OPTION_RESOLVER},
     {"verbose", no_argument, NULL, 'v'},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
@@ -96,7 +96,7 @@ static int parse_one(int option, struct ng_options *options)
         options->private = true;
         return -1;
     case OPTION_RESOLVER:
-        options->resolver = true;
+        options->resolver = optarg;
         return -1;
     case 'v':
         options->verbose = true;

@@ -18,7 +18,7 @@ struct ng_options {
     bool private;            /* ends with its last deployment and removes run_dir */
     bool check_config;
     bool verbose;
-    bool resolver;           /* internal: this process is the resolver */
+    const char *resolver;    /* internal: this process is the resolver, with this account */
 };
 
 /* Returns -1 to go on, else the exit status. */

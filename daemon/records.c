@@ -17,17 +17,30 @@ struct ng_records {
     uint64_t lost;
     char *kept[NG_RECORDS_KEPT]; /* a ring */
     unsigned count, next;
+    size_t octets; /* kept */
     ng_record_fn on_record;
     void *arg;
 };
 
+static unsigned oldest(const struct ng_records *records)
+{
+    return (records->next + NG_RECORDS_KEPT - records->count) % NG_RECORDS_KEPT;
+}
+
 static void keep(struct ng_records *records, char *line)
 {
-    free(records->kept[records->next]);
+    records->octets += strlen(line);
+    while (records->count > 0 && (records->count == NG_RECORDS_KEPT || records->octets > NG_RECORDS_KEPT_OCTETS)) {
+        unsigned at = oldest(records);
+
+        records->octets -= strlen(records->kept[at]);
+        free(records->kept[at]);
+        records->kept[at] = NULL;
+        records->count--;
+    }
     records->kept[records->next] = line;
     records->next = (records->next + 1) % NG_RECORDS_KEPT;
-    if (records->count < NG_RECORDS_KEPT)
-        records->count++;
+    records->count++;
 }
 
 /* What an earlier daemon wrote last. */
@@ -146,7 +159,7 @@ uint64_t ng_records_lost(const struct ng_records *records)
 
 void ng_records_each(const struct ng_records *records, ng_record_fn each, void *arg)
 {
-    unsigned at = records->count < NG_RECORDS_KEPT ? 0 : records->next;
+    unsigned at = oldest(records);
 
     for (unsigned i = 0; i < records->count; i++) {
         const char *line = records->kept[(at + i) % NG_RECORDS_KEPT];

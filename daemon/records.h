@@ -9,7 +9,8 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#define NG_RECORDS_KEPT 10000
+#define NG_RECORDS_KEPT 10000                /* in memory */
+#define NG_RECORDS_KEPT_OCTETS (32u << 20) /* and no more than this */
 #define NG_RECORDS_FILE_MAX (64ULL << 20)
 
 struct ng_records;

@@ -4,6 +4,7 @@
 #include "keeper.h"
 
 #include "cgroup.h"
+#include "evidence.h"
 
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
@@ -12,7 +13,8 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 
-#define POLICY_TEXT_MAX (1u << 20)
+#define USER_DEPLOYMENTS_MAX 256 /* of one user but root: all share the kernel's maps */
+#define ARGV_TEXT_MAX 4096       /* octets that are kept; they only serve the records */
 
 struct ng_run {
     struct ng_run *next;
@@ -23,6 +25,7 @@ struct ng_run {
     uint32_t scope;
     int mode;   /* or -1: the policy's */
     bool adhoc; /* the policy came with it */
+    char *before; /* cgroup of the peer */
     json_t *argv;
     struct ng_live *live;
     uint64_t token;
@@ -41,6 +44,7 @@ static void free_run(struct ng_run *run)
         ng_loop_remove(run->keeper->loop, run->timer);
     (void)ng_close(run->timer);
     json_decref(run->argv);
+    free(run->before);
     free(run);
 }
 
@@ -54,7 +58,7 @@ static void fail(struct ng_run *run, const char *text, const char *remedy)
     if (run->live)
         ng_lives_end(run->keeper, run->live);
     else if (run->adhoc)
-        ng_change_forget_adhoc(run->keeper, run->policy);
+        ng_adhoc_forget(&run->keeper->adhocs, run->policy);
     free_run(run);
 }
 
@@ -62,10 +66,10 @@ static void complete(struct ng_run *run)
 {
     const struct ng_peer *peer = ng_connection_peer(run->connection);
     struct ng_live *live = run->live;
-    int r = ng_cgroup_move(live->path, peer->pid, peer->pidfd);
+    int r = ng_cgroup_move(live->path, run->before, peer->pid, peer->pidfd);
 
     if (r < 0) {
-        fail(run, "cannot move the process into its cgroup", NULL);
+        fail(run, r == -ESRCH ? "the process has ended" : "cannot move the process into its cgroup", NULL);
         return;
     }
     live->argv = json_incref(run->argv);
@@ -82,10 +86,10 @@ static void on_timeout(void *arg, uint32_t events)
 
     (void)events;
     ng_records_add(run->keeper->records,
-                   json_pack("{s:s, s:n, s:s, s:s, s:n, s:n}", "type", "trouble", "time", "trouble", "prewarm", "text",
-                             "not all denied names could be resolved in time; the command starts with the last known "
-                             "addresses",
-                             "name", "address"),
+                   ng_evidence_trouble("prewarm",
+                                       "not all denied names could be resolved in time; the command starts with the "
+                                       "last known addresses",
+                                       NULL, NULL),
                    0);
     complete(run);
 }
@@ -143,24 +147,24 @@ static void make(struct ng_run *run)
     struct ng_keeper *keeper = run->keeper;
     const struct ng_peer *peer = ng_connection_peer(run->connection);
     struct ng_deployment kernel = {.scope = run->scope, .started_at = ng_now(), .uid = peer->uid};
-    _cleanup_free_ char *path = NULL;
     struct ng_policy_info info;
     struct ng_error error;
     struct ng_live *outer;
     int policy = keeper->snapshot ? ng_snapshot_find(keeper->snapshot, run->policy) : -ENOENT;
 
-    if (policy < 0) {
+    /* What one deployment brought along is nobody else's: it goes with that deployment. */
+    if (policy < 0 || (!run->adhoc && ng_adhoc_find(&keeper->adhocs, run->policy))) {
         char text[256];
 
         (void)snprintf(text, sizeof(text), "there is no policy '%s'", run->policy);
         fail(run, text, "write it in the policies directory and reload, or name another with --policy");
         return;
     }
-    if (ng_cgroup_of(keeper->cgroup_mount, peer->pid, &path) < 0) {
+    if (ng_cgroup_of(keeper->cgroup_mount, peer->pid, &run->before) < 0 || ng_cgroup_process_ended(peer->pidfd)) {
         fail(run, "the process has ended", NULL);
         return;
     }
-    outer = outer_of(keeper, path);
+    outer = outer_of(keeper, run->before);
     if (nesting(keeper, outer) >= NG_NESTING_MAX) {
         fail(run, "too many deployments inside each other", "start it outside of them");
         return;
@@ -217,6 +221,27 @@ static const char *string(const json_t *request, const char *key)
     return json_string_value(json_object_get(request, key));
 }
 
+/* The first words, as far as they go. */
+static json_t *shortened(const json_t *argv)
+{
+    json_t *kept = json_array();
+    size_t left = ARGV_TEXT_MAX, i;
+    json_t *word;
+
+    json_array_foreach(argv, i, word)
+    {
+        size_t length = json_string_length(word) + 1;
+
+        if (!json_is_string(word) || length > left) {
+            (void)json_array_append_new(kept, json_string("..."));
+            break;
+        }
+        left -= length;
+        (void)json_array_append(kept, word);
+    }
+    return kept;
+}
+
 static const char *check_request(const json_t *request, struct ng_run *run)
 {
     const char *tag = string(request, "tag"), *policy = string(request, "policy"), *mode = string(request, "mode");
@@ -232,14 +257,32 @@ static const char *check_request(const json_t *request, struct ng_run *run)
         return "the mode is audit, block or strict";
     if (!json_is_array(json_object_get(request, "argv")))
         return "argv is missing";
-    run->argv = json_incref(json_object_get(request, "argv"));
+    run->argv = shortened(json_object_get(request, "argv"));
     return NULL;
+}
+
+/* Returns whether it was refused. */
+static bool refuse_user(struct ng_run *run)
+{
+    uid_t uid = ng_connection_peer(run->connection)->uid;
+
+    if (uid == ng_child_uid(run->keeper->child)) {
+        fail(run, "this user is the account that the resolver runs as: the command could stop it",
+             "run it as another user, or give the resolver an account of its own ('user' in namegate.conf)");
+        return true;
+    }
+    if (uid != 0 && ng_lives_of(run->keeper, uid) >= USER_DEPLOYMENTS_MAX) {
+        fail(run, "this user has 256 deployments already", "end some: namegate list");
+        return true;
+    }
+    return false;
 }
 
 void ng_run_start(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)
 {
     const char *text = string(request, "policy_text"), *path = string(request, "policy_path");
     struct ng_run *run = calloc(1, sizeof(*run));
+    struct ng_error error;
     const char *wrong;
 
     if (!run || ng_connection_peer(connection)->pidfd < 0) {
@@ -255,19 +298,22 @@ void ng_run_start(struct ng_keeper *keeper, struct ng_connection *connection, co
     keeper->runs = run;
     ng_connection_keep(connection, run, gone);
     wrong = check_request(request, run);
-    if (wrong || (text && strlen(text) > POLICY_TEXT_MAX)) {
-        fail(run, wrong ? wrong : "the policy is larger than 1 MiB", NULL);
+    if (wrong) {
+        fail(run, wrong, NULL);
         return;
     }
+    if (refuse_user(run))
+        return;
     if (!text) {
         make(run);
         return;
     }
     /* It joins the set under a name that nothing else has. */
-    (void)snprintf(run->policy, sizeof(run->policy), "file-%08x", run->scope & ~NG_SCOPE_DEPLOYMENT);
-    run->adhoc = ng_change_add_adhoc(keeper, run->policy, path ? path : "policy", text) == 0;
+    ng_adhoc_name(run->scope, run->policy);
+    run->adhoc = ng_adhoc_add(&keeper->adhocs, run->policy, path ? path : "policy",
+                              text, ng_connection_peer(connection)->uid, &error) == 0;
     if (!run->adhoc)
-        fail(run, "out of memory", NULL);
+        fail(run, error.text, error.remedy);
     else
         ng_change_start(keeper, on_changed, run);
 }

@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 
 #define READY_TIMEOUT_MS 10000
+#define SILENCE_MAX 3           /* pings; counted, because a clock also runs while the host sleeps */
 #define RESTART_DELAY NG_SECOND /* of one that died within a second of its start */
 
 static void on_channel(void *arg, uint32_t events)
@@ -51,6 +52,7 @@ int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error)
         return r;
     keeper->child_ready = false;
     keeper->child_started_at = ng_now();
+    keeper->child_silent = 0;
     ng_track_new_resolver(keeper->track);
     /* The leases of live deployments must be known before the first snapshot is ready. */
     for (const struct ng_live *live = keeper->lives; live; live = live->next)
@@ -91,6 +93,21 @@ void ng_supervise_exited(struct ng_keeper *keeper)
     keeper->restart = ng_timer_new(crashing ? RESTART_DELAY : 1, 1);
     if (keeper->restart < 0 || ng_loop_add(keeper->loop, keeper->restart, EPOLLIN, on_restart, keeper) < 0)
         ng_log(NG_LOG_ERROR, "cannot schedule the resolver's restart");
+}
+
+void ng_supervise_ping(struct ng_keeper *keeper)
+{
+    static const struct ng_message_ping ping = {.type = NG_MESSAGE_PING};
+
+    if (ng_child_fd(keeper->child) < 0)
+        return;
+    if (keeper->child_silent++ < SILENCE_MAX) {
+        (void)ng_child_send(keeper->child, &ping, sizeof(ping), -1, -1);
+        return;
+    }
+    ng_records_add(keeper->records,
+                   ng_evidence_trouble("silent", "the resolver was stopped or hung, and is replaced", NULL, NULL), 0);
+    ng_supervise_exited(keeper);
 }
 
 void ng_supervise_deployment(struct ng_keeper *keeper, const struct ng_live *live, bool ended)
@@ -151,7 +168,7 @@ static void told(struct ng_keeper *keeper, const struct ng_message_told *message
 static const char *trouble_text(uint32_t trouble)
 {
     static const char *const texts[] = {
-        [NG_TROUBLE_MAP_FULL] = "destinations is full: answers fail and every deployment is strict; raise "
+        [NG_TROUBLE_MAP_FULL] = "destinations is full: answers fail and what blocks is strict; raise "
                                 "max-destinations",
         [NG_TROUBLE_MAP_WRITE] = "an address could not be written to the kernel, the answer failed",
         [NG_TROUBLE_TRACKED_FULL] = "too many names are tracked, the answer failed; raise max-destinations",
@@ -194,10 +211,9 @@ static void trouble(struct ng_keeper *keeper, const struct ng_message_trouble *m
         ng_log(NG_LOG_WARNING, "%s", trouble_text(message->trouble));
     }
     ng_records_add(keeper->records,
-                   json_pack("{s:s, s:o, s:s, s:s, s:o, s:o}", "type", "trouble", "time", json_null(), "trouble",
-                             trouble_name(message->trouble), "text", trouble_text(message->trouble), "name",
-                             named ? ng_json_name(&name) : json_null(), "address",
-                             memcmp(message->address, none, 16) ? ng_json_address(message->address) : json_null()),
+                   ng_evidence_trouble(trouble_name(message->trouble), trouble_text(message->trouble),
+                                       named ? ng_json_name(&name) : NULL,
+                                       memcmp(message->address, none, 16) ? ng_json_address(message->address) : NULL),
                    0);
 }
 
@@ -207,6 +223,7 @@ void ng_supervise_message(void *arg, const void *message, size_t size)
     const union ng_message *any = message;
 
     (void)size;
+    keeper->child_silent = 0;
     switch (any->type) {
     case NG_MESSAGE_READY:
         keeper->child_ready = keeper->child_ready || any->ready.error == 0;
@@ -228,6 +245,7 @@ void ng_supervise_message(void *arg, const void *message, size_t size)
         if (any->prewarm.token)
             ng_run_prewarmed(keeper, any->prewarm.token);
         break;
+    case NG_MESSAGE_PONG:
     default:
         break;
     }

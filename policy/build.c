@@ -36,8 +36,8 @@ static int by_key(const void *a, const void *b)
     return x->own < y->own ? -1 : x->own > y->own;
 }
 
-/* An IPv6 network such as ::/0 holds all mapped IPv4 addresses by its bits, but nobody means them: a network of all IPv4
- * addresses that says nothing keeps them apart. */
+/* An IPv6 network such as ::/0 holds all mapped IPv4 addresses by its bits, but nobody means them: a network of all
+ * IPv4 addresses that says nothing keeps them apart. */
 static int add_barriers(struct ng_tables *tables)
 {
     size_t count = tables->networks.count;
@@ -214,7 +214,8 @@ static void add_own(struct ng_tables *tables, const struct ng_layout_node *node,
             int r = ng_profile_add(profile, &tables->segments.items[item->item.segment + s]);
 
             if (r < 0) {
-                say(tables, NG_ERROR, item, "join ranges of ports", "too many different ports for one destination", NULL);
+                say(tables, NG_ERROR, item, "join ranges of ports",
+                "too many different ports for one destination", NULL);
                 return;
             }
             decides |= r > 0;

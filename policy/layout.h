@@ -101,8 +101,8 @@ static const uint32_t ng_section_size[NG_SECTIONS] = {
     sizeof(struct ng_layout_rule), sizeof(struct ng_segment), 1, 1};
 
 /* Hashes a name from its last label to its first, so that one walk gives the hashes of all its ancestors. The table is
- * filled by the policy's author alone, so the hash needs no key: names that collide cost a stranger's query no more than
- * the longest run of slots in use. */
+ * filled by the policy's author alone, so the hash needs no key: names that collide cost a stranger's query no more
+ * than the longest run of slots in use. */
 static inline uint64_t ng_hash_begin(uint32_t policy)
 {
     return ng_fold(policy + 0x9e3779b97f4a7c15ULL, 0xe7037ed1a0b428dbULL);

@@ -49,8 +49,8 @@ struct ng_tables {
     NG_VECTOR(char) strings;
 };
 
-/* Fills policies, slots, networks, rules, segments, names, strings and the raw vectors. Slots and networks name raw nodes
- * then: networks one each, in `own`. */
+/* Fills policies, slots, networks, rules, segments, names, strings and the raw vectors. Slots and networks name raw
+ * nodes then: networks one each, in `own`. */
 int ng_collect(struct ng_tables *tables, const struct ng_build_source *sources, size_t count);
 
 /* The slot of a name (wire form, `length` octets), or the empty one where it belongs. */

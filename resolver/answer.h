@@ -27,8 +27,8 @@ struct ng_answer {
 };
 
 /* Understands the upstream's message that answers `question`. Returns 0, -EBADMSG for one that is malformed or answers
- * another question, -ENOTSUP for one that says failure (any rcode but NOERROR and NXDOMAIN), -ELOOP for a chain that runs
- * in a circle or is too long, -E2BIG for too many records, or -ENOMEM. *ret_answer is to be released. */
+ * another question, -ENOTSUP for one that says failure (any rcode but NOERROR and NXDOMAIN), -ELOOP for a chain that
+ * runs in a circle or is too long, -E2BIG for too many records, or -ENOMEM. *ret_answer is to be released. */
 int ng_answer_parse(const struct ng_question *question, const uint8_t *wire, size_t size,
                     struct ng_answer *ret_answer);
 void ng_answer_release(struct ng_answer *answer);

@@ -11,7 +11,8 @@
 #define ERASE_BATCH 256
 #define COLLECT_BUCKETS 8192
 
-/* To when the claims of a destination are adopted ones: 0: not at all. What was learnt since may make a claim longer. */
+/* To when the claims of a destination are adopted ones: 0: not at all. What was learnt since may make a claim longer.
+ */
 struct adoption {
     uint64_t until[NG_CLAIMS_MAX];
 };

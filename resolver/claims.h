@@ -23,17 +23,17 @@ void ng_claims_free(struct ng_claims *claims);
 int ng_claims_adopt(struct ng_claims *claims, const struct ng_destination_key *key,
                     const struct ng_destination *value);
 
-/* Adds claims to a destination and writes it. Claims with the same profile are one, with the later end; where there are
- * more than NG_CLAIMS_MAX, those that deny become one that denies all. Returns 0, or the writer's -errno or -ENOMEM: then
- * nothing has changed. */
+/* Adds claims to a destination and writes it. Claims with the same profile are one, with the later end; where there
+ * are more than NG_CLAIMS_MAX, those that deny become one that denies all. Returns 0, or the writer's -errno or
+ * -ENOMEM: then nothing has changed. */
 int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
                   const struct ng_destination_key *key, const struct ng_claim *list, unsigned count);
 
 /* Makes the claims of a destination adopted ones: the names that they came from are being forgotten. */
 void ng_claims_orphan(struct ng_claims *claims, const struct ng_destination_key *key);
 
-/* Removes claims that are over for everybody: expired by `now`, and before `oldest`, the start of the oldest deployment.
- * Looks at a part of the table at a time. Returns how many destinations were erased. */
+/* Removes claims that are over for everybody: expired by `now`, and before `oldest`, the start of the oldest
+ * deployment. Looks at a part of the table at a time. Returns how many destinations were erased. */
 size_t ng_claims_collect(struct ng_claims *claims, uint64_t now, uint64_t oldest);
 
 /* Erases all destinations of a scope. Returns how many. */

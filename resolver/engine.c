@@ -101,7 +101,8 @@ static bool sane(const struct ng_message_start *start)
 
 int ng_engine_new(const struct ng_message_start *start, const struct ng_engine_ops *ops, struct ng_engine **ret_engine)
 {
-    struct ng_learn_ops learn_ops = {.claims = ops->claims, .now = now_of, .changed = on_changed, .guarded = on_guarded};
+    struct ng_learn_ops learn_ops = {
+        .claims = ops->claims, .now = now_of, .changed = on_changed, .guarded = on_guarded};
     struct ng_engine *engine;
     int r;
 

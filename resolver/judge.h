@@ -32,8 +32,8 @@ bool ng_judge_guarded(const struct ng_message_start *start, const uint8_t addres
 void ng_judge(const struct ng_snapshot *snapshot, unsigned policy, const ng_tracked_list *names,
               struct ng_judgement *judgement);
 
-/* The claims that follow for one address. A guarded one gets none that denies; *ret_spared becomes true when there was one.
- * Returns their number. */
+/* The claims that follow for one address. A guarded one gets none that denies; *ret_spared becomes true when there was
+ * one. Returns their number. */
 unsigned ng_judge_claims(const struct ng_message_start *start, const struct ng_judgement *judgement,
                          const struct ng_tracked_address *address, bool denies_only,
                          struct ng_claim claims[NG_JUDGED_MAX], bool *ret_spared);

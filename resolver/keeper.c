@@ -15,6 +15,7 @@ union kept {
     uint32_t type;
     struct ng_message_ready ready;
     struct ng_message_prewarm prewarmed;
+    struct ng_message_ping pong;
 };
 
 struct ng_keeper_link {
@@ -56,6 +57,9 @@ static size_t size_of(uint32_t type)
     case NG_MESSAGE_PREWARM:
     case NG_MESSAGE_PREWARMED:
         return sizeof(struct ng_message_prewarm);
+    case NG_MESSAGE_PING:
+    case NG_MESSAGE_PONG:
+        return sizeof(struct ng_message_ping);
     case NG_MESSAGE_READY:
         return sizeof(struct ng_message_ready);
     default:
@@ -88,7 +92,7 @@ int ng_keeper_link_receive(struct ng_keeper_link *link, union ng_order *ret_orde
         return -ECONNRESET;
     take_descriptors(&header, fds);
     if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || (size_t)size < sizeof(uint32_t) ||
-        ret_order->type > NG_MESSAGE_PREWARM || (size_t)size != size_of(ret_order->type)) {
+        ret_order->type > NG_MESSAGE_PING || (size_t)size != size_of(ret_order->type)) {
         (void)ng_close(fds[0]);
         (void)ng_close(fds[1]);
         return -EBADMSG;

@@ -17,6 +17,7 @@ union ng_order {
     struct ng_message_snapshot snapshot;
     struct ng_message_deployment deployment;
     struct ng_message_prewarm prewarm;
+    struct ng_message_ping ping;
 };
 
 /* Works on `fd`, which stays the caller's. */
@@ -27,8 +28,8 @@ void ng_keeper_link_free(struct ng_keeper_link *link);
  * Returns 0, -EAGAIN when none waits, -ECONNRESET when the keeper is gone, -EBADMSG for anything that is no order. */
 int ng_keeper_link_receive(struct ng_keeper_link *link, union ng_order *ret_order, int ret_fds[2]);
 
-/* Sends a message. While the keeper is too slow, READY and PREWARMED wait; others, which only inform, are counted, and
- * the count is told when there is room again. */
+/* Sends a message. While the keeper is too slow, READY, PREWARMED and PONG wait; others, which only inform, are
+ * counted, and the count is told when there is room again. */
 void ng_keeper_link_send(struct ng_keeper_link *link, const void *message, size_t size);
 
 /* Sends what waits. To be called now and then. */

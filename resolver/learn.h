@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Learning: what an answer says of addresses, judged by every policy and written to the kernel before anybody is told. */
+/* Learning: what an answer says of addresses, judged by every policy and written to the kernel before anybody is told.
+ */
 #ifndef NAMEGATE_LEARN_H
 #define NAMEGATE_LEARN_H
 
@@ -41,8 +42,8 @@ int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, stru
 /* A name could not be resolved: what is denied because of it stays denied for longer. */
 void ng_learn_failed(struct ng_learn *learn, const struct ng_name *name);
 
-/* A deployment is about to be told a resolution: gives it its leases. *ret_tell: the keeper should be informed. Errors as
- * with ng_learn_answer(). */
+/* A deployment is about to be told a resolution: gives it its leases. *ret_tell: the keeper should be informed. Errors
+ * as with ng_learn_answer(). */
 int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, uint32_t policy,
                   bool *ret_tell);
 

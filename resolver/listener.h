@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where queries come in, over UDP (udp.c) and TCP (tcp.c). A redirect listener gets only the queries of deployments: who
- * sent one is looked up, and one that nobody is known for is not answered. */
+/* Where queries come in, over UDP (udp.c) and TCP (tcp.c). A redirect listener gets only the queries of deployments:
+ * who sent one is looked up, and one that nobody is known for is not answered. */
 #ifndef NAMEGATE_LISTENER_H
 #define NAMEGATE_LISTENER_H
 
@@ -39,7 +39,8 @@ int ng_listener_new(const struct ng_listener_config *config, struct ng_listener 
 int ng_udp_new(const struct ng_listener *like, struct ng_listener **ret_listener);
 int ng_tcp_new(const struct ng_listener *like, struct ng_listener **ret_listener);
 
-/* Whether a query from that peer may be answered; on redirect listeners *ret_asker is its sender, else its scope is 0. */
+/* Whether a query from that peer may be answered; on redirect listeners *ret_asker is its sender, else its scope is 0.
+ */
 bool ng_listener_asker(struct ng_listener *listener, const struct ng_endpoint *peer, uint8_t proto,
                        struct ng_asker *ret_asker);
 

@@ -163,6 +163,9 @@ static int obey(struct resolver *resolver, const union ng_order *order, int fds[
             return -EBADMSG;
         ng_engine_prewarm(resolver->engine, &order->prewarm);
         return 0;
+    case NG_MESSAGE_PING:
+        tell(resolver, &(struct ng_message_ping){.type = NG_MESSAGE_PONG}, sizeof(struct ng_message_ping));
+        return 0;
     default:
         return -EBADMSG;
     }

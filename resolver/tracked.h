@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is known of names: a graph. A name leads to others (aliases, targets of service bindings) and has addresses; each
- * of these facts has its own time. What is denied for a name is denied for every address that it leads to, in whichever
- * order, and by whichever questions, the facts became known. */
+/* What is known of names: a graph. A name leads to others (aliases, targets of service bindings) and has addresses;
+ * each of these facts has its own time. What is denied for a name is denied for every address that it leads to, in
+ * whichever order, and by whichever questions, the facts became known. */
 #ifndef NAMEGATE_TRACKED_H
 #define NAMEGATE_TRACKED_H
 
@@ -90,7 +90,7 @@ void ng_tracks_unlead(struct ng_tracks *tracks, struct ng_lead *lead);
 /* Whether a walk goes over that lead. */
 typedef bool (*ng_lead_fn)(const void *arg, const struct ng_lead *lead);
 
-/* Appends the name and all that lead to it, or all that it leads to. follow: NULL for all leads. Returns 0 or -ENOMEM. */
+/* Appends the name and all that lead to it, or all that it leads to. follow: NULL for all leads. 0 or -ENOMEM. */
 int ng_tracks_up(struct ng_tracks *tracks, struct ng_tracked *tracked, ng_lead_fn follow, const void *arg,
                  ng_tracked_list *list);
 int ng_tracks_down(struct ng_tracks *tracks, struct ng_tracked *tracked, ng_lead_fn follow, const void *arg,

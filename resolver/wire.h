@@ -68,9 +68,9 @@ struct ng_wire_answer {
 size_t ng_wire_reply(const struct ng_query *query, const struct ng_wire_answer *answer, size_t max, uint8_t *wire,
                      size_t room);
 
-/* Finds the TTLs of all records of a message, and checks its shape: every record within it, no octets after the last, and
- * addresses of the length that they have. Returns the number of records or -EBADMSG, or -E2BIG when there are more than
- * NG_RECORDS_MAX or they lie too far behind. */
+/* Finds the TTLs of all records of a message, and checks its shape: every record within it, no octets after the last,
+ * and addresses of the length that they have. Returns the number of records or -EBADMSG, or -E2BIG when there are more
+ * than NG_RECORDS_MAX or they lie too far behind. */
 int ng_wire_ttls(const uint8_t *wire, size_t size, uint16_t offsets[static NG_RECORDS_MAX]);
 
 #endif

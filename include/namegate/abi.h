@@ -152,7 +152,7 @@ struct ng_control {
     __u16 redirect6[NG_REDIRECT_SLOTS]; /* and on ::1 */
     __u16 redirect_tcp;   /* port of the TCP listener on 127.0.0.1 */
     __u16 redirect_tcp6;  /* and on ::1 */
-    __u32 escalated;      /* 1: learning failed (a full map), every deployment is strict until it works again */
+    __u32 escalated;      /* 1: learning failed (a full map), what blocks is strict until it works again */
 };
 _Static_assert(sizeof(struct ng_control) == 48, "layout of ng_control");
 
@@ -187,7 +187,7 @@ struct ng_ancestor {
 
 #define NG_EVENT_WOULD (1u << 0)  /* audit: it would have been denied */
 #define NG_EVENT_PROBE (1u << 1)  /* connect() of a UDP socket: nothing was sent, so this is no evidence of traffic */
-#define NG_EVENT_SOFTIRQ (1u << 2) /* made outside the process' own context: pid and the rest are those of the socket's opener */
+#define NG_EVENT_SOFTIRQ (1u << 2) /* made outside the process' own context: pid and all are the socket opener's */
 #define NG_EVENT_INCIDENT (1u << 3) /* strict because of an incident or an escalation */
 
 /* events: one record of a denial. Full: the record is lost and counted in NG_COUNTER_LOST. */

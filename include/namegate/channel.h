@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What keeper and resolver tell each other: over one SOCK_SEQPACKET pair, each message a struct of fixed size that
- * begins with its type; a message of any other size is refused. Neither trusts the other's lengths or counts: both check
- * them. Descriptors travel with SCM_RIGHTS, one or two a message as said below.
+ * begins with its type; a message of any other size is refused. Neither trusts the other's lengths or counts: both
+ * check them. Descriptors travel with SCM_RIGHTS, one or two a message as said below.
  *
  * Start: the keeper sends START, then a LISTENER each, then SNAPSHOT; the resolver answers READY. A reload is another
  * SNAPSHOT and READY; until READY the old snapshot and its profiles stay in force.
@@ -24,12 +24,14 @@ enum ng_message_type {
     NG_MESSAGE_SNAPSHOT,       /* ng_message_snapshot, descriptor: the sealed memfd */
     NG_MESSAGE_DEPLOYMENT,     /* ng_message_deployment */
     NG_MESSAGE_PREWARM,        /* ng_message_prewarm */
+    NG_MESSAGE_PING,           /* ng_message_ping */
     /* resolver to keeper */
     NG_MESSAGE_READY,          /* ng_message_ready */
     NG_MESSAGE_RESOLUTION,     /* ng_message_resolution: sent before the reply leaves */
     NG_MESSAGE_TOLD,           /* ng_message_told: sent after the reply left */
     NG_MESSAGE_TROUBLE,        /* ng_message_trouble */
     NG_MESSAGE_PREWARMED,      /* ng_message_prewarm, echoed when all its names are answered or timed out */
+    NG_MESSAGE_PONG,           /* ng_message_ping, echoed at once: one that says nothing for long is replaced */
 };
 
 struct ng_endpoint {
@@ -85,6 +87,11 @@ struct ng_message_prewarm {
     __u32 type;
     __u32 policy; /* scope */
     __u64 token;
+};
+
+struct ng_message_ping {
+    __u32 type;
+    __u32 pad;
 };
 
 struct ng_message_ready {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Ownership by scope: a local marked _cleanup_x_ is released when it leaves its block; TAKE_PTR and TAKE_FD hand it on. */
+/* Ownership by scope: a local marked _cleanup_x_ is released at its end; TAKE_PTR and TAKE_FD hand it on. */
 #ifndef NAMEGATE_CLEANUP_H
 #define NAMEGATE_CLEANUP_H
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* connect ADDRESS PORT ok|denied MILLISECONDS: what connect() costs, in three ways, each for that long. Prints ns per
  * call, of the batch that only one in ten is faster than, as other programs disturb many: "again" is one UDP socket
- * connected over and over, the hook and little else; "udp" is a fresh UDP socket, "tcp" a fresh TCP socket to a peer that
- * accepts. Making and closing sockets is not timed. Batches that are denied come at a pace at which their records are not
- * lost, so that making those is part of the cost. A result other than the expected one ends the program with status 1.
+ * connected over and over, the hook and little else; "udp" is a fresh UDP socket, "tcp" a fresh TCP socket to a peer
+ * that accepts. Making and closing sockets is not timed. Batches that are denied come at a pace at which their records
+ * are not lost, so that making those is part of the cost. A result other than the expected one ends the program with
+ * status 1.
  *
  * connect sink PORT: the peer, accepts and closes for ever. */
 #include <arpa/inet.h>

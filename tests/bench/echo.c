@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* echo PORT: the least that a DNS server on one thread could do, and so the upper bound of this machine: each query comes
- * back as it is, with the QR bit set. Listens on 127.0.0.1. */
+/* echo PORT: the least that a DNS server on one thread could do, and so the upper bound of this machine: each query
+ * comes back as it is, with the QR bit set. Listens on 127.0.0.1. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>

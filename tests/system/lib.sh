@@ -395,8 +395,9 @@ deployments() { gate list --json | jq '.deployments | length'; }
 
 no_deployments() { [ "$(deployments)" = 0 ]; }
 
-# As nobody, in its own group. The tree may lie where nobody may look, so it gets copies.
-nobody() { # PROGRAM-OF-$B OR COMMAND, ARGUMENT...
+# As a user without privileges who may ask the daemon; not the resolver's account. The tree may lie where such a user may
+# not look, so it gets copies.
+somebody() { # PROGRAM-OF-$B OR COMMAND, ARGUMENT...
     local program=$1
     shift
     mkdir -p "$W/bin"
@@ -404,7 +405,7 @@ nobody() { # PROGRAM-OF-$B OR COMMAND, ARGUMENT...
         [ -x "$W/bin/$program" ] || cp "$B/$program" "$W/bin/"
         program=$W/bin/$program
     fi
-    setpriv --reuid nobody --regid nogroup --clear-groups "$program" "$@"
+    setpriv --reuid "${ACCOUNT:-games}" --regid nogroup --clear-groups "$program" "$@"
 }
 
 # Compiles one of clients/*.c into $B/tests.

@@ -54,6 +54,37 @@ n=$(tries)
 wait_until 10 more_tries $((n + 100)) || fail "the deployment does not go on"
 gate_again
 expect_eq "deployments taken over" "$(deployments)" 1
+
+say "a policy that a deployment brought along lives as long as it, also over a crash"
+cat > "$W/own.policy" << 'POLICY'
+policy own { deny mirror.internal }
+POLICY
+mkdir "$W/d"
+expect_ok gate run --tag own --policy "$W/own.policy" -- python3 "$HERE/clients/daemonise.py" "$W/d" 203.0.113.20 443
+brought=$(gate list --json | jq -r '.deployments[] | select(.tag == "own").policy')
+gate_kill
+gate_again
+expect_eq "its policy" "$(gate list --json | jq -r '.deployments[] | select(.tag == "own").policy')" "$brought"
+expect_output "no policy '$brought'" gate run --policy "$brought" -- true
+expect_eperm gate run --policy "$W/own.policy" -- curl -sSv -m 5 https://mirror.internal/
+expect_ok gate policy reload
+touch "$W/d/go"
+wait_until 10 test -e "$W/d/result" || fail "no result"
+expect_eq "mirror.internal" "$(cat "$W/d/result")" "Operation not permitted"
+touch "$W/d/end"
+
+say "a policy that went while no daemon ran: its deployment turns strict, and the daemon starts"
+gate_kill
+mv "$W/policies/deploy.policy" "$W/deploy.away"
+gate_again
+expect_output "policy 'deploy' is gone" gate status
+expect_eq "mode" "$(gate list --json | jq -r '.deployments[] | select(.tag == "hammer").mode')" strict
+n=$(tries)
+wait_until 10 more_tries $((n + 100)) || fail "the deployment does not go on"
+mv "$W/deploy.away" "$W/policies/deploy.policy"
+expect_ok gate policy reload
+expect_eq "mode" "$(gate list --json | jq -r '.deployments[] | select(.tag == "hammer").mode')" block
+
 touch "$W/h/end"
 wait "$hammer_pid"
 expect_eq "kinds of outcome of $(tries) tries" "$(sed 's/: [0-9]*//' "$W/h/seen")" "{'Operation not permitted'}"

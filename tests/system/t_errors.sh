@@ -37,7 +37,7 @@ expect_ok daemon --check-config
 expect_output '^floor' daemon --check-config
 
 say "the host"
-expect_output 'CAP_|capabilit|root' nobody namegated "${OPTIONS[@]}"
+expect_output 'CAP_|capabilit|root' somebody namegated "${OPTIONS[@]}"
 expect_output 'bpffs|bpf file system' timeout 10 "$B/namegated" "${OPTIONS[@]}" --pin-root "$W/nopins"
 expect_output 'cgroup' timeout 10 "$B/namegated" "${OPTIONS[@]}" --cgroup-root "$W/nocgroup"
 hidden() { timeout 10 unshare --mount sh -c "$1"' && shift && exec "$@"' sh - "$B/namegated" "${OPTIONS[@]}"; }

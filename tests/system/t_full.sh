@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# When destinations is full: the answer fails, every deployment turns strict, and both are told. Never a silent hole.
+# When destinations is full: the answer fails, every deployment that blocks turns strict, and both are told. Never a silent hole.
 . "$(dirname "$0")/lib.sh"
 for i in $(seq 1 90); do
     zone_add "many.fill.test. 1 A 100.64.1.$i"

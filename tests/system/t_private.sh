@@ -43,5 +43,5 @@ touch "$W/d/end"
 wait_until 10 gone || fail "left: $(pins) $(daemons) $(cgroups)"
 
 say "without privilege it says what to do"
-expect_output 'start namegated|as root' nobody namegate run -- true
-expect_eq "its status" "$(nobody namegate run -- true 2> /dev/null; echo $?)" 125
+expect_output 'start namegated|as root' somebody namegate run -- true
+expect_eq "its status" "$(somebody namegate run -- true 2> /dev/null; echo $?)" 125

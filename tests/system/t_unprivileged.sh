@@ -9,12 +9,12 @@ policy audit { mode audit }
 POLICY
 gate_start 'group nogroup'
 chmod 755 "$W/run" "$W/run/gate"
-mine() { nobody namegate --run-dir "$W/run/gate" --state-dir "$W/state" "$@"; }
+mine() { somebody namegate --run-dir "$W/run/gate" --state-dir "$W/state" "$@"; }
 
 expect_eperm mine run --tag mine -- curl -sSv -m 5 https://api.github.com/
 expect_said 'namegate: [0-9]+ connections? denied'
 expect_ok mine run -- curl -sS -m 5 https://mirror.internal/
-expect_output '^nobody$' mine run -- id -un
+expect_output '^games$' mine run -- id -un
 say "what is its own, and not root's"
 expect_fail gate run --tag roots -- curl -sS -m 5 https://github.com/
 expect_record '.tag == "roots" and .type == "denial"'
@@ -32,6 +32,6 @@ expect_fail mine run -- sh -c "echo \$\$ > $CGROUP/cgroup.procs"
 say "nor by a new user namespace"
 expect_eperm mine run -- unshare -Ur curl -sSv -m 5 https://api.github.com/
 say "a group that it is not in"
-nobodys() { setpriv --reuid nobody --regid daemon --clear-groups "$W/bin/namegate" --run-dir "$W/run/gate" "$@"; }
-expect_fail nobodys status
-expect_fail nobodys run -- true
+outsider() { setpriv --reuid games --regid daemon --clear-groups "$W/bin/namegate" --run-dir "$W/run/gate" "$@"; }
+expect_fail outsider status
+expect_fail outsider run -- true

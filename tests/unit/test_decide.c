@@ -54,9 +54,11 @@ static const struct row rows[] = {
      NG_EVIDENCE_RESOLVER},
     {"raw", {BLOCK, .raw = 1, .address_rule = ALLOW}, DENY, 0, NG_EVIDENCE_RAW},
     {"raw, audit", {AUDIT, .raw = 1}, ALLOW, 1, NG_EVIDENCE_RAW},
-    {"incident makes audit strict", {AUDIT, .forced_strict = 1, .port = 443}, DENY, 0, NG_EVIDENCE_STRICT},
-    {"incident keeps what is allowed", {BLOCK, .forced_strict = 1, .port = 443, .name_allowed = 1}, ALLOW, 0,
+    {"incident makes audit strict", {AUDIT, .incident = 1, .port = 443}, DENY, 0, NG_EVIDENCE_STRICT},
+    {"incident keeps what is allowed", {BLOCK, .incident = 1, .port = 443, .name_allowed = 1}, ALLOW, 0,
      NG_EVIDENCE_NAME},
+    {"escalation makes block strict", {BLOCK, .escalated = 1, .port = 443}, DENY, 0, NG_EVIDENCE_STRICT},
+    {"escalation leaves audit alone", {AUDIT, .escalated = 1, .port = 443}, ALLOW, 0, NG_EVIDENCE_NONE},
 };
 
 static void test_decide(void **state)
@@ -78,7 +80,7 @@ static void test_mode_in_force(void **state)
 
     (void)state;
     assert_int_equal(ng_decide(&facts).mode, NG_MODE_AUDIT);
-    facts.forced_strict = 1;
+    facts.incident = 1;
     assert_int_equal(ng_decide(&facts).mode, NG_MODE_STRICT);
 }
 

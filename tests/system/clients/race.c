@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* race FIRST COUNT: for each n, asks the server of resolv.conf for nN.race.test and connects to the answer at once, before
- * anything else can happen. Every connect must be refused with EPERM. Prints the rounds, and how many got through. */
+/* race FIRST COUNT: for each n, asks the server of resolv.conf for nN.race.test and connects to the answer at once,
+ * before anything else can happen. Every connect must be refused with EPERM. Prints the rounds, and how many got
+ * through. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

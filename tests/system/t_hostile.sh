@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# A user of this host who may start deployments and wants through, or wants others not to work: what is not gated is out
+# of reach of the account that it runs as, and nobody can use up the daemon.
+. "$(dirname "$0")/lib.sh"
+world_up
+default_policy
+gate_start 'group nogroup'
+chmod 755 "$W/run" "$W/run/gate"
+mine() { somebody namegate --run-dir "$W/run/gate" --state-dir "$W/state" "$@"; }
+cp "$HERE/clients/trace.py" "$W/trace.py" && chmod 644 "$W/trace.py"
+trace() { /usr/bin/python3 "$W/trace.py" "$@"; }
+
+say "the resolver's account cannot trace the resolver or take its maps"
+victim=$(resolver_pid)
+expect_eq "its account" "$(ps -o user= -p "$victim")" nobody
+for how in attach seize getfd mem; do
+    ACCOUNT=nobody expect_output "$how: (Operation not permitted|Permission denied)" somebody /usr/bin/python3 "$W/trace.py" $how "$victim"
+done
+expect_output 'attach: ok' trace attach "$victim"
+say "nor is its account one to deploy with"
+ACCOUNT=nobody expect_output "account that the resolver runs as" mine run -- true
+expect_eq "status" "$(ACCOUNT=nobody mine run -- true 2> /dev/null; echo $?)" 125
+
+say "a stopped resolver is replaced, and what was denied stays denied"
+victim=$(resolver_pid)
+expect_eperm run curl -sSv -m 5 https://api.github.com/
+kill -STOP "$victim"
+expect_eperm run python3 -c 'import socket; socket.create_connection(("198.51.100.11", 443), 5)'
+replaced() { [ "$(resolver_pid)" != "$victim" ] && [ "$(gate status --json | jq .resolver.running)" = true ]; }
+wait_until 30 replaced || fail "it is not replaced: $(gate status)"
+expect_record '.type == "trouble" and .trouble == "silent"'
+expect_ok run curl -sS -m 5 https://mirror.internal/
+
+say "the command cannot make its parent, which is not gated, its hands"
+expect_output 'attach: Operation not permitted' mine run -- sh -c "/usr/bin/python3 $W/trace.py attach \$PPID"
+expect_output 'getfd: Operation not permitted' mine run -- sh -c "/usr/bin/python3 $W/trace.py getfd \$PPID"
+
+say "idle and many connections keep nobody from asking"
+setpriv --reuid games --regid nogroup --clear-groups /usr/bin/python3 -c '
+import socket, sys, time
+held = []
+for i in range(300):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    held.append(s)
+print("held", flush=True)
+time.sleep(60)' "$W/run/gate/control.sock" > "$W/held" &
+holder=$!
+wait_until 10 grep -q held "$W/held" || fail "no connections"
+expect_ok gate status
+expect_output 'too many connections' mine status
+ACCOUNT=daemon expect_ok mine status
+asks_again() { mine status > "$W/out" 2>&1; }
+wait_until 30 asks_again || fail "idle connections stay: $(cat "$W/out")"
+kill "$holder"
+
+say "long arguments are kept short, a large policy is refused"
+expect_ok mine run --tag long -- true "$(head -c 60000 /dev/zero | tr '\0' x)"
+expect_record '.tag == "long" and .event == "started" and (.argv | tostring | length) < 5000'
+{ echo 'policy big {'; seq -f 'deny n%g.test' 30000; echo '}'; } > "$W/big.policy"
+expect_output 'exceed 256 KiB' mine run --policy "$W/big.policy" -- true
+expect_ok gate run --policy "$W/big.policy" -- true
+none_kept() { [ -z "$(ls "$W/run/gate/adhoc")" ]; }
+wait_until 5 none_kept || fail "kept: $(ls "$W/run/gate/adhoc")"
