@@ -64,7 +64,8 @@ expect_ok gate run --tag own --policy "$W/own.policy" -- python3 "$HERE/clients/
 brought=$(gate list --json | jq -r '.deployments[] | select(.tag == "own").policy')
 gate_kill
 gate_again
-expect_eq "its policy" "$(gate list --json | jq -r '.deployments[] | select(.tag == "own").policy')" "$brought"
+expect_eq "its policy" "$(gate list --json | jq -r '.deployments[] | select(.tag == "own") | .policy + " " + .mode')" \
+    "$brought block"
 expect_output "no policy '$brought'" gate run --policy "$brought" -- true
 expect_eperm gate run --policy "$W/own.policy" -- curl -sSv -m 5 https://mirror.internal/
 expect_ok gate policy reload
