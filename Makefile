@@ -16,7 +16,7 @@ Q = $(if $(V),,@)
 
 # The Debian packages, listed once: to build, and to test.
 BUILD_PACKAGES = gcc libc6-dev make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libc-ares-dev libldns-dev \
-	libjansson-dev flex bison pkg-config scdoc
+	libjansson-dev libidn2-dev libpsl-dev flex bison pkg-config scdoc
 TEST_PACKAGES = libcmocka-dev libclang-rt-14-dev iproute2 procps nsd nginx-light openssl openssh-server openssh-client \
 	curl wget git python3 nodejs bind9-dnsutils musl-tools liburing-dev jq dnsperf lcov shellcheck util-linux
 
@@ -30,6 +30,7 @@ ALLCFLAGS = -std=gnu11 $(OPT) $(WARN) -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN
 	-DNG_VERSION='"$(VERSION)"' -DNG_SBINDIR='"$(PREFIX)/sbin"' -DNG_SYSCONFDIR='"$(SYSCONFDIR)"' \
 	-Iinclude -isystem $(B)/gen $(SANFLAGS_$(SAN)) $(CFLAGS)
 ALLLDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS_$(SAN)) $(LDFLAGS)
+LIBS_policy = -lidn2 -lpsl
 LIBS_resolver = -lcares -lldns
 LIBS_daemon = -lbpf -lelf -lz -ljansson
 LIBS_cli = -ljansson
@@ -101,10 +102,10 @@ $(call objects,daemon) $(B)/obj/daemon/main.o: $(B)/gen/gate.skel.h
 # --- programs
 $(B)/namegated: $(B)/obj/daemon/main.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS) $(SAN_OBJECTS)
 	$(if $(V),,@echo '  LD   $@')
-	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_daemon) $(LIBS_resolver) -o $@
+	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_daemon) $(LIBS_resolver) $(LIBS_policy) -o $@
 $(B)/namegate: $(B)/obj/cli/main.o $(CLI_OBJECTS) $(POLICY_OBJECTS) $(SAN_OBJECTS)
 	$(if $(V),,@echo '  LD   $@')
-	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_cli) -o $@
+	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_cli) $(LIBS_policy) -o $@
 
 $(B)/man/%: docs/%.scd
 	@mkdir -p $(@D)
@@ -113,15 +114,15 @@ $(B)/man/%: docs/%.scd
 # --- tests
 $(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS) $(CLI_OBJECTS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALLLDFLAGS) $^ -lcmocka $(LIBS_daemon) $(LIBS_resolver) -o $@
+	$(Q)$(CC) $(ALLLDFLAGS) $^ -lcmocka $(LIBS_daemon) $(LIBS_resolver) $(LIBS_policy) -o $@
 $(B)/tests/replay: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/replay/*.c)) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_resolver) -lbpf -o $@
+	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_resolver) $(LIBS_policy) -lbpf -o $@
 $(B)/fuzz/%: tests/fuzz/%.c $(POLICY_SOURCES) $(RESOLVER_SOURCES) $(B)/gen/parse.c $(B)/gen/lex.c
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  FUZZ $@')
 	$(Q)$(CLANG) -std=gnu11 -O1 -g -D_GNU_SOURCE -Iinclude -isystem $(B)/gen -Ipolicy -Wno-everything \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $^ $(LIBS_resolver) -lbpf -o $@
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $^ $(LIBS_resolver) $(LIBS_policy) -lbpf -o $@
 
 # Unit tests, replay and the fuzz seeds, as they are built now (see SAN).
 unit: $(UNIT_TESTS) $(if $(wildcard tests/replay/*.c),$(B)/tests/replay)

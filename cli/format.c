@@ -112,6 +112,11 @@ static void put_rule(FILE *out, const json_t *rule)
     ng_cli_put(out, ng_cli_string(rule, "file"));
     (void)fprintf(out, ":%lld: ", ng_cli_integer(rule, "line"));
     ng_cli_put(out, ng_cli_string(rule, "pattern"));
+    if (*ng_cli_string(rule, "group")) {
+        (void)fputs(" (@", out);
+        ng_cli_put(out, ng_cli_string(rule, "group"));
+        (void)fputc(')', out);
+    }
     (void)fputs("  ", out);
 }
 

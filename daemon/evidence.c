@@ -12,6 +12,8 @@
 
 #define HOLDERS_MAX 16 /* names of one address that a record lists */
 
+#define NG_REASON_MAX 512 /* octets of a reason and of a path, each */
+
 struct case_file {
     const struct ng_event *event;
     const struct ng_snapshot *snapshot;
@@ -21,7 +23,7 @@ struct case_file {
     const struct ng_resolution *guilty; /* whose name is denied */
     struct ng_rule_info rule;
     bool has_rule;
-    const char *reason; /* when no rule gives one */
+    char reason[2 * NG_REASON_MAX];
 };
 
 static void add_holder(void *arg, const struct ng_resolution *resolution)
@@ -93,7 +95,12 @@ static void find_rule(struct case_file *file)
             (void)denied_by_name(file, file->holder[i]);
     if (!file->guilty && event->evidence == NG_EVIDENCE_STRICT && file->holders)
         file->guilty = file->holder[0];
-    file->reason = file->has_rule ? file->rule.reason : reason_of_evidence(event, file->holders > 0);
+    /* What denies a dependency is said with the way to it. */
+    if (file->has_rule)
+        (void)snprintf(file->reason, sizeof(file->reason), "%s%s%s", file->rule.path,
+                       *file->rule.path && *file->rule.reason ? ": " : "", file->rule.reason);
+    else
+        (void)snprintf(file->reason, sizeof(file->reason), "%s", reason_of_evidence(event, file->holders > 0));
 }
 
 static json_t *chain_json(const struct ng_resolution *resolution)
@@ -165,9 +172,10 @@ static json_t *rule_json(const struct case_file *file)
 
     if (!file->has_rule)
         return json_null();
-    return json_pack("{s:o, s:i, s:i, s:o}", "file", ng_json_text(rule->file, strlen(rule->file)), "line",
-                     (int)rule->line, "column", (int)rule->column, "pattern",
-                     ng_json_text(rule->pattern, strlen(rule->pattern)));
+    return json_pack("{s:o, s:i, s:o, s:s, s:o, s:o}", "file", ng_json_text(rule->file, strlen(rule->file)), "line",
+                     (int)rule->line, "pattern", ng_json_text(rule->pattern, strlen(rule->pattern)), "group",
+                     rule->group, "depends", ng_json_text(rule->path, strlen(rule->path)), "owner",
+                     ng_json_text(rule->owner, strlen(rule->owner)));
 }
 
 /* Up to the deployment's first process, where it is known. */
@@ -222,6 +230,7 @@ json_t *ng_evidence_denial(const struct ng_event *event, const struct ng_live *l
                            struct ng_finding *ret_finding)
 {
     struct case_file file = {.event = event, .snapshot = snapshot, .policy = -ENOENT};
+    const char *instead;
     char proto[8];
     json_t *record;
 
@@ -229,15 +238,17 @@ json_t *ng_evidence_denial(const struct ng_event *event, const struct ng_live *l
         file.policy = ng_snapshot_find_scope(snapshot, event->policy);
     ng_track_each(track, event->address, add_holder, &file);
     find_rule(&file);
+    instead = file.has_rule ? file.rule.instead : "";
     fill_finding(&file, ret_finding);
     record = json_pack(
-        "{s:s, s:o, s:s, s:s?, s:s?, s:s, s:s, s:s, s:s?, s:s, s:o, s:i, s:o, s:o, s:s, s:s, s:s, s:b, s:b}", "type",
+        "{s:s, s:o, s:s, s:s?, s:s?, s:s, s:s, s:s, s:s?, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:s, s:b, s:b}", "type",
         "denial", "time", json_null(), "deployment", live ? live->id : "", "tag", live ? live->kernel.tag : NULL,
         "policy", live ? live->kernel.name : NULL, "mode", ng_mode_name(event->mode), "verdict",
         event->flags & NG_EVENT_WOULD ? "would-deny" : "deny", "hook", ng_hook_name(event->hook), "errno",
         event->error ? "EPERM" : NULL, "proto", ng_proto_name(event->proto, proto), "address",
         ng_json_address(event->address), "port", (int)event->port, "names", names_json(&file), "rule",
-        rule_json(&file), "reason", file.reason, "instead", file.has_rule ? file.rule.instead : "", "evidence",
+        rule_json(&file), "reason", ng_json_text(file.reason, strlen(file.reason)), "instead",
+        ng_json_text(instead, strlen(instead)), "evidence",
         evidence_name(&file), "probe", (event->flags & NG_EVENT_PROBE) != 0, "incident",
         (event->flags & NG_EVENT_INCIDENT) != 0);
     if (record && add_process(record, event, live) < 0) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Second half of building: nodes get their order, parents and profiles; then all is laid out. */
+/* Builds policy after policy, then lays all out in one block. */
 #include "build.h"
 
 #include "profile.h"
@@ -8,267 +8,141 @@
 #include <namegate/cleanup.h>
 
 #include <errno.h>
+#include <time.h>
 
-#define FULL_LENGTH (32 + 128) /* prefixlen of a single address */
+#define SECONDS_PER_DAY 86400
 
-static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff};
-
-static bool is_v4(const struct ng_layout_network *network)
+static void say(struct ng_tables *tables, enum ng_severity severity, const struct ng_contender *contender,
+                const char *remedy, const char *text)
 {
-    return network->key.prefixlen >= 32 + 96 && ng_inside(network->key.address, mapped, 96);
+    ng_ast_say(&contender->origin.file->ast, tables->diag, severity, contender->origin.destination->place, remedy,
+               "%s", text);
 }
 
-/* By policy, IPv6 first, a network before those that it holds. */
-static int by_key(const void *a, const void *b)
+/* A rule that can never decide: given before, or against a deny of the same destination. */
+static void say_useless(struct ng_tables *tables, const struct ng_contender *useless,
+                        const struct ng_contender *first)
 {
-    const struct ng_layout_network *x = a, *y = b;
-    int d;
+    bool deny = ng_tables_rule(tables, useless->rule)->verdict == NG_VERDICT_DENY;
+    bool against = !deny && ng_tables_rule(tables, first->rule)->verdict == NG_VERDICT_DENY;
+    const struct ng_ast_destination *at = useless->origin.destination;
 
-    if (x->policy != y->policy)
-        return x->policy < y->policy ? -1 : 1;
-    if (is_v4(x) != is_v4(y))
-        return is_v4(x) ? 1 : -1;
-    d = memcmp(x->key.address, y->key.address, sizeof(x->key.address));
-    if (d)
-        return d;
-    if (x->key.prefixlen != y->key.prefixlen)
-        return x->key.prefixlen < y->key.prefixlen ? -1 : 1;
-    return x->own < y->own ? -1 : x->own > y->own;
+    ng_ast_say(&useless->origin.file->ast, tables->diag, NG_WARNING, at->place,
+               against ? "for the same destination deny decides: leave one out, or make this more specific"
+                       : "leave one out",
+               against ? "this has no effect: it contradicts %s:%u" : "this has no effect: it is a duplicate of %s:%u",
+               ng_tables_string(tables, ng_tables_rule(tables, first->rule)->file), first->line);
 }
 
-/* An IPv6 network such as ::/0 holds all mapped IPv4 addresses by its bits, but nobody means them: a network of all
- * IPv4 addresses that says nothing keeps them apart. */
-static int add_barriers(struct ng_tables *tables)
+static int add_segments(struct ng_tables *tables, const struct ng_contender *contenders, size_t count,
+                        struct ng_profile *profile)
 {
-    size_t count = tables->networks.count;
-    uint32_t done = UINT32_MAX;
-
     for (size_t i = 0; i < count; i++) {
-        struct ng_layout_network barrier = tables->networks.items[i];
-
-        if (barrier.policy == done || barrier.key.prefixlen >= 32 + 96 ||
-            !ng_inside(mapped, barrier.key.address, barrier.key.prefixlen - 32))
-            continue;
-        done = barrier.policy; /* the rules of a policy are collected in a row */
-        barrier.key.prefixlen = 32 + 96;
-        memcpy(barrier.key.address, mapped, sizeof(mapped));
-        barrier.own = 0;
-        if (!ng_vector_add(&tables->networks, barrier))
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-/* Sorts the networks and joins those with the same key; `joined` gets for every raw node the one that stands for it. */
-static int join_networks(struct ng_tables *tables, uint32_t *joined)
-{
-    struct ng_layout_network *it = tables->networks.items;
-    size_t kept = 0;
-    int r = add_barriers(tables);
-
-    if (r < 0)
-        return r;
-    it = tables->networks.items;
-    for (uint32_t i = 0; i < tables->raw_nodes.count; i++)
-        joined[i] = i;
-    if (tables->networks.count)
-        qsort(it, tables->networks.count, sizeof(*it), by_key);
-    for (size_t i = 0; i < tables->networks.count; i++) {
-        struct ng_layout_network *last = kept ? &it[kept - 1] : NULL;
-
-        if (!last || last->policy != it[i].policy || memcmp(&last->key, &it[i].key, sizeof(last->key)) != 0)
-            it[kept++] = it[i];
-        else if (!last->own)
-            last->own = it[i].own;
-        else
-            joined[it[i].own - 1] = last->own - 1;
-    }
-    tables->networks.count = kept;
-    return 0;
-}
-
-/* The node of the rules for the names below the nearest ancestor that has any; plus 1. */
-static uint32_t parent_of_name(const struct ng_tables *tables, uint32_t slot)
-{
-    const uint8_t *name = tables->names.items + tables->slots[slot].name - 1;
-    struct ng_name whole;
-
-    (void)ng_name_from_wire(name, tables->names.count - (size_t)(name - tables->names.items), &whole);
-    for (size_t at = 1U + whole.wire[0]; whole.wire[at]; at += 1U + whole.wire[at]) {
-        uint32_t i = ng_tables_slot(tables, tables->slots[slot].policy, whole.wire + at, whole.length - at);
-
-        if (tables->slots[i].name && tables->slots[i].below)
-            return tables->slots[i].below;
-    }
-    return 0;
-}
-
-/* Nodes of names: those of fewer labels first, so that a parent comes before its children. */
-static int order_names(struct ng_tables *tables, uint32_t *final)
-{
-    for (unsigned labels = 1; labels <= NG_LABELS_MAX; labels++) {
-        for (uint32_t i = 0; i < tables->raw_nodes.count; i++) {
-            const struct ng_collected_node *raw = &tables->raw_nodes.items[i];
-            struct ng_layout_node node = {.parent = 0};
-
-            if (raw->network || raw->labels != labels)
-                continue;
-            final[i] = (uint32_t)tables->nodes.count;
-            node.parent = parent_of_name(tables, raw->slot);
-            if (!ng_vector_add(&tables->nodes, node))
-                return -ENOMEM;
-            /* Deeper names look this one up by the number that it has in the end. */
-            if (raw->below)
-                tables->slots[raw->slot].below = final[i] + 1;
-            else
-                tables->slots[raw->slot].exact = final[i] + 1;
-        }
-    }
-    return 0;
-}
-
-/* Nodes of networks, with the enclosing networks on a stack. */
-static int order_networks(struct ng_tables *tables, uint32_t *final)
-{
-    size_t stack[129], depth = 0;
-
-    for (size_t i = 0; i < tables->networks.count; i++) {
-        struct ng_layout_network *it = &tables->networks.items[i], *outer;
-        struct ng_layout_node node = {.parent = 0};
-        uint32_t raw = it->own, held;
-
-        for (; depth > 0; depth--) {
-            outer = &tables->networks.items[stack[depth - 1]];
-            if (outer->policy == it->policy && is_v4(outer) == is_v4(it) &&
-                ng_inside(it->key.address, outer->key.address, outer->key.prefixlen - 32))
-                break;
-        }
-        held = depth > 0 ? tables->networks.items[stack[depth - 1]].below : 0;
-        stack[depth++] = i;
-        it->own = 0;
-        it->below = held;
-        if (!raw)
-            continue;
-        if (it->key.prefixlen < FULL_LENGTH)
-            node.parent = held;
-        final[raw - 1] = (uint32_t)tables->nodes.count;
-        if (!ng_vector_add(&tables->nodes, node))
-            return -ENOMEM;
-        if (it->key.prefixlen == FULL_LENGTH)
-            it->own = final[raw - 1] + 1;
-        else
-            it->below = final[raw - 1] + 1;
-    }
-    return 0;
-}
-
-static int by_precedence(const void *a, const void *b)
-{
-    const struct ng_collected_item *x = a, *y = b;
-
-    if (x->node != y->node)
-        return x->node < y->node ? -1 : 1;
-    if (x->verdict != y->verdict)
-        return x->verdict == NG_VERDICT_DENY ? -1 : 1;
-    return x->sequence < y->sequence ? -1 : 1;
-}
-
-static int order_items(struct ng_tables *tables, const uint32_t *joined, const uint32_t *final)
-{
-    struct ng_collected_item *it = tables->raw_items.items;
-
-    for (size_t i = 0; i < tables->raw_items.count; i++)
-        it[i].node = final[joined[it[i].node]];
-    if (tables->raw_items.count)
-        qsort(it, tables->raw_items.count, sizeof(*it), by_precedence);
-    for (size_t i = 0; i < tables->raw_items.count; i++) {
-        struct ng_layout_node *node = &tables->nodes.items[it[i].node];
-
-        if (!ng_vector_add(&tables->items, it[i].item))
-            return -ENOMEM;
-        if (node->items++ == 0)
-            node->item = (uint32_t)i;
-    }
-    return 0;
-}
-
-static void say(struct ng_tables *tables, enum ng_severity severity, const struct ng_collected_item *item,
-                const char *remedy, const char *text, const struct ng_collected_item *other)
-{
-    if (other)
-        ng_diag_add(tables->diag, severity, item->ast->path, item->item.line, item->item.column, item->ast->text,
-                    item->ast->length, remedy, "%s %s:%u", text, other->ast->path, other->item.line);
-    else
-        ng_diag_add(tables->diag, severity, item->ast->path, item->item.line, item->item.column, item->ast->text,
-                    item->ast->length, remedy, "%s", text);
-}
-
-/* Adds the segments of a node's own items, and tells which items can never decide. */
-static void add_own(struct ng_tables *tables, const struct ng_layout_node *node, struct ng_profile *profile)
-{
-    for (uint32_t i = node->item; i < node->item + node->items; i++) {
-        const struct ng_collected_item *item = &tables->raw_items.items[i];
+        const struct ng_layout_rule *rule = ng_tables_rule(tables, contenders[i].rule);
+        const struct ng_segment *segments = ng_tables_segments(tables, rule);
         bool decides = false;
 
-        for (uint32_t s = 0; s < item->item.segments; s++) {
-            int r = ng_profile_add(profile, &tables->segments.items[item->item.segment + s]);
+        for (uint32_t s = 0; s < rule->segments; s++) {
+            int r = ng_profile_add(profile, &segments[s]);
 
             if (r < 0) {
-                say(tables, NG_ERROR, item, "join ranges of ports",
-                "too many different ports for one destination", NULL);
-                return;
+                say(tables, NG_ERROR, &contenders[i], "join ranges of ports",
+                    "too many different ports for one destination");
+                return -EINVAL;
             }
             decides |= r > 0;
         }
-        if (!decides)
-            say(tables, NG_WARNING, item, "the most specific rule decides, and on a tie deny",
-                "this has no effect: the same destination is decided by", &tables->raw_items.items[node->item]);
+        if (!decides && i > 0)
+            say_useless(tables, &contenders[i], &contenders[0]);
     }
+    return 0;
 }
 
-static int find_profile(struct ng_tables *tables, const struct ng_profile *content, uint32_t *ret_profile)
+int ng_tables_profile(struct ng_tables *tables, const struct ng_contender *contenders, size_t count,
+                      const struct ng_profile *outer, uint32_t *ret_profile)
 {
-    struct ng_layout_profile profile = {.id = ng_profile_id(content), .content = *content};
-    struct ng_layout_profile *known = tables->profiles.items;
+    struct ng_profile profile = {0};
+    uint32_t offset = 0;
+    int r;
 
-    for (size_t i = 0; i < tables->profiles.count; i++) {
-        if (known[i].id != profile.id)
-            continue;
-        *ret_profile = (uint32_t)i;
-        return memcmp(&known[i].content, content, sizeof(*content)) == 0 ? 0 : -EEXIST;
+    /* Long lists are of one kind. */
+    if (count == 1 && !outer && tables->plain_profile && tables->plain_rule == contenders->rule) {
+        *ret_profile = tables->plain_profile - 1;
+        return 0;
     }
-    *ret_profile = (uint32_t)tables->profiles.count;
-    return ng_vector_add(&tables->profiles, profile) ? 0 : -ENOMEM;
-}
-
-static int make_profiles(struct ng_tables *tables)
-{
-    for (size_t i = 0; i < tables->nodes.count; i++) {
-        struct ng_layout_node *node = &tables->nodes.items[i];
-        struct ng_profile profile = {.count = 0};
-        int r;
-
-        add_own(tables, node, &profile);
-        if (node->parent) {
-            const struct ng_profile *parent =
-                &tables->profiles.items[tables->nodes.items[node->parent - 1].profile].content;
-
-            for (uint32_t s = 0; s < parent->count; s++)
-                if (ng_profile_add(&profile, &parent->segment[s]) < 0) {
-                    say(tables, NG_ERROR, &tables->raw_items.items[node->item], "join ranges of ports",
-                        "too many different ports for one destination, with the rules that hold it", NULL);
-                    break;
-                }
+    if (add_segments(tables, contenders, count, &profile) < 0) {
+        *ret_profile = 0;
+        return ng_intern(&tables->profiles, &profile, sizeof(profile), &offset); /* told; the others come too */
+    }
+    for (uint32_t s = 0; outer && s < outer->count; s++) {
+        if (ng_profile_add(&profile, &outer->segment[s]) < 0) {
+            say(tables, NG_ERROR, contenders, "join ranges of ports",
+                "too many different ports for one destination, with the rules that hold it");
+            break;
         }
-        r = find_profile(tables, &profile, &node->profile);
-        if (r == -EEXIST) /* two contents with one 64-bit hash */
-            say(tables, NG_ERROR, &tables->raw_items.items[node->item], "change the order of the ports",
-                "these ports cannot be told from others", NULL);
-        else if (r < 0)
-            return r;
     }
-    return ng_diag_errors(tables->diag) ? -EINVAL : 0;
+    r = ng_intern(&tables->profiles, &profile, sizeof(profile), &offset);
+    *ret_profile = offset / (uint32_t)sizeof(profile);
+    if (r == 0 && count == 1 && !outer) {
+        tables->plain_rule = contenders->rule;
+        tables->plain_profile = *ret_profile + 1;
+    }
+    return *ret_profile < NG_RECORD_PROFILE ? r : -EFBIG;
 }
+
+int ng_tables_node(struct ng_tables *tables, const struct ng_contender *contenders, size_t count, uint32_t profile,
+                   struct ng_layout_node *ret_node)
+{
+    *ret_node = (struct ng_layout_node){profile, contenders->rule, contenders->line};
+    if (count == 1)
+        return 0;
+    ret_node->rule = NG_NODE_MANY | (uint32_t)count;
+    ret_node->line = (uint32_t)tables->items.count;
+    for (size_t i = 0; i < count; i++)
+        if (!ng_vector_add(&tables->items, ((struct ng_layout_item){contenders[i].rule, contenders[i].line})))
+            return -ENOMEM;
+    return 0;
+}
+
+static int build_policy(struct ng_tables *tables, const struct ng_linked *policy)
+{
+    struct ng_layout_policy out = {.scope = ng_scope_of(policy->name),
+                                   .mode = policy->mode,
+                                   .established = policy->established,
+                                   .on_loss = policy->on_loss};
+    uint32_t left = policy->file->as ? NG_MEMBERS_OWN_MAX : NG_MEMBERS_MAX;
+    int r;
+
+    for (size_t i = 0; i < tables->policies.count; i++)
+        if (tables->policies.items[i].scope == out.scope)
+            ng_ast_say(&policy->file->ast, tables->diag, NG_ERROR, policy->ast->place, "give it another name",
+                       "policy '%s' cannot live beside '%s'", policy->name,
+                       ng_tables_string(tables, tables->policies.items[i].name));
+    tables->raw_names.count = tables->raw_networks.count = 0;
+    r = ng_intern(&tables->strings, policy->name, strlen(policy->name) + 1, &out.name);
+    if (r == 0 && !ng_vector_add(&tables->policies, out))
+        r = -ENOMEM;
+    if (r == 0)
+        r = ng_collect(tables, policy, &left);
+    if (r == 0)
+        r = ng_depends(tables, policy, &left);
+    if (r == -E2BIG) {
+        ng_ast_say(&policy->file->ast, tables->diag, NG_ERROR, policy->ast->place, NULL,
+                   "policy '%s' has too many destinations", policy->name);
+        return 0;
+    }
+    if (r == 0)
+        r = ng_build_names(tables);
+    return r < 0 ? r : ng_build_networks(tables);
+}
+
+/* --- profiles: readers look them up by id */
+
+struct profiles {
+    struct ng_layout_profile *items;
+    size_t count;
+    uint32_t *final; /* where a profile of tables->profiles came to stand */
+};
 
 static int by_id(const void *a, const void *b)
 {
@@ -277,43 +151,88 @@ static int by_id(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Readers look profiles up by id: sorts them and renumbers the nodes. */
-static int sort_profiles(struct ng_tables *tables)
+static int sort_profiles(struct ng_tables *tables, struct profiles *profiles)
 {
-    size_t count = tables->profiles.count;
-    _cleanup_free_ uint64_t *ids = calloc(count + 1, sizeof(*ids));
+    size_t count = tables->profiles.octets.count / sizeof(struct ng_profile);
 
-    if (!ids)
+    profiles->items = calloc(count + 1, sizeof(*profiles->items));
+    profiles->final = calloc(count + 1, sizeof(*profiles->final));
+    if (!profiles->items || !profiles->final)
         return -ENOMEM;
-    for (size_t i = 0; i < count; i++)
-        ids[i] = tables->profiles.items[i].id;
-    if (count)
-        qsort(tables->profiles.items, count, sizeof(*tables->profiles.items), by_id);
-    for (size_t i = 0; i < tables->nodes.count; i++) {
-        struct ng_layout_profile key = {.id = ids[tables->nodes.items[i].profile]};
-        const struct ng_layout_profile *found =
-            bsearch(&key, tables->profiles.items, count, sizeof(key), by_id);
-
-        tables->nodes.items[i].profile = (uint32_t)(found - tables->profiles.items);
+    for (size_t i = 0; i < count; i++) {
+        profiles->items[i].content = *ng_tables_content(tables, (uint32_t)i);
+        profiles->items[i].id = ng_profile_id(&profiles->items[i].content);
     }
+    if (count)
+        qsort(profiles->items, count, sizeof(*profiles->items), by_id);
+    for (size_t i = 1; i < count; i++) {
+        if (profiles->items[i].id != profiles->items[i - 1].id)
+            continue;
+        /* Two contents with one 64-bit hash. */
+        ng_diag_add(tables->diag, NG_ERROR, NULL, 0, 0, NULL, 0, "change the order of some ports",
+                    "two sets of ports cannot be told from each other");
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct ng_layout_profile key = {.id = ng_profile_id(ng_tables_content(tables, (uint32_t)i))};
+        const struct ng_layout_profile *found = bsearch(&key, profiles->items, count, sizeof(key), by_id);
+
+        profiles->final[i] = (uint32_t)(found - profiles->items);
+    }
+    profiles->count = count;
     return 0;
 }
 
-static int lay_out(const struct ng_tables *tables, void **ret_block, size_t *ret_size)
+static void renumber(const struct profiles *profiles, struct ng_layout_node *node)
+{
+    node->profile = (node->profile & ~NG_RECORD_PROFILE) | profiles->final[node->profile & NG_RECORD_PROFILE];
+}
+
+static void renumber_all(struct ng_tables *tables, const struct profiles *profiles)
+{
+    for (size_t i = 0; i < tables->offsets.count; i++) {
+        uint8_t *record = tables->records.items + tables->offsets.items[i];
+        struct ng_layout_node node;
+
+        if (!tables->tags.items[i])
+            continue;
+        memcpy(&node, record, sizeof(node));
+        renumber(profiles, &node);
+        memcpy(record, &node, sizeof(node));
+    }
+    for (size_t i = 0; i < tables->networks.count; i++) {
+        struct ng_layout_network *network = &tables->networks.items[i];
+
+        if (network->own.rule != NG_NODE_NONE)
+            renumber(profiles, &network->own);
+        if (network->below.rule != NG_NODE_NONE || network->inherited)
+            renumber(profiles, &network->below);
+    }
+}
+
+static int lay_out(const struct ng_tables *tables, const struct profiles *profiles, void **ret_block,
+                   size_t *ret_size)
 {
     const struct {
         const void *items;
         size_t count;
     } source[NG_SECTIONS] = {
-        {tables->policies.items, tables->policies.count}, {tables->slots, tables->slot_count},
-        {tables->nodes.items, tables->nodes.count},       {tables->networks.items, tables->networks.count},
-        {tables->profiles.items, tables->profiles.count}, {tables->items.items, tables->items.count},
-        {tables->rules.items, tables->rules.count},       {tables->segments.items, tables->segments.count},
-        {tables->names.items, tables->names.count},       {tables->strings.items, tables->strings.count}};
+        {tables->policies.items, tables->policies.count},
+        {tables->tags.items, tables->tags.count},
+        {tables->offsets.items, tables->offsets.count},
+        {tables->records.items, tables->records.count},
+        {tables->networks.items, tables->networks.count},
+        {profiles->items, profiles->count},
+        {tables->items.items, tables->items.count},
+        {tables->rules.octets.items, tables->rules.octets.count / sizeof(struct ng_layout_rule)},
+        {tables->segments.octets.items, tables->segments.octets.count / sizeof(struct ng_segment)},
+        {tables->strings.octets.items, tables->strings.octets.count}};
     struct ng_layout_header header = {.magic = NG_LAYOUT_MAGIC};
     uint64_t size = sizeof(header);
     uint8_t *block;
 
+    if (tables->ends)
+        header.changes_at = ((uint64_t)tables->ends + 1) * SECONDS_PER_DAY;
     for (int s = 0; s < NG_SECTIONS; s++) {
         if (size > UINT32_MAX || source[s].count > UINT32_MAX)
             return -EFBIG;
@@ -322,13 +241,17 @@ static int lay_out(const struct ng_tables *tables, void **ret_block, size_t *ret
         size = (size + (uint64_t)source[s].count * ng_section_size[s] + 7) / 8 * 8;
     }
     header.size = size;
-    block = calloc(1, size);
+    block = malloc(size);
     if (!block)
         return -ENOMEM;
     memcpy(block, &header, sizeof(header));
-    for (int s = 0; s < NG_SECTIONS; s++)
-        if (source[s].count)
-            memcpy(block + header.section[s].offset, source[s].items, source[s].count * ng_section_size[s]);
+    for (int s = 0; s < NG_SECTIONS; s++) {
+        size_t used = source[s].count * ng_section_size[s];
+
+        if (used)
+            memcpy(block + header.section[s].offset, source[s].items, used);
+        memset(block + header.section[s].offset + used, 0, (8 - used % 8) % 8);
+    }
     *ret_block = block;
     *ret_size = size;
     return 0;
@@ -336,46 +259,43 @@ static int lay_out(const struct ng_tables *tables, void **ret_block, size_t *ret
 
 static int finish(struct ng_tables *tables, void **ret_block, size_t *ret_size)
 {
-    _cleanup_free_ uint32_t *joined = calloc(tables->raw_nodes.count + 1, sizeof(*joined));
-    _cleanup_free_ uint32_t *final = calloc(tables->raw_nodes.count + 1, sizeof(*final));
-    int r;
+    static const uint8_t slack[NG_RECORDS_SLACK];
+    struct profiles profiles = {0};
+    int r = ng_diag_errors(tables->diag) ? -EINVAL : sort_profiles(tables, &profiles);
 
-    if (!joined || !final)
-        return -ENOMEM;
-    r = join_networks(tables, joined);
-    if (r == 0)
-        r = order_names(tables, final);
-    if (r == 0)
-        r = order_networks(tables, final);
-    if (r == 0)
-        r = order_items(tables, joined, final);
-    if (r == 0)
-        r = make_profiles(tables);
-    if (r == 0)
-        r = sort_profiles(tables);
-    return r == 0 ? lay_out(tables, ret_block, ret_size) : r;
+    if (r == 0 && (!ng_vector_append(&tables->records, slack, NG_RECORDS_SLACK) ||
+                   !ng_vector_append(&tables->tags, slack, NG_TAGS_SLACK)))
+        r = -ENOMEM;
+    if (r == 0) {
+        renumber_all(tables, &profiles);
+        r = lay_out(tables, &profiles, ret_block, ret_size);
+    }
+    free(profiles.items);
+    free(profiles.final);
+    return r;
 }
 
-int ng_build(const struct ng_build_source *sources, size_t count, struct ng_diag *diag, void **ret_block,
-             size_t *ret_size)
+int ng_build(const struct ng_set *set, struct ng_diag *diag, void **ret_block, size_t *ret_size)
 {
-    struct ng_tables tables = {.diag = diag};
-    int r = ng_collect(&tables, sources, count);
+    struct ng_tables tables = {.set = set, .diag = diag, .today = (uint32_t)(time(NULL) / SECONDS_PER_DAY)};
+    uint32_t empty;
+    int r = ng_intern(&tables.strings, "", 1, &empty);
 
+    for (size_t i = 0; r == 0 && i < set->policies.count; i++)
+        r = build_policy(&tables, set->policies.items[i]);
     if (r == 0)
         r = finish(&tables, ret_block, ret_size);
-    ng_vector_free(&tables.collected);
-    ng_vector_free(&tables.raw_items);
-    ng_vector_free(&tables.raw_nodes);
+    ng_vector_free(&tables.raw_names);
+    ng_vector_free(&tables.raw_networks);
     ng_vector_free(&tables.policies);
-    free(tables.slots);
-    ng_vector_free(&tables.nodes);
+    ng_vector_free(&tables.tags);
+    ng_vector_free(&tables.offsets);
+    ng_vector_free(&tables.records);
     ng_vector_free(&tables.networks);
-    ng_vector_free(&tables.profiles);
     ng_vector_free(&tables.items);
-    ng_vector_free(&tables.rules);
-    ng_vector_free(&tables.segments);
-    ng_vector_free(&tables.names);
-    ng_vector_free(&tables.strings);
+    ng_intern_release(&tables.profiles);
+    ng_intern_release(&tables.rules);
+    ng_intern_release(&tables.segments);
+    ng_intern_release(&tables.strings);
     return r;
 }

@@ -2,6 +2,7 @@
 #include "compile.h"
 
 #include "build.h"
+#include "link.h"
 
 #include <namegate/cleanup.h>
 
@@ -11,68 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define SOURCE_MAX (64 << 20)
-
-/* A source in memory. */
-struct loaded {
-    struct ng_ast ast;
-    char *read;  /* ours, when it was read from a file */
-};
-
 typedef NG_VECTOR(struct ng_source) sources_vector;
-
-static int read_all(int fd, char **ret_text, size_t *ret_length)
-{
-    NG_VECTOR(char) text = {0};
-    char part[16384];
-    ssize_t size;
-
-    while ((size = read(fd, part, sizeof(part))) > 0) {
-        for (ssize_t i = 0; i < size; i++) {
-            if (!ng_vector_add(&text, part[i])) {
-                ng_vector_free(&text);
-                return -ENOMEM;
-            }
-        }
-        if (text.count > SOURCE_MAX) {
-            ng_vector_free(&text);
-            return -EFBIG;
-        }
-    }
-    if (size < 0) {
-        int code = errno;
-
-        ng_vector_free(&text);
-        return -code;
-    }
-    *ret_text = text.items;
-    *ret_length = text.count;
-    return 0;
-}
-
-static int read_source(const char *path, char **ret_text, size_t *ret_length)
-{
-    _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    return fd < 0 ? -errno : read_all(fd, ret_text, ret_length);
-}
-
-static int load(const struct ng_source *source, struct ng_diag *diag, struct loaded *loaded)
-{
-    const char *text = source->text;
-    size_t length = source->length;
-    int r = 0;
-
-    if (!text) {
-        r = read_source(source->path, &loaded->read, &length);
-        text = loaded->read ? loaded->read : "";
-    }
-    if (r == 0)
-        r = ng_ast_parse(source->path, text, length, diag, &loaded->ast);
-    if (r < 0)
-        ng_diag_add(diag, NG_ERROR, source->path, 0, 0, NULL, 0, NULL, "cannot read this: %s", strerror(-r));
-    return r;
-}
 
 static int write_all(int fd, const char *block, size_t size)
 {
@@ -103,36 +43,45 @@ static int seal(const void *block, size_t size, int *ret_fd)
     return 0;
 }
 
-int ng_policy_compile(const struct ng_source *sources, size_t count, struct ng_diag *diag, int *ret_fd)
+void ng_set_free(struct ng_set *set)
 {
-    _cleanup_free_ struct loaded *loaded = calloc(count + 1, sizeof(*loaded));
-    _cleanup_free_ struct ng_build_source *built = calloc(count + 1, sizeof(*built));
+    if (!set)
+        return;
+    ng_link_release(set);
+    ng_files_release(&set->files);
+    free(set);
+}
+
+int ng_set_load(const struct ng_source *sources, size_t count, struct ng_diag *diag, struct ng_set **ret_set)
+{
+    struct ng_set *set = calloc(1, sizeof(*set));
+    int r = set ? ng_files_load(&set->files, sources, count, diag) : -ENOMEM;
+
+    /* What could not be parsed has holes: names would be missed that are there. */
+    if (r == 0 && ng_diag_errors(diag) == 0)
+        r = ng_link(set, diag);
+    if (r < 0)
+        ng_diag_add(diag, NG_ERROR, NULL, 0, 0, NULL, 0, NULL, "cannot read the policies: %s", strerror(-r));
+    else if (ng_diag_errors(diag))
+        r = -EINVAL;
+    if (r < 0) {
+        ng_set_free(set);
+        return r;
+    }
+    *ret_set = set;
+    return 0;
+}
+
+int ng_set_compile(const struct ng_set *set, struct ng_diag *diag, int *ret_fd)
+{
     _cleanup_free_ void *block = NULL;
     size_t size = 0;
-    int r = 0;
+    int r = ng_build(set, diag, &block, &size);
 
-    if (!loaded || !built) {
-        ng_diag_add(diag, NG_ERROR, NULL, 0, 0, NULL, 0, NULL, "out of memory");
-        return -ENOMEM;
-    }
-    for (size_t i = 0; i < count; i++) { /* all of them, so that all errors are told */
-        int one = load(&sources[i], diag, &loaded[i]);
-
-        built[i] = (struct ng_build_source){&loaded[i].ast, sources[i].as};
-        r = r < 0 ? r : one;
-    }
-    if (r == 0 && ng_diag_errors(diag))
-        r = -EINVAL;
-    if (r == 0)
-        r = ng_build(built, count, diag, &block, &size);
     if (r == 0)
         r = seal(block, size, ret_fd);
     if (r < 0 && !ng_diag_errors(diag))
         ng_diag_add(diag, NG_ERROR, NULL, 0, 0, NULL, 0, NULL, "cannot compile the policies: %s", strerror(-r));
-    for (size_t i = 0; i < count; i++) {
-        ng_ast_release(&loaded[i].ast);
-        free(loaded[i].read);
-    }
     return r;
 }
 
@@ -148,7 +97,7 @@ static int bytewise(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* Appends the directory's files; their paths belong to the vector. */
+/* Appends the directory's files; their paths are the caller's. */
 static int list(const char *dir, sources_vector *sources)
 {
     struct dirent **entries = NULL;
@@ -173,8 +122,8 @@ static int list(const char *dir, sources_vector *sources)
     return r;
 }
 
-int ng_policy_compile_dir(const char *dir, const struct ng_source *extra, size_t count, struct ng_diag *diag,
-                          int *ret_fd)
+int ng_set_load_dir(const char *dir, const struct ng_source *extra, size_t count, struct ng_diag *diag,
+                    struct ng_set **ret_set)
 {
     sources_vector sources = {0};
     int r = list(dir, &sources);
@@ -187,9 +136,32 @@ int ng_policy_compile_dir(const char *dir, const struct ng_source *extra, size_t
         ng_diag_add(diag, NG_ERROR, dir, 0, 0, NULL, 0, r == -ENOENT ? "make the directory" : NULL,
                     "cannot read the policies here: %s", strerror(-r));
     else
-        r = ng_policy_compile(sources.items, sources.count, diag, ret_fd);
+        r = ng_set_load(sources.items, sources.count, diag, ret_set);
     for (size_t i = 0; i < listed; i++)
         free((char *)(uintptr_t)sources.items[i].path);
     ng_vector_free(&sources);
+    return r;
+}
+
+int ng_policy_compile(const struct ng_source *sources, size_t count, struct ng_diag *diag, int *ret_fd)
+{
+    struct ng_set *set = NULL;
+    int r = ng_set_load(sources, count, diag, &set);
+
+    if (r == 0)
+        r = ng_set_compile(set, diag, ret_fd);
+    ng_set_free(set);
+    return r;
+}
+
+int ng_policy_compile_dir(const char *dir, const struct ng_source *extra, size_t count, struct ng_diag *diag,
+                          int *ret_fd)
+{
+    struct ng_set *set = NULL;
+    int r = ng_set_load_dir(dir, extra, count, diag, &set);
+
+    if (r == 0)
+        r = ng_set_compile(set, diag, ret_fd);
+    ng_set_free(set);
     return r;
 }

@@ -2,68 +2,195 @@
 /* Which rule decided: the segments of a profile again, with the rules that they came from. */
 #include "view.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 
 static bool matches(const struct ng_segment *segment, uint8_t proto, uint16_t port)
 {
     return (!segment->proto || segment->proto == proto) && port >= segment->port_lo && port <= segment->port_hi;
 }
 
-static bool item_matches(const struct ng_snapshot *snapshot, const struct ng_layout_item *item, uint8_t proto,
-                         uint16_t port)
+bool ng_rule_covers(const struct ng_rule_info *rule, uint8_t proto, uint16_t port)
 {
-    for (uint32_t i = item->segment; i < item->segment + item->segments; i++)
-        if (matches(&snapshot->segments[i], proto, port))
+    for (uint32_t i = 0; i < rule->count; i++)
+        if (matches(&rule->segments[i], proto, port))
             return true;
     return false;
 }
 
-static int explain_node(const struct ng_snapshot *snapshot, uint32_t node, uint8_t proto, uint16_t port,
-                        struct ng_rule_info *ret_rule)
+/* Tells of one rule; info has its pattern. */
+static int tell(const struct ng_snapshot *snapshot, uint32_t number, uint32_t line, struct ng_rule_info *info,
+                ng_rule_fn each, void *arg)
 {
-    while (node) {
-        const struct ng_layout_node *it = &snapshot->nodes[node - 1];
+    const struct ng_layout_rule *rule = &snapshot->rules[number];
+    const struct ng_segment *first = &snapshot->segments[rule->segment];
 
-        for (uint32_t i = it->item; i < it->item + it->items; i++) {
-            const struct ng_layout_item *item = &snapshot->items[i];
-            const struct ng_layout_rule *rule = &snapshot->rules[item->rule];
+    info->verdict = rule->verdict;
+    info->respond = rule->segments ? first->respond : NG_RESPOND_EPERM;
+    info->flags = rule->segments ? first->flags : 0;
+    info->file = snapshot->strings + rule->file;
+    info->line = line;
+    info->group = snapshot->strings + rule->group;
+    info->path = snapshot->strings + rule->path;
+    info->reason = snapshot->strings + rule->reason;
+    info->instead = snapshot->strings + rule->instead;
+    info->owner = snapshot->strings + rule->owner;
+    info->until = rule->until;
+    info->segments = first;
+    info->count = rule->segments;
+    return each(arg, info);
+}
 
-            if (!item_matches(snapshot, item, proto, port))
-                continue;
-            *ret_rule = (struct ng_rule_info){.verdict = rule->verdict,
-                                              .file = snapshot->strings + rule->file,
-                                              .line = item->line,
-                                              .column = item->column,
-                                              .pattern = snapshot->strings + item->pattern,
-                                              .reason = snapshot->strings + rule->reason,
-                                              .instead = snapshot->strings + rule->instead};
-            return 0;
-        }
-        node = it->parent;
+/* The rules of one node, in their order. */
+static int tell_node(const struct ng_snapshot *snapshot, const struct ng_layout_node *node, struct ng_rule_info *info,
+                     ng_rule_fn each, void *arg)
+{
+    int r = 0;
+
+    if (node->rule == NG_NODE_NONE)
+        return 0;
+    if (!(node->rule & NG_NODE_MANY))
+        return tell(snapshot, node->rule, node->line, info, each, arg);
+    for (uint32_t i = 0; r == 0 && i < (node->rule & ~NG_NODE_MANY); i++)
+        r = tell(snapshot, snapshot->items[node->line + i].rule, snapshot->items[node->line + i].line, info, each,
+                 arg);
+    return r;
+}
+
+int ng_explain_name_rules(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name,
+                          ng_rule_fn each, void *arg)
+{
+    struct ng_rule_info info = {0};
+    char text[NG_NAME_TEXT_MAX];
+    bool own;
+    const struct ng_layout_record *record = ng_view_name(snapshot, policy, name, &own);
+    int r = 0;
+
+    while (record && r == 0) {
+        const uint8_t *wire = record->name, *at = wire;
+        struct ng_name pattern;
+        bool both = (record->node.profile & NG_RECORD_EXACT) && (record->node.profile & NG_RECORD_BELOW);
+
+        (void)ng_name_from_wire(record->name, NG_NAME_MAX, &pattern);
+        (void)snprintf(info.pattern, sizeof(info.pattern), "%s%s", both ? "." : own ? "" : "*.",
+                       ng_name_to_text(&pattern, text));
+        r = tell_node(snapshot, &record->node, &info, each, arg);
+        record = NULL;
+        /* The next is for what lies below a proper ancestor. A name's own record is not behind that of its apex. */
+        for (at += 1U + *at; r == 0 && !record && *at; at += 1U + *at)
+            record = ng_view_find(snapshot, policy, at, pattern.length - (size_t)(at - wire), false);
+        own = false;
     }
-    return -ENOENT;
+    return r;
+}
+
+/* Whether network b lies within a, or is it. */
+static bool holds(const struct ng_layout_network *a, const uint8_t address[16])
+{
+    return ng_inside(address, a->key.address, a->key.prefixlen - 32);
+}
+
+static bool mapped(const uint8_t address[16])
+{
+    static const uint8_t v4[16] = {[10] = 0xff, [11] = 0xff};
+
+    return ng_inside(address, v4, 96);
+}
+
+/* The longest network that holds an address and is shorter than `below` (prefixlen, as in the key). */
+static const struct ng_layout_network *longest(const struct ng_snapshot *snapshot, uint32_t policy,
+                                               const uint8_t address[16], uint32_t below)
+{
+    const struct ng_layout_network *best = NULL;
+
+    for (uint32_t i = 0; i < snapshot->count[NG_SECTION_NETWORKS]; i++) {
+        const struct ng_layout_network *it = &snapshot->networks[i];
+
+        if (it->policy == policy && it->key.prefixlen < below && holds(it, address) &&
+            (!best || it->key.prefixlen > best->key.prefixlen))
+            best = it;
+    }
+    return best;
+}
+
+static void write_network(const struct ng_layout_network *network, char *text, size_t size)
+{
+    unsigned bits = network->key.prefixlen - 32;
+    bool v4 = mapped(network->key.address) && bits >= 96;
+    char address[INET6_ADDRSTRLEN];
+
+    (void)inet_ntop(v4 ? AF_INET : AF_INET6, network->key.address + (v4 ? 12 : 0), address, sizeof(address));
+    if (bits == 128)
+        (void)snprintf(text, size, "%s", address);
+    else
+        (void)snprintf(text, size, "%s/%u", address, v4 ? bits - 96 : bits);
+}
+
+int ng_explain_address_rules(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
+                             uint8_t evidence, ng_rule_fn each, void *arg)
+{
+    const struct ng_layout_network *network;
+    struct ng_rule_info info = {0};
+    bool exactly = evidence == NG_EVIDENCE_ADDRESS;
+    int r = 0;
+
+    for (uint32_t below = UINT32_MAX; r == 0; below = network->key.prefixlen) {
+        network = longest(snapshot, policy, address, below);
+        if (!network)
+            break;
+        /* All IPv4 addresses are apart from the IPv6 networks that hold them by their bits. */
+        if (mapped(address) && network->key.prefixlen < 32 + 96)
+            break;
+        write_network(network, info.pattern, sizeof(info.pattern));
+        r = tell_node(snapshot, exactly ? &network->own : &network->below, &info, each, arg);
+        if (exactly)
+            break;
+    }
+    return r;
+}
+
+void ng_match_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
+                      struct ng_network *ret_network)
+{
+    const struct ng_layout_network *network = longest(snapshot, policy, address, UINT32_MAX);
+
+    *ret_network = (struct ng_network){NG_PROFILE_NONE, NG_PROFILE_NONE};
+    if (network && network->own.rule != NG_NODE_NONE)
+        ret_network->own = ng_view_profile(snapshot, &network->own);
+    if (network && (network->below.rule != NG_NODE_NONE || network->inherited))
+        ret_network->below = ng_view_profile(snapshot, &network->below);
+}
+
+/* Finds the first rule that covers a protocol and port. */
+struct search {
+    uint8_t proto;
+    uint16_t port;
+    struct ng_rule_info *found;
+};
+
+static int first_that_covers(void *arg, const struct ng_rule_info *rule)
+{
+    struct search *search = arg;
+
+    if (!ng_rule_covers(rule, search->proto, search->port))
+        return 0;
+    *search->found = *rule;
+    return 1;
 }
 
 int ng_explain_name(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name, uint8_t proto,
                     uint16_t port, struct ng_rule_info *ret_rule)
 {
-    return explain_node(snapshot, ng_view_node(snapshot, policy, name), proto, port, ret_rule);
+    struct search search = {proto, port, ret_rule};
+
+    return ng_explain_name_rules(snapshot, policy, name, first_that_covers, &search) ? 0 : -ENOENT;
 }
 
 int ng_explain_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
                        uint8_t evidence, uint8_t proto, uint16_t port, struct ng_rule_info *ret_rule)
 {
-    const struct ng_layout_network *longest = NULL;
+    struct search search = {proto, port, ret_rule};
 
-    for (uint32_t i = 0; i < snapshot->count[NG_SECTION_NETWORKS]; i++) {
-        const struct ng_layout_network *it = &snapshot->networks[i];
-
-        if (it->policy == policy && ng_inside(address, it->key.address, it->key.prefixlen - 32) &&
-            (!longest || it->key.prefixlen > longest->key.prefixlen))
-            longest = it;
-    }
-    if (!longest)
-        return -ENOENT;
-    return explain_node(snapshot, evidence == NG_EVIDENCE_ADDRESS ? longest->own : longest->below, proto, port,
-                        ret_rule);
+    return ng_explain_address_rules(snapshot, policy, address, evidence, first_that_covers, &search) ? 0 : -ENOENT;
 }

@@ -12,9 +12,11 @@
 #define NG_NAME_TEXT_MAX 1010 /* its longest text: every octet escaped as \DDD, dots, NUL */
 #define NG_LABELS_MAX 127
 
+#define NG_NAME_SLACK 8       /* octets behind a name that may be read with it, whatever they are */
+
 struct ng_name {
     uint8_t length;            /* octets used, 1 (the root) to 255; 0 is no name */
-    uint8_t wire[NG_NAME_MAX];
+    uint8_t wire[NG_NAME_MAX + NG_NAME_SLACK];
 };
 
 /* Reads a host name as people write it: any case, an optional trailing dot, no escapes. Non-ASCII names are refused

@@ -23,28 +23,44 @@ int ng_parse_lex(NG_PARSE_STYPE *value, NG_PARSE_LTYPE *location, void *scanner)
 static void ng_parse_error(struct ng_location *location, void *scanner, struct ng_parser *parser, const char *text);
 }
 
-%token POLICY "policy" MODE "mode" DENY "deny" ALLOW "allow" PORT "port" PROTO "proto" REASON "reason"
-%token INSTEAD "instead" WORD STRING NUMBERS PORT_COMMA
+%token POLICY "policy" EXTENDS "extends" MODE "mode" ESTABLISHED "established" ON_LOSS "on-agent-loss" OWNER "owner"
+%token INCLUDE "include" GROUP "group" DENY "deny" ALLOW "allow" DEPENDS "depends" ON "on" PORT "port" PROTO "proto"
+%token REASON "reason" INSTEAD "instead" RESPOND "respond" ANSWER "answer" SHARED "shared" UNTIL "until"
+%token TEST "test" EXPECT "expect" WORD STRING NUMBERS PORT_COMMA
 
-%initial-action { @$ = parser->next; }
+%initial-action { @$ = (struct ng_location){.place = {1, 1}}; }
 
 %%
 
+/* Statements outside of a policy are for files that a policy includes; where else they stand is set.c's to say. */
 file: %empty
     | file policy
-    | file error
+    | file test
+    | file statement
     ;
 
-policy: "policy" WORD { ng_parser_policy(parser, &@WORD); } '{' statements '}'
+policy: "policy" WORD { ng_parser_policy(parser, &@WORD, NULL); } body
+    | "policy" WORD "extends" WORD { ng_parser_policy(parser, &@2, &@4); } body
+    ;
+
+body: '{' statements '}' { ng_parser_policy_end(parser); }
     ;
 
 statements: %empty
     | statements statement
     ;
 
-statement: "mode" WORD { ng_parser_mode(parser, &@WORD); }
-    | verdict destinations options
+statement: setting WORD { ng_parser_setting(parser, &@setting, &@WORD); }
+    | "owner" STRING { ng_parser_owner(parser, &@1, &@STRING); }
+    | "include" STRING { ng_parser_include(parser, &@STRING); }
+    | verdict destinations options { ng_parser_rule_end(parser); }
+    | "depends" { ng_parser_rule(parser, NG_VERDICT_NONE); } destinations "on" { ng_parser_on(parser); } destinations
+      options { ng_parser_rule_end(parser); }
+    | group
     | error
+    ;
+
+setting: "mode" | "established" | "on-agent-loss"
     ;
 
 verdict: "deny" { ng_parser_rule(parser, NG_VERDICT_DENY); }
@@ -69,16 +85,50 @@ ports: NUMBERS { ng_parser_ports(parser, &@NUMBERS); }
     ;
 
 options: %empty
-    | '{' option_list '}'
+    | '{' { ng_parser_options(parser); } option_list '}'
     ;
 
 option_list: %empty
     | option_list option
     ;
 
-option: "reason" STRING { ng_parser_option(parser, true, &@1, &@STRING); }
-    | "instead" STRING { ng_parser_option(parser, false, &@1, &@STRING); }
+option: text STRING { ng_parser_text(parser, &@text, &@STRING); }
+    | choice WORD { ng_parser_choice(parser, &@choice, &@WORD); }
+    | "shared" sharing { ng_parser_choice(parser, &@1, &@sharing); }
+    | "until" WORD { ng_parser_until(parser, &@1, &@WORD); }
     | error
+    ;
+
+text: "reason" | "instead" | "owner"
+    ;
+
+choice: "respond" | "answer"
+    ;
+
+sharing: "allow" | "deny"
+    ;
+
+group: "group" WORD { ng_parser_group(parser, &@WORD); } '{' members '}' { ng_parser_group_end(parser); }
+    ;
+
+members: %empty
+    | members destination
+    | members ','
+    | members error
+    ;
+
+test: "test" WORD { ng_parser_test(parser, &@WORD); } '{' expects '}' { ng_parser_test_end(parser); }
+    ;
+
+expects: %empty
+    | expects "expect" expected
+    | expects error
+    ;
+
+expected: "deny" WORD { ng_parser_expect(parser, NG_VERDICT_DENY, &@WORD, false); }
+    | "deny" STRING { ng_parser_expect(parser, NG_VERDICT_DENY, &@STRING, true); }
+    | "allow" WORD { ng_parser_expect(parser, NG_VERDICT_ALLOW, &@WORD, false); }
+    | "allow" STRING { ng_parser_expect(parser, NG_VERDICT_ALLOW, &@STRING, true); }
     ;
 
 %%
@@ -101,7 +151,9 @@ static const char *describe(yysymbol_kind_t symbol)
     }
 }
 
-/* Lists what could stand here; keywords also as words for ng_nearest(). */
+/* Lists what could stand here, if that is not nearly everything; keywords also as words for ng_nearest(). */
+enum { LISTED_MAX = 8 };
+
 static void list(const yysymbol_kind_t *expected, int count, char *text, size_t size, const char **words)
 {
     size_t used = 0;
@@ -116,17 +168,19 @@ static void list(const yysymbol_kind_t *expected, int count, char *text, size_t 
                                  i == 0 ? "" : i == count - 1 ? " or " : ", ", what);
     }
     *words = NULL;
+    if (count > LISTED_MAX)
+        (void)snprintf(text, size, "a statement");
 }
 
 static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, struct ng_parser *parser)
 {
-    enum { EXPECTED_MAX = 12 };
+    enum { EXPECTED_MAX = 32 };
     const struct ng_location *location = yypcontext_location(context);
     yysymbol_kind_t token = yypcontext_token(context), expected[EXPECTED_MAX];
     int count = yypcontext_expected_tokens(context, expected, EXPECTED_MAX);
     const char *words[EXPECTED_MAX + 1], *near;
     const char *at = parser->ast->text + location->offset;
-    char wanted[400], remedy[80];
+    char wanted[600], remedy[80];
     int shown = location->length > 60 ? 60 : (int)location->length;
     bool quoted = false;
 

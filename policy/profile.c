@@ -12,7 +12,8 @@ static bool covers(const struct ng_segment *a, const struct ng_segment *b)
 
 static bool everything(const struct ng_segment *segment)
 {
-    return !segment->proto && segment->port_lo == 0 && segment->port_hi == 65535;
+    return !segment->proto && segment->port_lo == 0 && segment->port_hi == 65535 && !segment->respond &&
+           !segment->flags;
 }
 
 int ng_profile_add(struct ng_profile *profile, const struct ng_segment *segment)
@@ -36,8 +37,8 @@ uint64_t ng_profile_id(const struct ng_profile *profile)
         return profile->segment[0].verdict == NG_VERDICT_DENY ? NG_PROFILE_DENY : NG_PROFILE_ALLOW;
     for (uint32_t i = 0; i < profile->count; i++) {
         const struct ng_segment *s = &profile->segment[i];
-        uint64_t word = ((uint64_t)s->port_lo << 32) | ((uint64_t)s->port_hi << 16) | ((uint64_t)s->proto << 8) |
-                        s->verdict;
+        uint64_t word = ((uint64_t)s->flags << 56) | ((uint64_t)s->respond << 48) | ((uint64_t)s->port_lo << 32) |
+                        ((uint64_t)s->port_hi << 16) | ((uint64_t)s->proto << 8) | s->verdict;
 
         hash = ng_fold(hash ^ word ^ 0x9e3779b97f4a7c15ULL, 0xe7037ed1a0b428dbULL);
     }

@@ -33,15 +33,18 @@ static bool sections_fit(struct ng_snapshot *snapshot)
         start[s] = (const char *)snapshot->block + header->section[s].offset;
         snapshot->count[s] = header->section[s].count;
     }
+    if (snapshot->count[NG_SECTION_RECORDS] < NG_RECORDS_SLACK ||
+        snapshot->count[NG_SECTION_TAGS] != snapshot->count[NG_SECTION_OFFSETS] + NG_TAGS_SLACK)
+        return false;
     snapshot->policies = start[NG_SECTION_POLICIES];
-    snapshot->slots = start[NG_SECTION_SLOTS];
-    snapshot->nodes = start[NG_SECTION_NODES];
+    snapshot->tags = start[NG_SECTION_TAGS];
+    snapshot->offsets = start[NG_SECTION_OFFSETS];
+    snapshot->records = start[NG_SECTION_RECORDS];
     snapshot->networks = start[NG_SECTION_NETWORKS];
     snapshot->profiles = start[NG_SECTION_PROFILES];
     snapshot->items = start[NG_SECTION_ITEMS];
     snapshot->rules = start[NG_SECTION_RULES];
     snapshot->segments = start[NG_SECTION_SEGMENTS];
-    snapshot->names = start[NG_SECTION_NAMES];
     snapshot->strings = start[NG_SECTION_STRINGS];
     return true;
 }
@@ -56,38 +59,28 @@ static bool strings_hold(const struct ng_snapshot *snapshot)
         const struct ng_layout_policy *policy = &snapshot->policies[i];
 
         if (policy->name >= count || policy->mode > NG_MODE_STRICT || policy->scope == 0 ||
-            policy->scope & NG_SCOPE_DEPLOYMENT)
+            policy->scope & NG_SCOPE_DEPLOYMENT || policy->established > NG_ESTABLISHED_KEEP ||
+            policy->on_loss > NG_ON_LOSS_CLOSED)
             return false;
     }
     for (uint32_t i = 0; i < snapshot->count[NG_SECTION_RULES]; i++) {
         const struct ng_layout_rule *rule = &snapshot->rules[i];
 
-        if (rule->file >= count || rule->reason >= count || rule->instead >= count ||
+        if (rule->file >= count || rule->reason >= count || rule->instead >= count || rule->owner >= count ||
+            rule->group >= count || rule->path >= count ||
+            !within(rule->segment, rule->segments, snapshot->count[NG_SECTION_SEGMENTS]) ||
             (rule->verdict != NG_VERDICT_ALLOW && rule->verdict != NG_VERDICT_DENY))
             return false;
     }
     return true;
 }
 
-static bool nodes_hold(const struct ng_snapshot *snapshot)
+static bool profiles_hold(const struct ng_snapshot *snapshot)
 {
-    const uint32_t *count = snapshot->count;
-
-    for (uint32_t i = 0; i < count[NG_SECTION_ITEMS]; i++) {
-        const struct ng_layout_item *item = &snapshot->items[i];
-
-        if (item->rule >= count[NG_SECTION_RULES] || item->pattern >= count[NG_SECTION_STRINGS] ||
-            !within(item->segment, item->segments, count[NG_SECTION_SEGMENTS]))
+    for (uint32_t i = 0; i < snapshot->count[NG_SECTION_ITEMS]; i++)
+        if (snapshot->items[i].rule >= snapshot->count[NG_SECTION_RULES])
             return false;
-    }
-    for (uint32_t i = 0; i < count[NG_SECTION_NODES]; i++) {
-        const struct ng_layout_node *node = &snapshot->nodes[i];
-
-        if (node->profile >= count[NG_SECTION_PROFILES] || node->parent > i ||
-            !within(node->item, node->items, count[NG_SECTION_ITEMS]))
-            return false;
-    }
-    for (uint32_t i = 0; i < count[NG_SECTION_PROFILES]; i++) {
+    for (uint32_t i = 0; i < snapshot->count[NG_SECTION_PROFILES]; i++) {
         const struct ng_layout_profile *profile = &snapshot->profiles[i];
 
         if (profile->content.count > NG_SEGMENTS_MAX || profile->id == NG_PROFILE_NONE ||
@@ -97,32 +90,69 @@ static bool nodes_hold(const struct ng_snapshot *snapshot)
     return true;
 }
 
-static bool tables_hold(const struct ng_snapshot *snapshot)
+static bool node_holds(const struct ng_snapshot *snapshot, const struct ng_layout_node *node)
 {
-    const uint32_t *count = snapshot->count;
-    bool room = false; /* an empty slot ends every search */
+    if ((node->profile & NG_RECORD_PROFILE) >= snapshot->count[NG_SECTION_PROFILES])
+        return false;
+    if (node->rule & NG_NODE_MANY)
+        return within(node->line, node->rule & ~NG_NODE_MANY, snapshot->count[NG_SECTION_ITEMS]);
+    return node->rule < snapshot->count[NG_SECTION_RULES];
+}
 
-    for (uint32_t i = 0; i < count[NG_SECTION_SLOTS]; i++) {
-        const struct ng_layout_slot *slot = &snapshot->slots[i];
-        struct ng_name name;
+/* A wire name that ends within `size` octets. */
+static bool name_holds(const uint8_t *name, size_t size)
+{
+    size_t at = 0;
 
-        room |= slot->name == 0;
-        if (slot->name == 0)
-            continue;
-        if (slot->policy >= count[NG_SECTION_POLICIES] || slot->exact > count[NG_SECTION_NODES] ||
-            slot->below > count[NG_SECTION_NODES] || slot->name > count[NG_SECTION_NAMES] ||
-            ng_name_from_wire(snapshot->names + slot->name - 1, count[NG_SECTION_NAMES] - slot->name + 1, &name) < 0)
+    while (at < size && at < NG_NAME_MAX && name[at]) {
+        if (name[at] > 63)
             return false;
+        at += 1U + name[at];
     }
-    for (uint32_t i = 0; i < count[NG_SECTION_NETWORKS]; i++) {
+    return at < size && at < NG_NAME_MAX;
+}
+
+static bool record_holds(const struct ng_snapshot *snapshot, uint32_t offset)
+{
+    uint32_t size = snapshot->count[NG_SECTION_RECORDS] - NG_RECORDS_SLACK;
+    const struct ng_layout_record *record = (const void *)(snapshot->records + offset);
+
+    return offset % 4 == 0 && size > sizeof(*record) && offset < size - sizeof(*record) &&
+           node_holds(snapshot, &record->node) &&
+           record->node.profile & (NG_RECORD_EXACT | NG_RECORD_BELOW) &&
+           name_holds(record->name, size - offset - sizeof(*record));
+}
+
+/* Within a policy's table every search ends: the last place is free. */
+static bool names_hold(const struct ng_snapshot *snapshot)
+{
+    for (uint32_t p = 0; p < snapshot->count[NG_SECTION_POLICIES]; p++) {
+        const struct ng_layout_policy *policy = &snapshot->policies[p];
+        const uint8_t *tags = snapshot->tags + policy->table;
+
+        if (policy->room == 0 || policy->all <= policy->room ||
+            !within(policy->table, policy->all, snapshot->count[NG_SECTION_OFFSETS]) || tags[policy->all - 1] != 0)
+            return false;
+        for (uint32_t i = 0; i < policy->all; i++)
+            if (tags[i] && !record_holds(snapshot, snapshot->offsets[policy->table + i]))
+                return false;
+    }
+    return true;
+}
+
+static bool networks_hold(const struct ng_snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->count[NG_SECTION_NETWORKS]; i++) {
         const struct ng_layout_network *network = &snapshot->networks[i];
 
         if (network->key.prefixlen < 32 || network->key.prefixlen > 32 + 128 ||
-            network->policy >= count[NG_SECTION_POLICIES] || network->own > count[NG_SECTION_NODES] ||
-            network->below > count[NG_SECTION_NODES])
+            network->policy >= snapshot->count[NG_SECTION_POLICIES] ||
+            (network->own.rule != NG_NODE_NONE && !node_holds(snapshot, &network->own)) ||
+            (network->below.rule != NG_NODE_NONE && !node_holds(snapshot, &network->below)) ||
+            (network->inherited && network->below.profile >= snapshot->count[NG_SECTION_PROFILES]))
             return false;
     }
-    return room;
+    return true;
 }
 
 int ng_snapshot_open(int fd, struct ng_snapshot **ret_snapshot)
@@ -149,7 +179,8 @@ int ng_snapshot_open(int fd, struct ng_snapshot **ret_snapshot)
     }
     snapshot->block = block;
     snapshot->size = (size_t)info.st_size;
-    if (!sections_fit(snapshot) || !strings_hold(snapshot) || !nodes_hold(snapshot) || !tables_hold(snapshot)) {
+    if (!sections_fit(snapshot) || !strings_hold(snapshot) || !profiles_hold(snapshot) || !names_hold(snapshot) ||
+        !networks_hold(snapshot)) {
         ng_snapshot_free(snapshot);
         return -EBADMSG;
     }
@@ -175,7 +206,12 @@ void ng_snapshot_policy(const struct ng_snapshot *snapshot, unsigned policy, str
     const struct ng_layout_policy *it = &snapshot->policies[policy];
 
     *ret_info = (struct ng_policy_info){
-        .name = snapshot->strings + it->name, .scope = it->scope, .mode = it->mode, .networks = it->networks != 0};
+        .name = snapshot->strings + it->name,
+        .scope = it->scope,
+        .mode = it->mode,
+        .established = it->established,
+        .on_loss = it->on_loss,
+        .networks = it->networks != 0};
 }
 
 int ng_snapshot_find(const struct ng_snapshot *snapshot, const char *name)
@@ -194,49 +230,65 @@ int ng_snapshot_find_scope(const struct ng_snapshot *snapshot, uint32_t scope)
     return -ENOENT;
 }
 
-static const struct ng_layout_slot *find_slot(const struct ng_snapshot *snapshot, uint32_t policy,
-                                              const uint8_t *name, size_t length, uint64_t hash)
+const struct ng_layout_record *ng_view_find(const struct ng_snapshot *snapshot, uint32_t policy, const uint8_t *name,
+                                            size_t length, bool own)
 {
-    uint32_t count = snapshot->count[NG_SECTION_SLOTS], i = ng_hash_slot(hash, count);
+    uint8_t label[NG_LABELS_MAX + 1];
+    struct ng_layout_names names = ng_view_names(snapshot, policy);
+    unsigned labels = 0;
+    uint64_t hash = NG_HASH_BEGIN;
 
-    for (;; i = i + 1 == count ? 0 : i + 1) {
-        const struct ng_layout_slot *slot = &snapshot->slots[i];
-
-        if (!slot->name)
-            return NULL;
-        if (slot->policy == policy && ng_layout_same(snapshot->names, snapshot->count[NG_SECTION_NAMES],
-                                                     slot->name - 1, name, length))
-            return slot;
-    }
+    for (size_t at = 0; name[at]; at += 1U + name[at])
+        label[labels++] = (uint8_t)at;
+    while (labels > 0)
+        hash = ng_hash_label(hash, name + label[--labels]);
+    return ng_layout_find(&names, name, length, ng_hash_short(hash), own ? NG_RECORD_EXACT : NG_RECORD_BELOW);
 }
 
-uint32_t ng_view_node(const struct ng_snapshot *snapshot, uint32_t policy, const struct ng_name *name)
+/* From the longest name to the shortest: the first that has rules decides. Ancestors of so many labels as no rule has
+ * are not looked up. */
+const struct ng_layout_record *ng_view_name(const struct ng_snapshot *snapshot, uint32_t policy,
+                                            const struct ng_name *name, bool *ret_own)
 {
-    uint64_t hash[NG_LABELS_MAX + 1];
+    const struct ng_layout_policy *rules = &snapshot->policies[policy];
+    struct ng_layout_names names = ng_view_names(snapshot, policy);
+    uint32_t hash[NG_LABELS_MAX + 1]; /* of the name's last n labels */
     uint8_t label[NG_LABELS_MAX + 1];
-    unsigned labels = 0;
+    const struct ng_layout_record *record;
+    uint64_t whole = NG_HASH_BEGIN;
+    unsigned labels = 0, deepest;
+    bool exact;
 
     for (size_t at = 0; name->wire[at]; at += 1U + name->wire[at])
         label[labels++] = (uint8_t)at;
-    for (unsigned i = labels; i-- > 0;)
-        hash[i] = ng_hash_label(i + 1 == labels ? ng_hash_begin(policy) : hash[i + 1], name->wire + label[i]);
-    /* From the longest name to the shortest: the first that has rules decides. */
-    for (unsigned i = 0; i < labels; i++) {
-        const struct ng_layout_slot *slot =
-            find_slot(snapshot, policy, name->wire + label[i], (size_t)name->length - label[i], hash[i]);
-        uint32_t node = !slot ? 0 : i == 0 ? slot->exact : slot->below;
-
-        if (node)
-            return node;
+    exact = ng_layout_has_labels(rules->exact, labels);
+    if (rules->below[1])
+        deepest = 127 - (unsigned)__builtin_clzll(rules->below[1]);
+    else
+        deepest = rules->below[0] ? 63 - (unsigned)__builtin_clzll(rules->below[0]) : 0;
+    if (exact || deepest >= labels)
+        deepest = labels;
+    for (unsigned n = 1; n <= deepest; n++) {
+        whole = ng_hash_label(whole, name->wire + label[labels - n]);
+        hash[n] = ng_hash_short(whole);
+        if (n == labels ? exact : ng_layout_has_labels(rules->below, n))
+            ng_layout_prefetch(&names, hash[n]); /* all are waited for at once */
     }
-    return 0;
+    record = exact && labels ? ng_layout_find(&names, name->wire, name->length, hash[labels], NG_RECORD_EXACT) : NULL;
+    *ret_own = record != NULL;
+    for (unsigned n = deepest < labels ? deepest : labels - 1; !record && n >= 1 && n < labels; n--)
+        if (ng_layout_has_labels(rules->below, n))
+            record = ng_layout_find(&names, name->wire + label[labels - n],
+                                    (size_t)name->length - label[labels - n], hash[n], NG_RECORD_BELOW);
+    return record;
 }
 
 uint64_t ng_match_name(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name)
 {
-    uint32_t node = ng_view_node(snapshot, policy, name);
+    bool own;
+    const struct ng_layout_record *record = ng_view_name(snapshot, policy, name, &own);
 
-    return node ? snapshot->profiles[snapshot->nodes[node - 1].profile].id : NG_PROFILE_NONE;
+    return record ? ng_view_profile(snapshot, &record->node) : NG_PROFILE_NONE;
 }
 
 static int by_id(const void *key, const void *item)
@@ -299,16 +351,18 @@ int ng_snapshot_each_profile(const struct ng_snapshot *snapshot, ng_profile_fn e
     return 0;
 }
 
-static uint64_t profile_of(const struct ng_snapshot *snapshot, uint32_t node)
+static uint64_t profile_of(const struct ng_snapshot *snapshot, const struct ng_layout_node *node)
 {
-    return node ? snapshot->profiles[snapshot->nodes[node - 1].profile].id : NG_PROFILE_NONE;
+    return node->rule == NG_NODE_NONE ? NG_PROFILE_NONE : ng_view_profile(snapshot, node);
 }
 
 int ng_snapshot_each_network(const struct ng_snapshot *snapshot, ng_network_fn each, void *arg)
 {
     for (uint32_t i = 0; i < snapshot->count[NG_SECTION_NETWORKS]; i++) {
         const struct ng_layout_network *it = &snapshot->networks[i];
-        struct ng_network network = {profile_of(snapshot, it->own), profile_of(snapshot, it->below)};
+        struct ng_network network = {profile_of(snapshot, &it->own),
+                                     it->inherited ? ng_view_profile(snapshot, &it->below)
+                                                   : profile_of(snapshot, &it->below)};
         int r = each(arg, &it->key, &network);
 
         if (r)
@@ -317,21 +371,29 @@ int ng_snapshot_each_network(const struct ng_snapshot *snapshot, ng_network_fn e
     return 0;
 }
 
-int ng_snapshot_each_exact_deny(const struct ng_snapshot *snapshot, unsigned policy, ng_name_fn each, void *arg)
+int ng_snapshot_each_name(const struct ng_snapshot *snapshot, unsigned policy, ng_name_fn each, void *arg)
 {
-    for (uint32_t i = 0; i < snapshot->count[NG_SECTION_SLOTS]; i++) {
-        const struct ng_layout_slot *slot = &snapshot->slots[i];
-        struct ng_name name;
-        int r;
+    const struct ng_layout_names names = ng_view_names(snapshot, policy);
 
-        if (!slot->name || slot->policy != policy || !slot->exact ||
-            !ng_snapshot_denies(snapshot, profile_of(snapshot, slot->exact)))
+    for (uint32_t i = 0; i < snapshot->policies[policy].all; i++) {
+        const struct ng_layout_record *record = (const void *)(names.records + names.offsets[i]);
+        struct ng_name name;
+        int r = 0;
+
+        if (!names.tags[i])
             continue;
-        (void)ng_name_from_wire(snapshot->names + slot->name - 1, snapshot->count[NG_SECTION_NAMES] - slot->name + 1,
-                                &name);
-        r = each(arg, &name);
+        (void)ng_name_from_wire(record->name, NG_NAME_MAX, &name);
+        if (record->node.profile & NG_RECORD_EXACT)
+            r = each(arg, &name, false, ng_view_profile(snapshot, &record->node));
+        if (r == 0 && record->node.profile & NG_RECORD_BELOW)
+            r = each(arg, &name, true, ng_view_profile(snapshot, &record->node));
         if (r)
             return r;
     }
     return 0;
+}
+
+uint64_t ng_snapshot_changes_at(const struct ng_snapshot *snapshot)
+{
+    return ((const struct ng_layout_header *)snapshot->block)->changes_at;
 }

@@ -26,6 +26,8 @@ struct ng_policy_info {
     const char *name;     /* lives as long as the snapshot */
     uint32_t scope;       /* stable id of that name: high bit clear, never 0 */
     uint8_t mode;         /* enum ng_mode */
+    uint8_t established;  /* enum ng_established */
+    uint8_t on_loss;      /* enum ng_on_loss */
     bool networks;        /* it has address rules */
 };
 
@@ -52,27 +54,56 @@ typedef int (*ng_network_fn)(void *arg, const struct ng_network_key *key, const 
 int ng_snapshot_each_profile(const struct ng_snapshot *snapshot, ng_profile_fn each, void *arg);
 int ng_snapshot_each_network(const struct ng_snapshot *snapshot, ng_network_fn each, void *arg);
 
-/* The exact (not wildcard) names that a policy denies on any port. */
-typedef int (*ng_name_fn)(void *arg, const struct ng_name *name);
-int ng_snapshot_each_exact_deny(const struct ng_snapshot *snapshot, unsigned policy, ng_name_fn each, void *arg);
+/* All names with rules of a policy, in no order that means anything: a name itself, or what lies below it, with the
+ * profile that decides there. */
+typedef int (*ng_name_fn)(void *arg, const struct ng_name *name, bool below, uint64_t profile);
+int ng_snapshot_each_name(const struct ng_snapshot *snapshot, unsigned policy, ng_name_fn each, void *arg);
 
-/* A rule as written. Strings live as long as the snapshot; absent ones are "". */
+/* When the policies mean something else than what was compiled, because a rule's last day is over: seconds since 1970,
+ * 0 for never. */
+uint64_t ng_snapshot_changes_at(const struct ng_snapshot *snapshot);
+
+#define NG_PATTERN_MAX (NG_NAME_TEXT_MAX + 2)
+
+/* A rule with the destination of it that matched. Strings live as long as the snapshot; absent ones are "". */
 struct ng_rule_info {
     uint8_t verdict;      /* enum ng_verdict */
+    uint8_t respond;      /* enum ng_respond */
+    uint8_t flags;        /* NG_SEGMENT_* */
     const char *file;
     uint32_t line;
-    uint32_t column;
-    const char *pattern;  /* the name, wildcard, address or network that matched, as written */
+    char pattern[NG_PATTERN_MAX]; /* the name, wildcard, address or network, in canonical form */
+    const char *group;    /* that the rule names, without '@' */
+    const char *path;     /* of a dependency: "this -> what it depends on -> ..." */
     const char *reason;
     const char *instead;
+    const char *owner;
+    uint32_t until;       /* the last day in force, counted from 1970-01-01; 0: for ever */
+    const struct ng_segment *segments; /* the ports and protocols that it is for */
+    uint32_t count;
 };
 
-/* The rule that decides for a name, or an address, on a protocol and port: the one whose segment wins in the profile.
- * Fills *ret_rule and returns 0, or returns -ENOENT when no rule matches. Not for hot paths. */
+/* Whether a rule is for a protocol (0: any) and port. */
+bool ng_rule_covers(const struct ng_rule_info *rule, uint8_t proto, uint16_t port);
+
+/* All rules for a name, or an address, in the order of precedence: the first that covers a protocol and port decides
+ * there. Stops when `each` returns other than 0, and returns that. Not for hot paths. */
+typedef int (*ng_rule_fn)(void *arg, const struct ng_rule_info *rule);
+int ng_explain_name_rules(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name,
+                          ng_rule_fn each, void *arg);
+/* evidence: NG_EVIDENCE_ADDRESS looks at rules for exactly this address, NG_EVIDENCE_NETWORK at networks. */
+int ng_explain_address_rules(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
+                             uint8_t evidence, ng_rule_fn each, void *arg);
+
+/* The rule that decides for a name, or an address, on a protocol and port. Fills *ret_rule and returns 0, or returns
+ * -ENOENT when no rule matches. */
 int ng_explain_name(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name, uint8_t proto,
                     uint16_t port, struct ng_rule_info *ret_rule);
-/* evidence: NG_EVIDENCE_ADDRESS looks at rules for exactly this address, NG_EVIDENCE_NETWORK at networks. */
 int ng_explain_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
                        uint8_t evidence, uint8_t proto, uint16_t port, struct ng_rule_info *ret_rule);
+
+/* The profile of the rules for exactly an address, and of those for the networks that hold it. */
+void ng_match_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
+                      struct ng_network *ret_network);
 
 #endif

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* From the text of a destination to a name, an address or a network. */
-#include "ast.h"
+#include "target.h"
+
+#include "bits.h"
+
+#include <namegate/cleanup.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <idn2.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TARGET_MAX 1023
@@ -54,6 +59,18 @@ static bool mask(uint8_t address[16], unsigned prefix)
     return cleared;
 }
 
+static void set_tail(uint8_t address[16], unsigned prefix)
+{
+    for (unsigned bit = prefix; bit < 128; bit++)
+        address[bit / 8] = (uint8_t)(address[bit / 8] | 0x80 >> (bit % 8));
+}
+
+static void increment(uint8_t address[16])
+{
+    for (int i = 15; i >= 0 && ++address[i] == 0; i--)
+        ;
+}
+
 static int parse_prefix(const char *text, unsigned max, unsigned *ret_prefix)
 {
     unsigned value = 0;
@@ -71,16 +88,55 @@ static int parse_prefix(const char *text, unsigned max, unsigned *ret_prefix)
     return 0;
 }
 
-static int parse_network(const char *text, struct ng_target *ret_target, const struct complaint *complaint)
+/* "first-last": the fewest networks that hold these addresses and no other (as RFC 4632 §5.1 aggregates). */
+static int parse_range(const char *text, const char *dash, struct ng_target *target,
+                       const struct complaint *complaint)
 {
-    struct ng_target target = {.kind = NG_TARGET_NETWORK};
+    char first_text[TARGET_MAX + 1];
+    uint8_t first[16], last[16];
+    int family;
+
+    (void)snprintf(first_text, sizeof(first_text), "%.*s", (int)(dash - text), text);
+    family = parse_address(first_text, first);
+    if (!family || parse_address(dash + 1, last) != family)
+        return complain(complaint, "example: 192.0.2.10-192.0.2.19", "'%s' is no range of addresses", text);
+    if (memcmp(first, last, sizeof(first)) > 0)
+        return complain(complaint, NULL, "the range '%s' ends before it begins", text);
+    target->kind = NG_TARGET_NETWORKS;
+    for (target->prefixes = 0; target->prefixes < NG_PREFIXES_MAX;) {
+        struct ng_prefix *prefix = &target->prefix[target->prefixes++];
+        uint8_t top[16];
+
+        memcpy(prefix->address, first, sizeof(first));
+        /* The largest network that begins here and does not go beyond the last address. */
+        for (prefix->bits = 128; prefix->bits > 0; prefix->bits--) {
+            unsigned bit = prefix->bits - 1U;
+            uint8_t m = (uint8_t)(0x80 >> (bit % 8));
+
+            memcpy(top, first, sizeof(top));
+            set_tail(top, bit);
+            if (first[bit / 8] & m || memcmp(top, last, sizeof(top)) > 0)
+                break;
+        }
+        memcpy(top, first, sizeof(top));
+        set_tail(top, prefix->bits);
+        if (memcmp(top, last, sizeof(top)) == 0)
+            return 0;
+        memcpy(first, top, sizeof(first));
+        increment(first);
+    }
+    return complain(complaint, NULL, "the range '%s' falls into too many networks", text);
+}
+
+static int parse_network(const char *text, struct ng_target *target, const struct complaint *complaint)
+{
     char address[TARGET_MAX + 1], shown[INET6_ADDRSTRLEN], remedy[INET6_ADDRSTRLEN + 32];
     const char *slash = strchr(text, '/');
     unsigned bits, base, prefix;
     int family;
 
     (void)snprintf(address, sizeof(address), "%.*s", (int)(slash ? slash - text : (long)strlen(text)), text);
-    family = parse_address(address, target.address);
+    family = parse_address(address, target->prefix[0].address);
     if (!family)
         return complain(complaint, "examples: 192.0.2.1, 192.0.2.0/24, 2001:db8::/32",
                         "'%s' is no address and no network", text);
@@ -89,13 +145,14 @@ static int parse_network(const char *text, struct ng_target *ret_target, const s
     prefix = bits;
     if (slash && parse_prefix(slash + 1, bits, &prefix) < 0)
         return complain(complaint, NULL, "the prefix of '%s' is no number from 0 to %u", text, bits);
-    if (mask(target.address, base + prefix)) {
-        (void)inet_ntop(family, target.address + (family == AF_INET ? 12 : 0), shown, sizeof(shown));
+    if (mask(target->prefix[0].address, base + prefix)) {
+        (void)inet_ntop(family, target->prefix[0].address + (family == AF_INET ? 12 : 0), shown, sizeof(shown));
         (void)snprintf(remedy, sizeof(remedy), "write %s/%u, or the address alone", shown, prefix);
         return complain(complaint, remedy, "'%s' has bits set after its prefix", text);
     }
-    target.prefix = (uint8_t)(base + prefix);
-    *ret_target = target;
+    target->kind = NG_TARGET_NETWORKS;
+    target->prefix[0].bits = (uint8_t)(base + prefix);
+    target->prefixes = 1;
     return 0;
 }
 
@@ -107,24 +164,28 @@ static bool numeric(const char *text, size_t length)
     return length > 0;
 }
 
-static int parse_name(const char *text, struct ng_target *ret_target, const struct complaint *complaint)
+/* To A-labels, where the name has other characters than ASCII. Returns 0, 1 when it is ASCII as it is. */
+static int to_ascii(const char *name, char **ret_ascii)
 {
-    struct ng_target target = {.kind = NG_TARGET_EXACT};
-    const char *name = text, *last;
-    size_t length;
-    int r;
+    const char *at = name;
 
-    if (strncmp(text, "*.", 2) == 0) {
-        target.kind = NG_TARGET_WILDCARD;
-        name += 2;
-    } else if (*text == '.' && text[1]) {
-        target.kind = NG_TARGET_BOTH;
-        name++;
-    }
-    if (strchr(name, '*'))
-        return complain(complaint, "'*.example.org' is every name below example.org, '.example.org' also itself",
-                        "'*' can only stand for whole labels at the beginning, as in '*.example.org'");
-    length = strlen(name);
+    while (*at && (unsigned char)*at < 0x80)
+        at++;
+    if (!*at)
+        return 1;
+    return idn2_to_ascii_8z(name, ret_ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES);
+}
+
+static int name_of(const char *text, const char *name, struct ng_name *ret_name, const struct complaint *complaint)
+{
+    size_t length = strlen(name);
+    char *ascii = NULL;
+    const char *last;
+    int r = to_ascii(name, &ascii);
+
+    if (r != 0 && r != 1)
+        return complain(complaint, "check its characters, or write its ASCII form (xn--...)",
+                        "'%s' is no international name: %s", text, idn2_strerror(r));
     if (length && name[length - 1] == '.')
         length--;
     last = memrchr(name, '.', length);
@@ -132,16 +193,46 @@ static int parse_name(const char *text, struct ng_target *ret_target, const stru
     if (numeric(last, (size_t)(name + length - last)))
         return complain(complaint, "a port is written after its destination: port 22",
                         "'%s' is no address, and no name ends in a number", text);
-    r = ng_name_from_text(name, strlen(name), &target.name);
-    if (r == -EILSEQ)
-        return complain(complaint, "write international names in their ASCII form (xn--...)",
-                        "'%s' has characters that are not ASCII", text);
+    r = ng_name_from_text(ascii ? ascii : name, strlen(ascii ? ascii : name), ret_name);
+    if (ascii)
+        idn2_free(ascii);
     if (r == -ENAMETOOLONG)
         return complain(complaint, NULL, "'%s' is too long: a label has up to 63 characters, a name 253", text);
     if (r < 0)
         return complain(complaint, "examples: example.org, *.example.org, .example.org, 192.0.2.0/24",
                         "'%s' is no name, address or network", text);
-    *ret_target = target;
+    return 0;
+}
+
+static int parse_name(const char *text, struct ng_target *target, const struct complaint *complaint)
+{
+    const char *name = text;
+
+    target->kind = NG_TARGET_EXACT;
+    if (strncmp(text, "*.", 2) == 0) {
+        target->kind = NG_TARGET_WILDCARD;
+        name += 2;
+    } else if (*text == '.' && text[1]) {
+        target->kind = NG_TARGET_BOTH;
+        name++;
+    }
+    if (strcmp(text, "*") == 0 || strcmp(text, "*.") == 0)
+        return complain(complaint, "what is reachable by default is the mode's: strict allows only what is allowed",
+                        "no rule is for everything");
+    if (strchr(name, '*'))
+        return complain(complaint, "'*.example.org' is every name below example.org, '.example.org' also itself",
+                        "'*' can only stand for whole labels at the beginning, as in '*.example.org'");
+    return name_of(text, name, &target->name, complaint);
+}
+
+static int parse_group(const char *text, struct ng_target *target, const struct complaint *complaint)
+{
+    size_t length = strlen(text + 1);
+
+    if (length == 0 || length > NG_GROUP_MAX)
+        return complain(complaint, "example: @public-doh", "'%s' is no group", text);
+    target->kind = NG_TARGET_GROUP;
+    memcpy(target->group, text + 1, length + 1);
     return 0;
 }
 
@@ -161,25 +252,105 @@ static int parse_pasted(const char *text, const struct complaint *complaint)
     return complain(complaint, remedy, "'%s' is %s, not a destination", text, scheme ? "a URL" : "more than a name");
 }
 
+static int copy_text(const char *text, size_t length, char copy[static TARGET_MAX + 1],
+                     const struct complaint *complaint)
+{
+    if (length == 0 || length > TARGET_MAX || memchr(text, '\0', length))
+        return complain(complaint, NULL, "this is no name, address or network");
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    return 0;
+}
+
 int ng_target_parse(const char *text, size_t length, struct ng_target *ret_target, char **ret_error, char **ret_remedy)
 {
     const struct complaint complaint = {ret_error, ret_remedy};
     char copy[TARGET_MAX + 1];
+    const char *dash;
     uint8_t address[16];
     bool hex;
 
-    if (length == 0 || length > TARGET_MAX || memchr(text, '\0', length))
-        return complain(&complaint, NULL, "this is no name, address or network");
-    memcpy(copy, text, length);
-    copy[length] = '\0';
+    if (copy_text(text, length, copy, &complaint) < 0)
+        return -EINVAL;
+    if (*copy == '@')
+        return parse_group(copy, ret_target, &complaint);
+    /* Most are names; an address has a ':' or ends in a digit. */
+    if (!strpbrk(copy, ":/") && !(copy[length - 1] >= '0' && copy[length - 1] <= '9'))
+        return parse_name(copy, ret_target, &complaint);
     if (strstr(copy, "://"))
         return parse_pasted(copy, &complaint);
     if (parse_address(copy, address))
         return parse_network(copy, ret_target, &complaint);
-    hex = strspn(copy, "0123456789abcdefABCDEF:./") == length;
+    dash = strchr(copy, '-');
+    hex = strspn(copy, "0123456789abcdefABCDEF:./-") == length;
+    if (dash && hex && (strpbrk(copy, ":") || strspn(copy, "0123456789.-") == length))
+        return parse_range(copy, dash, ret_target, &complaint);
     if (strpbrk(copy, "/:") && !hex)
         return parse_pasted(copy, &complaint);
     if (strpbrk(copy, "/:"))
         return parse_network(copy, ret_target, &complaint);
     return parse_name(copy, ret_target, &complaint);
+}
+
+static int parse_port(const char *text, struct ng_probe *probe, const struct complaint *complaint)
+{
+    unsigned long port;
+
+    if (!numeric(text, strlen(text)) || strlen(text) > 5 || (port = strtoul(text, NULL, 10)) > 65535)
+        return complain(complaint, NULL, "'%s' is no port: ports go from 0 to 65535", text);
+    probe->port = (uint16_t)port;
+    probe->port_given = true;
+    return 0;
+}
+
+/* Cuts off "/tcp" or "/udp", and ":PORT"; what is left in `text` is a name, or an address without brackets. */
+static int cut_port(char **text, struct ng_probe *probe, const struct complaint *complaint)
+{
+    char *slash = strrchr(*text, '/'), *colon = strrchr(*text, ':'), *close = strchr(*text, ']');
+
+    if (slash) {
+        if (strcmp(slash, "/tcp") != 0 && strcmp(slash, "/udp") != 0)
+            return complain(complaint, "examples: example.org:443, 192.0.2.1:53/udp, [2001:db8::1]:443/tcp",
+                            "'%s' is no protocol, expected '/tcp' or '/udp'", slash);
+        probe->proto = slash[1] == 't' ? IPPROTO_TCP : IPPROTO_UDP;
+        *slash = '\0';
+    }
+    if (**text == '[') {
+        if (!close || (close[1] && close[1] != ':'))
+            return complain(complaint, "example: [2001:db8::1]:443", "'%s' has no right ']'", *text);
+        if (close[1] && parse_port(close + 2, probe, complaint) < 0)
+            return -EINVAL;
+        *close = '\0';
+        (*text)++;
+        return 0;
+    }
+    /* More than one colon: an IPv6 address. */
+    if (!colon || strchr(*text, ':') != colon)
+        return 0;
+    *colon = '\0';
+    return parse_port(colon + 1, probe, complaint);
+}
+
+int ng_probe_parse(const char *text, size_t length, struct ng_probe *ret_probe, char **ret_error, char **ret_remedy)
+{
+    const struct complaint complaint = {ret_error, ret_remedy};
+    struct ng_probe probe = {0};
+    char copy[TARGET_MAX + 1], *host = copy;
+
+    if (copy_text(text, length, copy, &complaint) < 0)
+        return -EINVAL;
+    if (strstr(copy, "://"))
+        return parse_pasted(copy, &complaint);
+    if (cut_port(&host, &probe, &complaint) < 0)
+        return -EINVAL;
+    if (!parse_address(host, probe.address)) {
+        if (strpbrk(host, "*@:") || *host == '.')
+            return complain(&complaint, "examples: example.org:443, 192.0.2.1:53/udp, [2001:db8::1]:443/tcp",
+                            "'%s' is not one name or address", host);
+        if (name_of(host, host, &probe.name, &complaint) < 0)
+            return -EINVAL;
+        probe.named = true;
+    }
+    *ret_probe = probe;
+    return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define NG_VECTOR(type) \
     struct {            \
@@ -14,15 +15,18 @@
         size_t room;    \
     }
 
-static inline bool ng_vector_grow(void **items, size_t count, size_t *room, size_t size)
+/* Makes room for `more` items behind the `count` that are there. */
+static inline bool ng_vector_grow(void **items, size_t count, size_t *room, size_t size, size_t more)
 {
-    size_t wanted = *room ? *room * 2 : 4;
+    size_t wanted = *room ? *room : 4;
     void *grown;
 
-    if (count < *room)
+    if (more <= *room - count)
         return true;
-    if (wanted > SIZE_MAX / 2 / size)
+    if (more > SIZE_MAX / 4 / size - count)
         return false;
+    while (wanted < count + more)
+        wanted *= 2;
     grown = realloc(*items, wanted * size);
     if (!grown)
         return false;
@@ -31,10 +35,18 @@ static inline bool ng_vector_grow(void **items, size_t count, size_t *room, size
     return true;
 }
 
+#define ng_vector_reserve(vector, more) \
+    ng_vector_grow((void **)&(vector)->items, (vector)->count, &(vector)->room, sizeof(*(vector)->items), more)
+
 /* Appends `item`; false when out of memory, the vector is as it was then. */
-#define ng_vector_add(vector, item)                                                                          \
-    (ng_vector_grow((void **)&(vector)->items, (vector)->count, &(vector)->room, sizeof(*(vector)->items)) && \
-     ((vector)->items[(vector)->count++] = (item), true))
+#define ng_vector_add(vector, item) \
+    (ng_vector_reserve(vector, 1) && ((vector)->items[(vector)->count++] = (item), true))
+
+/* Appends `more` items. */
+#define ng_vector_append(vector, from, more)                                                              \
+    (ng_vector_reserve(vector, more) &&                                                                   \
+     (memcpy((vector)->items + (vector)->count, from, (more) * sizeof(*(vector)->items)),                 \
+      (vector)->count += (more), true))
 
 #define ng_vector_free(vector)       \
     do {                             \

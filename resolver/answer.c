@@ -93,7 +93,7 @@ static int add_address(struct ng_answer *answer, size_t *room, const uint8_t *by
             return 0;
     if (answer->addresses == NG_ANSWER_ADDRESSES_MAX)
         return -E2BIG;
-    if (!ng_vector_grow((void **)&answer->address, answer->addresses, room, sizeof(*answer->address)))
+    if (!ng_vector_grow((void **)&answer->address, answer->addresses, room, sizeof(*answer->address), 1))
         return -ENOMEM;
     memcpy(answer->address[answer->addresses++], address, sizeof(address));
     return 0;

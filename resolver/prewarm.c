@@ -3,10 +3,18 @@
 
 #include <errno.h>
 
-static int take_name(void *arg, const struct ng_name *name)
-{
-    struct ng_prewarm *prewarm = arg;
+struct taking {
+    struct ng_prewarm *prewarm;
+    const struct ng_snapshot *snapshot;
+};
 
+static int take_name(void *arg, const struct ng_name *name, bool below, uint64_t profile)
+{
+    const struct taking *taking = arg;
+    struct ng_prewarm *prewarm = taking->prewarm;
+
+    if (below || prewarm->names.count == NG_PREWARM_NAMES || !ng_snapshot_denies(taking->snapshot, profile))
+        return 0;
     return ng_vector_add(&prewarm->names, *name) ? 0 : -ENOMEM;
 }
 
@@ -24,7 +32,7 @@ int ng_prewarm_new(const struct ng_message_prewarm *message, const struct ng_sna
         return -ENOMEM;
     prewarm->message = *message;
     prewarm->message.type = NG_MESSAGE_PREWARMED;
-    r = ng_snapshot_each_exact_deny(snapshot, (unsigned)policy, take_name, prewarm);
+    r = ng_snapshot_each_name(snapshot, (unsigned)policy, take_name, &(struct taking){prewarm, snapshot});
     if (r < 0) {
         ng_prewarm_free(prewarm);
         return r;

@@ -11,6 +11,7 @@
 #include <namegate/channel.h>
 
 #define NG_PREWARM_OUTSTANDING 64 /* questions with upstreams at once, for one prewarming */
+#define NG_PREWARM_NAMES 4096      /* of a policy; names beyond are learnt when somebody asks for them */
 
 struct ng_prewarm {
     struct ng_prewarm *next;

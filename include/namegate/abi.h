@@ -40,6 +40,26 @@ enum ng_mode { NG_MODE_AUDIT = 0, NG_MODE_BLOCK = 1, NG_MODE_STRICT = 2 };
 
 enum ng_verdict { NG_VERDICT_NONE = 0, NG_VERDICT_ALLOW = 1, NG_VERDICT_DENY = 2 };
 
+/* How a denied call fails: what user space sees. Where rules with different shapes meet at one address, the first in
+ * this order. */
+enum ng_respond {
+    NG_RESPOND_EPERM = 0,
+    NG_RESPOND_EACCES,
+    NG_RESPOND_REFUSED,     /* ECONNREFUSED */
+    NG_RESPOND_UNREACHABLE, /* EHOSTUNREACH */
+    NG_RESPOND_TIMEOUT,     /* silence: packets are dropped, nothing is said */
+    NG_RESPOND_MAX
+};
+
+/* What a denied name is answered by the resolver. */
+enum ng_answer_kind { NG_ANSWER_REAL = 0, NG_ANSWER_REFUSE, NG_ANSWER_DECOY };
+
+/* What becomes of connections to an address that is denied from now on. */
+enum ng_established { NG_ESTABLISHED_CUT = 0, NG_ESTABLISHED_KEEP };
+
+/* What a deployment may reach while no keeper lives: what it could before, or nothing. */
+enum ng_on_loss { NG_ON_LOSS_FREEZE = 0, NG_ON_LOSS_CLOSED };
+
 /* What a verdict rests on. */
 enum ng_evidence {
     NG_EVIDENCE_NONE = 0,
@@ -131,8 +151,14 @@ struct ng_segment {
     __u16 port_hi;
     __u8 proto;    /* IPPROTO_TCP, IPPROTO_UDP or 0 for any */
     __u8 verdict;  /* enum ng_verdict */
-    __u8 pad[2];
+    __u8 respond;  /* enum ng_respond, of a deny */
+    __u8 flags;    /* NG_SEGMENT_* */
 };
+
+#define NG_SEGMENT_SHARED (1u << 0) /* this deny yields to an allowed name that has the same address */
+#define NG_SEGMENT_REFUSE (1u << 1) /* the name is answered NG_ANSWER_REFUSE */
+#define NG_SEGMENT_DECOY (1u << 2)  /* NG_ANSWER_DECOY */
+
 
 /* Ordered by precedence: the first segment that matches decides. */
 struct ng_profile {

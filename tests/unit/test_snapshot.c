@@ -148,12 +148,11 @@ static void rules_are_explained_as_written(void **state)
     assert_string_equal(rule.pattern, "*.github.com");
     assert_string_equal(rule.file, "test.policy");
     assert_int_equal(rule.line, 2);
-    assert_int_equal(rule.column, 20);
     assert_string_equal(rule.reason, "why");
     assert_string_equal(rule.instead, "that");
     name = test_name("github.com");
     assert_int_equal(ng_explain_name(snapshot, 0, &name, IPPROTO_TCP, 443, &rule), 0);
-    assert_string_equal(rule.pattern, "GitHub.com");
+    assert_string_equal(rule.pattern, "github.com");
     ng_snapshot_free(snapshot);
 }
 
@@ -242,12 +241,20 @@ static void networks_nest(void **state)
     ng_snapshot_free(snapshot);
 }
 
-static int count_names(void *arg, const struct ng_name *name)
+static int count_names(void *arg, const struct ng_name *name, bool below, uint64_t profile)
 {
+    int *counts = arg;
     char text[NG_NAME_TEXT_MAX];
 
-    assert_string_equal(ng_name_to_text(name, text), "a.example");
-    ++*(int *)arg;
+    (void)ng_name_to_text(name, text);
+    if (strcmp(text, "a.example") == 0 && !below && profile == NG_PROFILE_DENY)
+        counts[0]++;
+    else if (strcmp(text, "b.example") == 0 && below && profile == NG_PROFILE_DENY)
+        counts[1]++;
+    else if (strcmp(text, "c.example") == 0 && profile == NG_PROFILE_ALLOW)
+        counts[below ? 3 : 2]++;
+    else
+        fail_msg("%s", text);
     return 0;
 }
 
@@ -259,26 +266,29 @@ static int count_profiles(void *arg, uint64_t id, const struct ng_profile *profi
     return 0;
 }
 
-static int stop(void *arg, const struct ng_name *name)
+static int stop(void *arg, const struct ng_name *name, bool below, uint64_t profile)
 {
     (void)arg;
     (void)name;
+    (void)below;
+    (void)profile;
     return 42;
 }
 
 static void walks(void **state)
 {
     struct ng_snapshot *snapshot = test_snapshot(
-        "policy p { deny a.example, *.b.example allow c.example deny 10.0.0.0/8 port 1 }\n"
+        "policy p { deny a.example, *.b.example allow .c.example deny 10.0.0.0/8 port 1 }\n"
         "policy q { deny d.example, 10.1.0.0/16 port 1 }");
-    int names = 0, profiles = 0;
+    int names[4] = {0}, profiles = 0;
 
     (void)state;
-    assert_int_equal(ng_snapshot_each_exact_deny(snapshot, 0, count_names, &names), 0);
-    assert_int_equal(names, 1);
+    assert_int_equal(ng_snapshot_each_name(snapshot, 0, count_names, names), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(names[i], 1);
     assert_int_equal(ng_snapshot_each_profile(snapshot, count_profiles, &profiles), 0);
     assert_int_equal(profiles, 1); /* one content, one profile */
-    assert_int_equal(ng_snapshot_each_exact_deny(snapshot, 0, stop, NULL), 42);
+    assert_int_equal(ng_snapshot_each_name(snapshot, 0, stop, NULL), 42);
     assert_int_equal(ng_snapshot_verdict(snapshot, 12345, 0, 0), NG_VERDICT_DENY); /* in doubt */
     assert_true(ng_snapshot_denies(snapshot, 12345));
     assert_false(ng_snapshot_allows(snapshot, 12345));
