@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* `policy check` needs no daemon: it compiles as the daemon would. */
-#include "../policy/compile.h"
+/* The commands below `policy`. All but reload need no daemon: they compile as it would. */
+#include "policy.h"
+
+#include "../policy/nearest.h"
 #include "client.h"
 #include "commands.h"
 #include "table.h"
@@ -8,118 +10,157 @@
 #include <string.h>
 #include <sys/stat.h>
 
+struct command {
+    const char *name;
+    int (*run)(struct ng_cli *cli, int argc, char **argv);
+};
+
+static int reload(struct ng_cli *cli, int argc, char **argv);
+
+static const struct command commands[] = {
+    {"check", ng_cli_policy_check}, {"explain", ng_cli_policy_explain}, {"test", ng_cli_policy_test},
+    {"diff", ng_cli_policy_diff},   {"fmt", ng_cli_policy_fmt},         {"reload", reload},
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
 static const char usage[] =
-    "Usage: namegate policy check [OPTION]... [FILE|DIR]...\n"
-    "       namegate policy reload [OPTION]...\n"
-    "check   compiles the files together, and each directory by itself; without any, the policies directory.\n"
-    "        It needs no daemon and is silent when all is well. Exit status: 0 no error, 1 errors.\n"
-    "reload  has the daemon read its policies again, all or nothing.\n";
+    "Usage: namegate policy COMMAND [ARGUMENT]...\n"
+    "What policies say, see namegate.policy(5). Commands, each with its own --help:\n"
+    "  check     whether policies are right, and what in them is hardly meant\n"
+    "  explain   the verdict on a destination, and the rules that led to it\n"
+    "  test      run the tests that stand in policies\n"
+    "  diff      what becomes denied or allowed from one version to another\n"
+    "  fmt       lay policies out in the canonical way\n"
+    "  reload    have the daemon read its policies again, all or nothing\n";
 
-static bool is_directory(const char *path)
+static const char reload_usage[] =
+    "Usage: namegate policy reload [OPTION]...\n"
+    "Has the daemon read its policies again, all or nothing, and says what has changed.\n\n"
+    "  -q, --quiet   do not say what has changed\n";
+
+const char *ng_cli_policies(const struct ng_cli *cli)
 {
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    return cli->policies ? cli->policies : NG_SYSCONFDIR "/namegate/policies";
 }
 
-/* The files among the words, as one set; the messages go to diag, other errors are returned. */
-static int check_files(char *const *words, size_t count, struct ng_diag *diag)
+void ng_cli_set_release(struct ng_cli_set *set)
 {
-    _cleanup_free_ struct ng_source *sources = calloc(count + 1, sizeof(*sources));
+    ng_snapshot_free(set->snapshot);
+    ng_set_free(set->set);
+}
+
+int ng_cli_set_load(const char *path, const struct ng_source *extra, struct ng_diag *diag, struct ng_cli_set *ret_set)
+{
+    struct ng_source sources[2] = {{.path = path}, {0}};
+    struct ng_cli_set loaded = {0};
     _cleanup_fd_ int fd = -1;
-    size_t files = 0;
+    size_t more = extra ? 1 : 0;
+    struct stat st;
+    int r;
 
-    if (!sources)
-        return -ENOMEM;
-    for (size_t i = 0; i < count; i++)
-        if (!is_directory(words[i]))
-            sources[files++].path = words[i];
-    return files ? ng_policy_compile(sources, files, diag, &fd) : 0;
-}
-
-static int check_directories(char *const *words, size_t count, struct ng_diag *diag)
-{
-    int worst = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        _cleanup_fd_ int fd = -1;
-        int r = is_directory(words[i]) ? ng_policy_compile_dir(words[i], NULL, 0, diag, &fd) : 0;
-
-        if (r < 0)
-            worst = r;
+    if (extra)
+        sources[1] = *extra;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        r = ng_set_load_dir(path, extra, more, diag, &loaded.set);
+    else
+        r = ng_set_load(sources, 1 + more, diag, &loaded.set);
+    if (r == 0)
+        r = ng_set_compile(loaded.set, diag, &fd);
+    if (r == 0)
+        r = ng_snapshot_open(fd, &loaded.snapshot);
+    if (r < 0) {
+        ng_cli_set_release(&loaded);
+        return r;
     }
-    return worst;
+    *ret_set = loaded;
+    return 0;
 }
 
-static int report(const struct ng_cli *cli, const struct ng_diag *diag, int r)
+void ng_cli_put_diag(const struct ng_diag *diag)
 {
     _cleanup_free_ char *text = ng_diag_text(diag);
-    _cleanup_json_ json_t *json = NULL;
-    bool failed = r < 0 || ng_diag_errors(diag) > 0;
 
-    if (!text) {
-        (void)fputs("namegate: out of memory\n", stderr);
-        return NG_CLI_FAILED;
-    }
-    if (cli->json) {
-        json = json_pack("{s:b, s:I, s:I, s:o}", "ok", !failed, "errors", (json_int_t)ng_diag_errors(diag),
-                         "warnings", (json_int_t)ng_diag_warnings(diag), "text", ng_cli_text(text));
-        return !json || ng_cli_print_json(stdout, json) < 0 || failed ? NG_CLI_FAILED : NG_CLI_OK;
-    }
-    (void)fputs(text, stderr); /* escaped already, and with lines of its own */
-    if (failed && ng_diag_errors(diag) == 0)
-        (void)fprintf(stderr, "namegate: cannot check the policies: %s\n", strerror(-r));
-    return failed ? NG_CLI_FAILED : NG_CLI_OK;
+    (void)fputs(text ? text : "namegate: out of memory\n", stderr); /* escaped already, and with lines of its own */
 }
 
-static int check(const struct ng_cli *cli, char *const *words, size_t count)
+json_t *ng_cli_diag_json(const struct ng_diag *diag)
 {
-    _cleanup_fd_ int fd = -1;
-    struct ng_diag *diag = ng_diag_new();
-    int r, r_directories, status;
+    json_t *list = json_array();
 
-    if (!diag)
-        return NG_CLI_FAILED;
-    if (count == 0) {
-        r = ng_policy_compile_dir(cli->policies ? cli->policies : NG_SYSCONFDIR "/namegate/policies", NULL, 0, diag,
-                                  &fd);
-    } else {
-        r = check_files(words, count, diag);
-        r_directories = check_directories(words, count, diag);
-        if (r == 0)
-            r = r_directories;
+    for (size_t i = 0; i < ng_diag_count(diag); i++) {
+        struct ng_diag_message it = ng_diag_get(diag, i);
+
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:o, s:I, s:I, s:o, s:o}", "severity",
+                            it.severity == NG_ERROR ? "error" : "warning", "file", ng_cli_text(it.file ? it.file : ""),
+                            "line", (json_int_t)it.line, "column", (json_int_t)it.column, "text",
+                            ng_cli_text(it.text ? it.text : ""), "remedy", ng_cli_text(it.remedy ? it.remedy : "")));
     }
-    status = report(cli, diag, r);
-    ng_diag_free(diag);
-    return status;
+    return list;
 }
 
-static int reload(const struct ng_cli *cli)
+json_t *ng_cli_rule_json(const struct ng_rule_info *rule)
 {
+    return json_pack("{s:o, s:I, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "file", ng_cli_text(rule->file), "line",
+                     (json_int_t)rule->line, "verdict", rule->verdict == NG_VERDICT_DENY ? "deny" : "allow", "pattern",
+                     ng_cli_text(rule->pattern), "group", rule->group, "depends", ng_cli_text(rule->path), "reason",
+                     ng_cli_text(rule->reason), "instead", ng_cli_text(rule->instead), "owner",
+                     ng_cli_text(rule->owner));
+}
+
+static int reload(struct ng_cli *cli, int argc, char **argv)
+{
+    bool quiet = false;
+    const struct ng_cli_option own[] = {{"quiet", 'q', NULL, &quiet}, {0}};
     _cleanup_json_ json_t *answer = NULL;
-    int status = ng_cli_ask(cli->run_dir, ng_cli_request("reload"), &answer);
+    int first = 0, status = ng_cli_parse(cli, own, reload_usage, false, argc, argv, &first);
 
+    if (status >= 0)
+        return status;
+    if (first < argc)
+        return ng_cli_usage(argv[0], "no argument is expected:", argv[first]);
+    status = ng_cli_ask(cli->run_dir, ng_cli_request("reload"), &answer);
     if (status != NG_CLI_OK)
         return status;
     if (cli->json)
         return ng_cli_print_json(stdout, answer) < 0 ? NG_CLI_FAILED : NG_CLI_OK;
     ng_cli_put_lines(stderr, ng_cli_string(answer, "warnings"));
+    if (!quiet && *ng_cli_string(answer, "changes"))
+        ng_cli_put_lines(stdout, ng_cli_string(answer, "changes"));
     return NG_CLI_OK;
+}
+
+static int unknown(const char *speaker, const char *name)
+{
+    const char *names[COMMANDS + 1] = {0};
+    const char *near;
+
+    for (size_t i = 0; i < COMMANDS; i++)
+        names[i] = commands[i].name;
+    near = ng_nearest(name, strlen(name), names);
+    (void)ng_cli_usage(speaker, "there is no command", name);
+    if (near)
+        (void)fprintf(stderr, "Did you mean: %s %s\n", speaker, near);
+    return NG_CLI_USAGE;
 }
 
 int ng_cli_policy(struct ng_cli *cli, int argc, char **argv)
 {
-    int first = 0, status = ng_cli_parse(cli, NULL, usage, false, argc, argv, &first);
+    _cleanup_free_ char *speaker = NULL;
+    int first = 0, status = ng_cli_parse(cli, NULL, usage, true, argc, argv, &first);
 
     if (status >= 0)
         return status;
     if (first == argc)
-        return ng_cli_usage(argv[0], "check or reload?", NULL);
-    if (strcmp(argv[first], "check") == 0)
-        return check(cli, argv + first + 1, (size_t)(argc - first - 1));
-    if (strcmp(argv[first], "reload") != 0)
-        return ng_cli_usage(argv[0], "there is no", argv[first]);
-    if (first + 1 < argc)
-        return ng_cli_usage(argv[0], "reload takes no argument:", argv[first + 1]);
-    return reload(cli);
+        return ng_cli_usage(argv[0], "a command is missing", NULL);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(argv[first], commands[i].name) != 0)
+            continue;
+        if (asprintf(&speaker, "namegate policy %s", argv[first]) < 0)
+            return NG_CLI_FAILED;
+        argv[first] = speaker;
+        return commands[i].run(cli, argc - first, argv + first);
+    }
+    return unknown(argv[0], argv[first]);
 }

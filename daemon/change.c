@@ -3,9 +3,16 @@
  * old. Each step can fail only before the next begins, so that a bad policy never replaces a good one. */
 #include "keeper.h"
 
+#include "../policy/compare.h"
+
 #include <namegate/cleanup.h>
+#include <namegate/clock.h>
 
 #include <string.h>
+#include <time.h>
+
+#define CHANGES_TOLD 50                /* lines */
+#define RETRY_UNTIL (60 * NG_SECOND)   /* policies that cannot be read are read again then */
 
 struct ng_change {
     struct ng_change *next;
@@ -15,6 +22,8 @@ struct ng_change {
     struct ng_snapshot *snapshot;
     uint64_t generation;
     char *warnings;
+    bool compare;
+    char *changes;
 };
 
 static void free_change(struct ng_change *change)
@@ -22,6 +31,7 @@ static void free_change(struct ng_change *change)
     ng_snapshot_free(change->snapshot);
     (void)ng_close(change->fd);
     free(change->warnings);
+    free(change->changes);
     free(change);
 }
 
@@ -107,7 +117,8 @@ static void finish(struct ng_keeper *keeper, const struct ng_error *error)
     for (;;) {
         keeper->changes = change->next;
         if (change->done)
-            change->done(change->arg, error, change->warnings);
+            change->done(change->arg, error, change->warnings ? change->warnings : "",
+                         change->changes ? change->changes : "");
         free_change(change);
         change = keeper->changes;
         if (!change || begin(keeper, change, &next_error) == 0)
@@ -117,7 +128,7 @@ static void finish(struct ng_keeper *keeper, const struct ng_error *error)
     }
 }
 
-void ng_change_start(struct ng_keeper *keeper, ng_changed_fn done, void *arg)
+void ng_change_start(struct ng_keeper *keeper, bool compare, ng_changed_fn done, void *arg)
 {
     struct ng_change *change = calloc(1, sizeof(*change));
     struct ng_change **end = &keeper->changes;
@@ -125,10 +136,10 @@ void ng_change_start(struct ng_keeper *keeper, ng_changed_fn done, void *arg)
 
     if (!change) {
         (void)ng_error_set(&error, ENOMEM, NULL, "out of memory");
-        done(arg, &error, NULL);
+        done(arg, &error, "", "");
         return;
     }
-    *change = (struct ng_change){.done = done, .arg = arg, .fd = -1};
+    *change = (struct ng_change){.done = done, .arg = arg, .fd = -1, .compare = compare};
     while (*end)
         end = &(*end)->next;
     *end = change;
@@ -145,10 +156,15 @@ void ng_change_cancel(struct ng_keeper *keeper, const void *arg)
 
 static int put_in_force(struct ng_keeper *keeper, struct ng_change *change, struct ng_error *error)
 {
+    struct ng_comparison comparison;
     int r = ng_gate_switch(keeper->gate, change->snapshot, error);
 
     if (r < 0)
         return r;
+    /* What cannot be told for want of memory is in force nevertheless. */
+    if (change->compare && keeper->snapshot &&
+        ng_compare(keeper->snapshot, change->snapshot, CHANGES_TOLD, &comparison) == 0)
+        change->changes = comparison.text;
     ng_snapshot_free(keeper->snapshot);
     (void)ng_close(keeper->snapshot_fd);
     keeper->snapshot = TAKE_PTR(change->snapshot);
@@ -188,13 +204,36 @@ void ng_change_resend(struct ng_keeper *keeper)
     }
 }
 
-static void first_done(void *arg, const struct ng_error *error, const char *warnings)
+static void until_done(void *arg, const struct ng_error *error, const char *warnings, const char *changes)
+{
+    (void)arg;
+    (void)warnings;
+    if (error)
+        ng_log(NG_LOG_ERROR, "a rule has ended, but the policies cannot be read, so it stays in force:\n%s",
+               error->text);
+    else
+        ng_log(NG_LOG_INFO, "a rule has ended\n%s", changes);
+}
+
+void ng_change_until(struct ng_keeper *keeper)
+{
+    uint64_t at = keeper->snapshot ? ng_snapshot_changes_at(keeper->snapshot) : 0, now = ng_now();
+
+    if (!at || (uint64_t)time(NULL) < at || keeper->changes ||
+        (keeper->until_tried_at && now - keeper->until_tried_at < RETRY_UNTIL))
+        return;
+    keeper->until_tried_at = now;
+    ng_change_start(keeper, true, until_done, NULL);
+}
+
+static void first_done(void *arg, const struct ng_error *error, const char *warnings, const char *changes)
 {
     struct ng_error *result = arg;
 
+    (void)changes;
     if (error)
         *result = *error;
-    if (warnings && *warnings)
+    if (*warnings)
         ng_log(NG_LOG_WARNING, "%s", warnings);
 }
 
@@ -202,7 +241,7 @@ static int try_first(struct ng_keeper *keeper, struct ng_error *error)
 {
     struct ng_error result = {0};
 
-    ng_change_start(keeper, first_done, &result);
+    ng_change_start(keeper, false, first_done, &result);
     if (!*result.text && ng_supervise_wait_ready(keeper, &result) < 0)
         ng_change_cancel(keeper, &result);
     if (!*result.text)

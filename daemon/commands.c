@@ -3,6 +3,7 @@
 #include "keeper.h"
 
 #include "evidence.h"
+#include "text.h"
 
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
@@ -303,7 +304,7 @@ struct reload {
     struct ng_connection *connection;
 };
 
-static void reloaded(void *arg, const struct ng_error *error, const char *warnings)
+static void reloaded(void *arg, const struct ng_error *error, const char *warnings, const char *changes)
 {
     struct reload *reload = arg;
 
@@ -312,9 +313,11 @@ static void reloaded(void *arg, const struct ng_error *error, const char *warnin
         ng_connection_fail(reload->connection, error->text, error->remedy);
     else
         ng_connection_reply(reload->connection,
-                            json_pack("{s:I, s:o, s:s}", "generation", (json_int_t)reload->keeper->state.generation,
-                                      "policies", ng_change_policies(reload->keeper), "warnings",
-                                      warnings ? warnings : ""));
+                            json_pack("{s:I, s:o, s:o, s:o}", "generation",
+                                      (json_int_t)reload->keeper->state.generation, "policies",
+                                      ng_change_policies(reload->keeper), "warnings",
+                                      ng_json_text(warnings, strlen(warnings)), "changes",
+                                      ng_json_text(changes, strlen(changes))));
     free(reload);
 }
 
@@ -335,7 +338,7 @@ static void reload(struct ng_keeper *keeper, struct ng_connection *connection, c
     }
     *waiting = (struct reload){.keeper = keeper, .connection = connection};
     ng_connection_keep(connection, waiting, reload_gone);
-    ng_change_start(keeper, reloaded, waiting);
+    ng_change_start(keeper, true, reloaded, waiting);
 }
 
 static const struct command commands[] = {

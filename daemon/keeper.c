@@ -38,6 +38,7 @@ static void on_heartbeat(void *arg, uint32_t events)
         ng_log(NG_LOG_ERROR, "cannot write the heartbeat: nothing expires until it works again");
     ng_supervise_ping(keeper);
     ng_control_tick(keeper->control);
+    ng_change_until(keeper);
     /* Names move: what a deployment is denied is looked up again while it lives. */
     if (ng_now() - keeper->refreshed_at >= keeper->config.floor * NG_SECOND)
         ng_supervise_refresh(keeper, true);
@@ -51,15 +52,15 @@ static void on_events(void *arg, uint32_t events)
     ng_gate_consume(keeper->gate);
 }
 
-static void hup_done(void *arg, const struct ng_error *error, const char *warnings)
+static void hup_done(void *arg, const struct ng_error *error, const char *warnings, const char *changes)
 {
     struct ng_keeper *keeper = arg;
 
     if (error)
         ng_log(NG_LOG_ERROR, "the old policies stay in force:\n%s", error->text);
     else
-        ng_log(NG_LOG_INFO, "policies reloaded, generation %llu%s%s", (unsigned long long)keeper->state.generation,
-               warnings && *warnings ? "\n" : "", warnings ? warnings : "");
+        ng_log(NG_LOG_INFO, "policies reloaded, generation %llu%s%s%s", (unsigned long long)keeper->state.generation,
+               *warnings || *changes ? "\n" : "", warnings, changes);
 }
 
 static void on_signal(void *arg, uint32_t events)
@@ -70,7 +71,7 @@ static void on_signal(void *arg, uint32_t events)
     (void)events;
     while (read(keeper->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGHUP) {
-            ng_change_start(keeper, hup_done, keeper);
+            ng_change_start(keeper, true, hup_done, keeper);
         } else if (info.ssi_signo == SIGCHLD) {
             if (ng_child_pid(keeper->child) > 0 && waitpid(ng_child_pid(keeper->child), NULL, WNOHANG) > 0)
                 ng_supervise_exited(keeper);

@@ -58,6 +58,7 @@ struct ng_keeper {
     struct ng_run *runs;            /* under way */
     uint64_t next_token;
     uint64_t refreshed_at;          /* ns: when names were asked for anew */
+    uint64_t until_tried_at;        /* ns: when a rule's end was last to be put in force */
     uint64_t lost_messages;
     bool upstream_silent;
 };
@@ -86,9 +87,14 @@ void ng_supervise_exited(struct ng_keeper *keeper);
 void ng_supervise_ping(struct ng_keeper *keeper);
 
 /* policy changes (change.c): one at a time, each all or nothing */
-typedef void (*ng_changed_fn)(void *arg, const struct ng_error *error, const char *warnings); /* error NULL: done */
-/* Compiles what is on disk (and the ad-hoc policies) and puts it in force. done is called once, perhaps at once. */
-void ng_change_start(struct ng_keeper *keeper, ng_changed_fn done, void *arg);
+/* error NULL: done. warnings: of the compiler. changes: a line each for what means something else now, as ng_compare()
+ * writes them, if that was asked for. */
+typedef void (*ng_changed_fn)(void *arg, const struct ng_error *error, const char *warnings, const char *changes);
+/* Compiles what is on disk (and the ad-hoc policies) and puts it in force. done is called once, perhaps at once.
+ * `compare`: tell the changes. */
+void ng_change_start(struct ng_keeper *keeper, bool compare, ng_changed_fn done, void *arg);
+/* To be called regularly: rules end with their last day. */
+void ng_change_until(struct ng_keeper *keeper);
 void ng_change_cancel(struct ng_keeper *keeper, const void *arg); /* done is not called any more */
 void ng_change_ready(struct ng_keeper *keeper, uint64_t generation, uint32_t error);
 /* Sends the snapshot in force, or under way, to a new resolver. */

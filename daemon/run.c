@@ -183,11 +183,12 @@ static void make(struct ng_run *run)
         prewarm(run);
 }
 
-static void on_changed(void *arg, const struct ng_error *error, const char *warnings)
+static void on_changed(void *arg, const struct ng_error *error, const char *warnings, const char *changes)
 {
     struct ng_run *run = arg;
 
     (void)warnings;
+    (void)changes;
     if (error)
         fail(run, error->text, error->remedy);
     else
@@ -315,5 +316,5 @@ void ng_run_start(struct ng_keeper *keeper, struct ng_connection *connection, co
     if (!run->adhoc)
         fail(run, error.text, error.remedy);
     else
-        ng_change_start(keeper, on_changed, run);
+        ng_change_start(keeper, false, on_changed, run);
 }

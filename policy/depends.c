@@ -2,8 +2,8 @@
 /* Dependencies: `depends A on B` denies A where a rule, or another dependency, denies B on any port. Each dependency is
  * judged once, and again only when what it depends on has changed, so that chains and cycles of any length end.
  *
- * Judging B asks for the rules of a few names only: B and its ancestors. Those are the keys; what the policy says of all
- * other names is not looked at. */
+ * Judging B asks for the rules of a few names only: B and its ancestors. Those are the keys; what the policy says of
+ * all other names is not looked at. */
 #include "profile.h"
 #include "tables.h"
 

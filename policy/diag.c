@@ -173,6 +173,18 @@ size_t ng_diag_warnings(const struct ng_diag *diag)
     return diag->warnings;
 }
 
+size_t ng_diag_count(const struct ng_diag *diag)
+{
+    return diag->kept;
+}
+
+struct ng_diag_message ng_diag_get(const struct ng_diag *diag, size_t i)
+{
+    const struct message *it = &diag->message[i];
+
+    return (struct ng_diag_message){it->severity, it->line, it->column, it->file, it->text, it->remedy};
+}
+
 static void print(FILE *out, const struct message *message)
 {
     if (message->file)

@@ -26,6 +26,16 @@ __attribute__((format(printf, 9, 10))) void ng_diag_add(struct ng_diag *diag, en
 size_t ng_diag_errors(const struct ng_diag *diag);
 size_t ng_diag_warnings(const struct ng_diag *diag);
 
+/* The messages that were kept, in their order; absent texts are NULL. They live as long as diag. */
+struct ng_diag_message {
+    enum ng_severity severity;
+    unsigned line, column;
+    const char *file, *text, *remedy;
+};
+
+size_t ng_diag_count(const struct ng_diag *diag);
+struct ng_diag_message ng_diag_get(const struct ng_diag *diag, size_t i);
+
 /* All messages as text, each as
  *   FILE:LINE:COLUMN: error: MESSAGE
  *       the line

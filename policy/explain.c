@@ -58,13 +58,12 @@ static int tell_node(const struct ng_snapshot *snapshot, const struct ng_layout_
     return r;
 }
 
-int ng_explain_name_rules(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name,
-                          ng_rule_fn each, void *arg)
+/* The rules of a record, and of those for what lies below its ancestors. */
+static int tell_records(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_layout_record *record,
+                        bool own, ng_rule_fn each, void *arg)
 {
     struct ng_rule_info info = {0};
     char text[NG_NAME_TEXT_MAX];
-    bool own;
-    const struct ng_layout_record *record = ng_view_name(snapshot, policy, name, &own);
     int r = 0;
 
     while (record && r == 0) {
@@ -83,6 +82,15 @@ int ng_explain_name_rules(const struct ng_snapshot *snapshot, unsigned policy, c
         own = false;
     }
     return r;
+}
+
+int ng_explain_name_rules(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name,
+                          ng_rule_fn each, void *arg)
+{
+    bool own;
+    const struct ng_layout_record *record = ng_view_name(snapshot, policy, name, &own);
+
+    return tell_records(snapshot, policy, record, own, each, arg);
 }
 
 /* Whether network b lies within a, or is it. */
@@ -150,16 +158,26 @@ int ng_explain_address_rules(const struct ng_snapshot *snapshot, unsigned policy
     return r;
 }
 
-void ng_match_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
+bool ng_match_network(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_network_key *key,
                       struct ng_network *ret_network)
 {
-    const struct ng_layout_network *network = longest(snapshot, policy, address, UINT32_MAX);
+    const struct ng_layout_network *network = longest(snapshot, policy, key->address, key->prefixlen + 1);
 
     *ret_network = (struct ng_network){NG_PROFILE_NONE, NG_PROFILE_NONE};
     if (network && network->own.rule != NG_NODE_NONE)
         ret_network->own = ng_view_profile(snapshot, &network->own);
     if (network && (network->below.rule != NG_NODE_NONE || network->inherited))
         ret_network->below = ng_view_profile(snapshot, &network->below);
+    return network && network->key.prefixlen == key->prefixlen;
+}
+
+void ng_match_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
+                      struct ng_network *ret_network)
+{
+    struct ng_network_key key = {.prefixlen = 32 + 128};
+
+    memcpy(key.address, address, sizeof(key.address));
+    (void)ng_match_network(snapshot, policy, &key, ret_network);
 }
 
 /* Finds the first rule that covers a protocol and port. */
@@ -185,6 +203,17 @@ int ng_explain_name(const struct ng_snapshot *snapshot, unsigned policy, const s
     struct search search = {proto, port, ret_rule};
 
     return ng_explain_name_rules(snapshot, policy, name, first_that_covers, &search) ? 0 : -ENOENT;
+}
+
+int ng_explain_below(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name, uint8_t proto,
+                     uint16_t port, struct ng_rule_info *ret_rule)
+{
+    struct search search = {proto, port, ret_rule};
+    const struct ng_layout_record *record = NULL;
+
+    for (size_t at = 0; !record && name->wire[at]; at += 1U + name->wire[at])
+        record = ng_view_find(snapshot, policy, name->wire + at, name->length - at, false);
+    return tell_records(snapshot, policy, record, false, first_that_covers, &search) ? 0 : -ENOENT;
 }
 
 int ng_explain_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],

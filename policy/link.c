@@ -311,7 +311,8 @@ static int link_groups(struct ng_set *set, struct ng_diag *diag)
     for (size_t i = 1; i < set->groups.count; i++) {
         const struct ng_group *group = &set->groups.items[i], *other = group - 1;
 
-        if (strcmp(group->name, other->name) == 0 && (group->file == other->file || !(group->file->as || other->file->as)))
+        if (strcmp(group->name, other->name) == 0 &&
+            (group->file == other->file || !(group->file->as || other->file->as)))
             ng_ast_say(&group->file->ast, diag, NG_ERROR, group->ast->place, "give it another name",
                        "group '@%s' is also defined at %s:%u", group->name, other->file->path,
                        other->ast->place.line);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The grammar of namegate.policy(5). After an error it goes on at the next statement, so that one run shows all. */
-%code requires {
+%code top {
 #include "parser.h"
 }
 

@@ -291,6 +291,25 @@ uint64_t ng_match_name(const struct ng_snapshot *snapshot, unsigned policy, cons
     return record ? ng_view_profile(snapshot, &record->node) : NG_PROFILE_NONE;
 }
 
+uint64_t ng_match_below(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name)
+{
+    for (size_t at = 0; at < name->length; at += 1U + name->wire[at]) {
+        const struct ng_layout_record *record =
+            ng_view_find(snapshot, policy, name->wire + at, name->length - at, false);
+
+        if (record)
+            return ng_view_profile(snapshot, &record->node);
+        if (!name->wire[at])
+            break;
+    }
+    return NG_PROFILE_NONE;
+}
+
+bool ng_snapshot_has(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name, bool below)
+{
+    return ng_view_find(snapshot, policy, name->wire, name->length, !below) != NULL;
+}
+
 static int by_id(const void *key, const void *item)
 {
     uint64_t id = *(const uint64_t *)key;
@@ -305,6 +324,17 @@ static const struct ng_profile *find_profile(const struct ng_snapshot *snapshot,
                                                     sizeof(*snapshot->profiles), by_id);
 
     return found ? &found->content : NULL;
+}
+
+const struct ng_profile *ng_snapshot_profile(const struct ng_snapshot *snapshot, uint64_t profile)
+{
+    static const struct ng_profile none,
+        deny = {.count = 1, .segment = {{.port_hi = 65535, .verdict = NG_VERDICT_DENY}}},
+        allow = {.count = 1, .segment = {{.port_hi = 65535, .verdict = NG_VERDICT_ALLOW}}};
+
+    if (profile <= NG_PROFILE_ALLOW)
+        return profile == NG_PROFILE_NONE ? &none : profile == NG_PROFILE_DENY ? &deny : &allow;
+    return find_profile(snapshot, profile);
 }
 
 uint8_t ng_snapshot_verdict(const struct ng_snapshot *snapshot, uint64_t profile, uint8_t proto, uint16_t port)

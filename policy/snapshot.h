@@ -48,6 +48,15 @@ uint8_t ng_snapshot_verdict(const struct ng_snapshot *snapshot, uint64_t profile
 bool ng_snapshot_denies(const struct ng_snapshot *snapshot, uint64_t profile);
 bool ng_snapshot_allows(const struct ng_snapshot *snapshot, uint64_t profile);
 
+/* The content of a profile, also of NG_PROFILE_*; NULL: there is none. */
+const struct ng_profile *ng_snapshot_profile(const struct ng_snapshot *snapshot, uint64_t profile);
+
+/* The profile of names below a name that no more specific rule is for. */
+uint64_t ng_match_below(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name);
+
+/* Whether rules are for exactly this: a name, or what lies below it. */
+bool ng_snapshot_has(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name, bool below);
+
 /* What the kernel must hold: every profile that needs an entry, every network of every policy. */
 typedef int (*ng_profile_fn)(void *arg, uint64_t id, const struct ng_profile *profile);
 typedef int (*ng_network_fn)(void *arg, const struct ng_network_key *key, const struct ng_network *network);
@@ -99,11 +108,17 @@ int ng_explain_address_rules(const struct ng_snapshot *snapshot, unsigned policy
  * -ENOENT when no rule matches. */
 int ng_explain_name(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name, uint8_t proto,
                     uint16_t port, struct ng_rule_info *ret_rule);
+int ng_explain_below(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name, uint8_t proto,
+                     uint16_t port, struct ng_rule_info *ret_rule);
 int ng_explain_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
                        uint8_t evidence, uint8_t proto, uint16_t port, struct ng_rule_info *ret_rule);
 
 /* The profile of the rules for exactly an address, and of those for the networks that hold it. */
 void ng_match_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
+                      struct ng_network *ret_network);
+
+/* The same for a network as a whole, its rules included. Returns whether some are for exactly this network. */
+bool ng_match_network(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_network_key *key,
                       struct ng_network *ret_network);
 
 #endif

@@ -176,32 +176,42 @@ static int to_ascii(const char *name, char **ret_ascii)
     return idn2_to_ascii_8z(name, ret_ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES);
 }
 
-static int name_of(const char *text, const char *name, struct ng_name *ret_name, const struct complaint *complaint)
+/* The canonical name of one that is ASCII. `text` is what people wrote. */
+static int ascii_name(const char *text, const char *ascii, struct ng_name *ret_name, const struct complaint *complaint)
 {
-    size_t length = strlen(name);
-    char *ascii = NULL;
+    size_t length = strlen(ascii);
     const char *last;
-    int r = to_ascii(name, &ascii);
+    int r;
 
-    if (r != 0 && r != 1)
-        return complain(complaint, "check its characters, or write its ASCII form (xn--...)",
-                        "'%s' is no international name: %s", text, idn2_strerror(r));
-    if (length && name[length - 1] == '.')
+    if (length && ascii[length - 1] == '.')
         length--;
-    last = memrchr(name, '.', length);
-    last = last ? last + 1 : name;
-    if (numeric(last, (size_t)(name + length - last)))
+    last = memrchr(ascii, '.', length);
+    last = last ? last + 1 : ascii;
+    if (numeric(last, (size_t)(ascii + length - last)))
         return complain(complaint, "a port is written after its destination: port 22",
                         "'%s' is no address, and no name ends in a number", text);
-    r = ng_name_from_text(ascii ? ascii : name, strlen(ascii ? ascii : name), ret_name);
-    if (ascii)
-        idn2_free(ascii);
+    r = ng_name_from_text(ascii, strlen(ascii), ret_name);
     if (r == -ENAMETOOLONG)
         return complain(complaint, NULL, "'%s' is too long: a label has up to 63 characters, a name 253", text);
     if (r < 0)
         return complain(complaint, "examples: example.org, *.example.org, .example.org, 192.0.2.0/24",
                         "'%s' is no name, address or network", text);
     return 0;
+}
+
+static int name_of(const char *text, const char *name, struct ng_name *ret_name, const struct complaint *complaint)
+{
+    char *ascii = NULL;
+    int r = to_ascii(name, &ascii);
+
+    if (r == 1)
+        return ascii_name(text, name, ret_name, complaint);
+    if (r != IDN2_OK)
+        return complain(complaint, "check its characters, or write its ASCII form (xn--...)",
+                        "'%s' is no international name: %s", text, idn2_strerror(r));
+    r = ascii_name(text, ascii, ret_name, complaint);
+    idn2_free(ascii);
+    return r;
 }
 
 static int parse_name(const char *text, struct ng_target *target, const struct complaint *complaint)

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "case.h"
+
+#include "../bpf/decide.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+
+void ng_case_make(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_probe *probe,
+                  struct ng_case *ret_case)
+{
+    struct ng_policy_info info;
+
+    ng_snapshot_policy(snapshot, policy, &info);
+    memset(ret_case, 0, sizeof(*ret_case));
+    ret_case->snapshot = snapshot;
+    ret_case->policy = policy;
+    ret_case->mode = info.mode;
+    if (probe->named) {
+        ret_case->name[ret_case->names++] = probe->name;
+    } else {
+        ret_case->addressed = true;
+        memcpy(ret_case->address, probe->address, sizeof(ret_case->address));
+    }
+}
+
+/* As the kernel's hooks see it: 127/8, ::1, and the unspecified addresses. */
+static bool is_loopback(const uint8_t address[16])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}, zero[16];
+
+    if (memcmp(address, mapped, sizeof(mapped)) == 0)
+        return address[12] == 127 || memcmp(address + 12, zero, 4) == 0;
+    return memcmp(address, zero, 15) == 0 && address[15] <= 1;
+}
+
+void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struct ng_opinion *ret_opinion)
+{
+    struct ng_facts facts = {.mode = it->mode == NG_MODE_AUDIT ? NG_MODE_BLOCK : it->mode, .port = port};
+    struct ng_network network = {NG_PROFILE_NONE, NG_PROFILE_NONE};
+    struct ng_decision decision;
+    unsigned guilty = 0;
+
+    for (unsigned i = it->names; i-- > 0;) {
+        uint64_t profile = ng_match_name(it->snapshot, it->policy, &it->name[i]);
+        uint8_t verdict = ng_snapshot_verdict(it->snapshot, profile, proto, port);
+
+        if (verdict == NG_VERDICT_DENY) {
+            facts.name_denied = 1;
+            guilty = i;
+        }
+        if (verdict == NG_VERDICT_ALLOW && i == 0)
+            facts.name_allowed = 1;
+    }
+    if (it->addressed) {
+        ng_match_address(it->snapshot, it->policy, it->address, &network);
+        facts.loopback = is_loopback(it->address);
+        facts.address_rule = ng_snapshot_verdict(it->snapshot, network.own, proto, port);
+        facts.network_rule = ng_snapshot_verdict(it->snapshot, network.below, proto, port);
+    }
+    decision = ng_decide(&facts);
+    *ret_opinion = (struct ng_opinion){.verdict = decision.verdict, .evidence = decision.evidence};
+    if (decision.evidence == NG_EVIDENCE_ADDRESS || decision.evidence == NG_EVIDENCE_NETWORK)
+        ret_opinion->has_rule = ng_explain_address(it->snapshot, it->policy, it->address, decision.evidence, proto,
+                                                   port, &ret_opinion->rule) == 0;
+    else if (decision.evidence == NG_EVIDENCE_NAME || decision.evidence == NG_EVIDENCE_SHARED)
+        ret_opinion->has_rule =
+            ng_explain_name(it->snapshot, it->policy, &it->name[guilty], proto, port, &ret_opinion->rule) == 0;
+}
+
+/* A number for each outcome that differs: the verdict, and which of the case's rules decided. */
+struct numbering {
+    struct ng_case *it;
+    const struct ng_rule_info *wanted;
+    uint64_t number, found;
+};
+
+static bool same_rule(const struct ng_rule_info *a, const struct ng_rule_info *b)
+{
+    return a->file == b->file && a->line == b->line && a->segments == b->segments && strcmp(a->pattern, b->pattern) == 0;
+}
+
+static int number_rule(void *arg, const struct ng_rule_info *rule)
+{
+    struct numbering *numbering = arg;
+
+    numbering->number++;
+    if (!numbering->found && same_rule(rule, numbering->wanted))
+        numbering->found = numbering->number;
+    return 0;
+}
+
+static uint64_t value_of(void *arg, uint8_t proto, uint16_t port)
+{
+    struct numbering numbering = {.it = arg};
+    struct ng_opinion opinion;
+
+    ng_case_judge(numbering.it, proto, port, &opinion);
+    numbering.wanted = &opinion.rule;
+    if (opinion.has_rule)
+        (void)ng_case_rules(numbering.it, number_rule, &numbering);
+    return numbering.found << 16 | (uint64_t)opinion.evidence << 8 | opinion.verdict;
+}
+
+static const struct ng_profile nothing;
+
+int ng_case_spans(struct ng_case *it, ng_spans *ret_spans)
+{
+    const struct ng_profile *profiles[NG_CASE_NAMES_MAX + 2];
+    struct ng_network network = {NG_PROFILE_NONE, NG_PROFILE_NONE};
+    size_t count = 0;
+
+    for (unsigned i = 0; i < it->names; i++)
+        profiles[count++] = ng_snapshot_profile(it->snapshot, ng_match_name(it->snapshot, it->policy, &it->name[i]));
+    if (it->addressed)
+        ng_match_address(it->snapshot, it->policy, it->address, &network);
+    profiles[count++] = ng_snapshot_profile(it->snapshot, network.own);
+    profiles[count++] = ng_snapshot_profile(it->snapshot, network.below);
+    for (size_t i = 0; i < count; i++)
+        if (!profiles[i])
+            profiles[i] = &nothing;
+    return ng_spans_make(profiles, count, value_of, it, ret_spans);
+}
+
+int ng_case_rules(const struct ng_case *it, ng_rule_fn each, void *arg)
+{
+    int r = 0;
+
+    if (it->addressed)
+        r = ng_explain_address_rules(it->snapshot, it->policy, it->address, NG_EVIDENCE_ADDRESS, each, arg);
+    for (unsigned i = 0; r == 0 && i < it->names; i++)
+        r = ng_explain_name_rules(it->snapshot, it->policy, &it->name[i], each, arg);
+    if (r == 0 && it->addressed)
+        r = ng_explain_address_rules(it->snapshot, it->policy, it->address, NG_EVIDENCE_NETWORK, each, arg);
+    return r;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One destination judged as the kernel would judge it: with the snapshot's matcher and ng_decide(). For `policy explain`,
+ * the tests in policies, and whoever wants to know before something happens. */
+#ifndef NAMEGATE_CASE_H
+#define NAMEGATE_CASE_H
+
+#include "snapshot.h"
+#include "spans.h"
+#include "target.h"
+
+#define NG_CASE_NAMES_MAX 32
+
+/* What is known of the destination: its name with what that is an alias of, an address, or both. */
+struct ng_case {
+    const struct ng_snapshot *snapshot;
+    unsigned policy;
+    uint8_t mode; /* enum ng_mode */
+    struct ng_name name[NG_CASE_NAMES_MAX]; /* the one asked for first */
+    unsigned names;
+    bool addressed;
+    uint8_t address[16];
+};
+
+/* A case of a probe under a policy, in that policy's mode. */
+void ng_case_make(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_probe *probe,
+                  struct ng_case *ret_case);
+
+struct ng_opinion {
+    uint8_t verdict;  /* NG_VERDICT_ALLOW or NG_VERDICT_DENY; in audit what it would be */
+    uint8_t evidence; /* enum ng_evidence */
+    bool has_rule;
+    struct ng_rule_info rule; /* the one that decided */
+};
+
+/* proto may be 0: a protocol that no rule names. */
+void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struct ng_opinion *ret_opinion);
+
+/* The ports of a case by verdict and deciding rule; port 53, which goes to the resolver, and 853, which is refused where
+ * no rule allows it, are as the ports around them. */
+int ng_case_spans(struct ng_case *it, ng_spans *ret_spans);
+
+/* All rules that have to do with the case, in the order of precedence. As ng_explain_name_rules(). */
+int ng_case_rules(const struct ng_case *it, ng_rule_fn each, void *arg);
+
+#endif
