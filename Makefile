@@ -125,7 +125,7 @@ $(B)/fuzz/%: tests/fuzz/%.c $(POLICY_SOURCES) $(RESOLVER_SOURCES) $(B)/gen/parse
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $^ $(LIBS_resolver) $(LIBS_policy) -lbpf -o $@
 
 # Unit tests, replay and the fuzz seeds, as they are built now (see SAN).
-unit: $(UNIT_TESTS) $(if $(wildcard tests/replay/*.c),$(B)/tests/replay)
+unit: check-conf $(UNIT_TESTS) $(if $(wildcard tests/replay/*.c),$(B)/tests/replay)
 	$(Q)for test in $(UNIT_TESTS); do "$$test" > $(B)/tests/log 2>&1 || { cat $(B)/tests/log; echo "FAIL $$test"; exit 1; }; \
 		grep -h PASSED $(B)/tests/log | tail -n 1 | sed "s|^|$$(basename $$test) |"; done
 	$(Q)$(B)/tests/replay tests/replay/*.rpl
@@ -151,11 +151,17 @@ fuzz: $(FUZZERS)
 		tests/fuzz/seeds/$${n#fuzz_} 2> $(B)/fuzz/log || { tail -n 30 $(B)/fuzz/log; exit 1; }; \
 		echo "$$n: $$(tail -n 1 $(B)/fuzz/log)"; done
 
+# The policies that are installed are right, laid out, and pass their own tests.
+check-conf: $(B)/namegate
+	$(Q)for set in conf/policies conf/sample.policy; do $(B)/namegate policy check --strict $$set && \
+		$(B)/namegate policy test $$set > $(B)/conf.tap || { cat $(B)/conf.tap; exit 1; }; done
+	$(Q)$(B)/namegate policy fmt --check $$(git ls-files 'conf/*.policy') && echo 'conf holds'
+
 lint:
 	$(Q)for h in include/namegate/*.h policy/*.h resolver/*.h daemon/*.h cli/*.h bpf/decide.h; do \
 		$(CC) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused -Iinclude -fsyntax-only -x c $$h || exit 1; done
 	$(Q)! LC_ALL=C.UTF-8 grep -nE '.{121,}' $$(git ls-files 'bpf/*' 'policy/*' 'resolver/*' 'daemon/*' 'cli/*' 'include/*')
-	$(Q)shellcheck -x $$(git ls-files '*.sh' .ci/run tests/system/run) && echo 'lint holds'
+	$(Q)shellcheck -x $$(git ls-files '*.sh' '*.bash' .ci/run tests/system/run) && echo 'lint holds'
 
 coverage:
 	$(Q)find build -name '*.gcda' -delete 2>/dev/null || true
@@ -194,23 +200,29 @@ deps:
 
 # --- installation
 MAN = $(DESTDIR)$(PREFIX)/share/man
+DOC = $(DESTDIR)$(PREFIX)/share/doc/namegate
+COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+CONFIGURATION = namegate.conf $(patsubst conf/%,%,$(wildcard conf/policies/*.policy conf/policies/groups/*.policy))
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 \
-		$(DESTDIR)$(SYSCONFDIR)/namegate/policies $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(DOC) \
+		$(COMPLETIONS) $(DESTDIR)$(SYSCONFDIR)/namegate/policies/groups $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(B)/namegated $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(B)/namegate $(DESTDIR)$(PREFIX)/bin/
 	for n in 1 5 8; do install -m 644 $(B)/man/*.$$n $(MAN)/man$$n/ || exit 1; done
-	for f in namegate.conf policies/deploy.policy; do \
-		test -e $(DESTDIR)$(SYSCONFDIR)/namegate/$$f || install -m 644 conf/$$f $(DESTDIR)$(SYSCONFDIR)/namegate/$$f; done
+	install -m 644 conf/sample.policy $(DOC)/
+	install -m 644 conf/completion.bash $(COMPLETIONS)/namegate
+	for f in $(CONFIGURATION); do test -e $(DESTDIR)$(SYSCONFDIR)/namegate/$$f || \
+		install -m 644 conf/$$f $(DESTDIR)$(SYSCONFDIR)/namegate/$$f || exit 1; done
 	sed 's|@SBINDIR@|$(PREFIX)/sbin|' conf/namegated.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/namegated.service
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/namegated $(DESTDIR)$(PREFIX)/bin/namegate \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/namegated.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/namegated.service $(COMPLETIONS)/namegate $(DOC)/sample.policy \
 		$(MAN)/man1/namegate.1 $(MAN)/man5/namegate.conf.5 $(MAN)/man5/namegate.policy.5 $(MAN)/man8/namegated.8
+	rmdir $(DOC) 2>/dev/null || true
 
 clean:
 	rm -rf $(B)
 
-.PHONY: all help unit check check-thread check-system fuzz-seeds fuzz lint coverage test demo bench deps install \
+.PHONY: all help unit check check-conf check-thread check-system fuzz-seeds fuzz lint coverage test demo bench deps install \
 	uninstall clean
