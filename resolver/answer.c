@@ -77,26 +77,56 @@ static int follow(const ldns_rr_list *records, const struct ng_question *questio
     return 0;
 }
 
-static int add_address(struct ng_answer *answer, size_t *room, const uint8_t *bytes, size_t size)
+static int add_address(struct ng_answer *answer, size_t *room, const uint8_t *bytes, size_t size, unsigned service)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    uint8_t address[16];
+    struct ng_answer_address it = {.service = (uint8_t)service};
 
     if (size == 4) {
-        memcpy(address, mapped, sizeof(mapped));
-        memcpy(address + 12, bytes, 4);
+        memcpy(it.address, mapped, sizeof(mapped));
+        memcpy(it.address + 12, bytes, 4);
     } else {
-        memcpy(address, bytes, sizeof(address));
+        memcpy(it.address, bytes, sizeof(it.address));
     }
     for (unsigned i = 0; i < answer->addresses; i++)
-        if (memcmp(answer->address[i], address, sizeof(address)) == 0)
+        if (answer->address[i].service == it.service &&
+            memcmp(answer->address[i].address, it.address, sizeof(it.address)) == 0)
             return 0;
     if (answer->addresses == NG_ANSWER_ADDRESSES_MAX)
         return -E2BIG;
     if (!ng_vector_grow((void **)&answer->address, answer->addresses, room, sizeof(*answer->address), 1))
         return -ENOMEM;
-    memcpy(answer->address[answer->addresses++], address, sizeof(address));
+    answer->address[answer->addresses++] = it;
     return 0;
+}
+
+/* Returns which service it is, plus 1; 0 where it is the chain's last name itself; or -E2BIG. */
+static int add_service(struct ng_answer *answer, const struct ng_name *name, bool prefixed)
+{
+    if (ng_name_equal(name, &answer->chain[answer->links - 1]))
+        return 0;
+    for (unsigned i = 0; i < answer->services; i++)
+        if (ng_name_equal(&answer->service[i].name, name))
+            return (int)i + 1;
+    if (answer->services == NG_ANSWER_SERVICES_MAX)
+        return -E2BIG;
+    answer->service[answer->services++] = (struct ng_answer_service){*name, prefixed};
+    return (int)answer->services;
+}
+
+/* The name behind labels like _8443._https; as add_service(). */
+static int add_prefixed(struct ng_answer *answer)
+{
+    const struct ng_name *last = &answer->chain[answer->links - 1];
+    struct ng_name name;
+    size_t at = 0;
+
+    while (last->wire[at] && last->wire[at + 1] == '_')
+        at += 1U + last->wire[at];
+    if (at == 0 || !last->wire[at])
+        return 0;
+    (void)ng_name_from_wire(last->wire + at, (size_t)last->length - at, &name);
+    return add_service(answer, &name, true);
 }
 
 /* The record's data as it stands in the message, uncompressed. */
@@ -112,24 +142,35 @@ static int rdata(const ldns_rr *rr, octets *data)
     return 0;
 }
 
+/* One hint: an address of the owner's service, as the owner says, and one of the names that it speaks of. */
+static int add_hint(struct ng_answer *answer, size_t *room, const uint8_t *bytes, size_t size, int service, int prefixed)
+{
+    int r = add_address(answer, room, bytes, size, 0);
+
+    if (r == 0 && service)
+        r = add_address(answer, room, bytes, size, (unsigned)service);
+    if (r == 0 && prefixed)
+        r = add_address(answer, room, bytes, size, (unsigned)prefixed);
+    return r;
+}
+
 /* The hints of a service binding: priority, target, then keys with values (RFC 9460 section 2.2). */
 static int add_hints(struct ng_answer *answer, size_t *room, const uint8_t *data, size_t size)
 {
     enum { IPV4HINT = 4, IPV6HINT = 6 };
-    struct ng_name service;
+    int prefixed = add_prefixed(answer), service = 0, r;
+    struct ng_name name;
     size_t at = 2;
-    int r = size > 2 ? ng_name_from_wire(data + at, size - at, &service) : -EBADMSG;
 
+    r = prefixed < 0 ? prefixed : size > 2 ? ng_name_from_wire(data + at, size - at, &name) : -EBADMSG;
     if (r < 0)
         return r;
-    /* The hints are addresses of the target, so it is judged as a link of the chain; "." is the owner itself. */
-    if (service.length > 1) {
-        int linked = add_link(answer, &service);
-
-        if (linked < 0 && answer->links == NG_CHAIN_MAX)
-            return linked;
-    }
-    for (at += (size_t)r; at < size;) {
+    at += (size_t)r;
+    if (name.length > 1) /* "." is the owner itself */
+        service = add_service(answer, &name, false);
+    if (service < 0)
+        return service;
+    while (at < size) {
         unsigned key, length, each;
 
         if (size - at < 4)
@@ -141,7 +182,7 @@ static int add_hints(struct ng_answer *answer, size_t *room, const uint8_t *data
         if (length > size - at || (each && (length == 0 || length % each)))
             return -EBADMSG;
         for (unsigned i = 0; each && i < length; i += each) {
-            r = add_address(answer, room, data + at + i, each);
+            r = add_hint(answer, room, data + at + i, each, service, prefixed);
             if (r < 0)
                 return r;
         }
@@ -156,7 +197,7 @@ static int learn_record(const ldns_rr *rr, unsigned type, struct ng_answer *answ
     int r = rdata(rr, &data);
 
     if (r == 0 && (type == NG_TYPE_A || type == NG_TYPE_AAAA))
-        r = data.count == (type == NG_TYPE_A ? 4U : 16U) ? add_address(answer, room, data.items, data.count)
+        r = data.count == (type == NG_TYPE_A ? 4U : 16U) ? add_address(answer, room, data.items, data.count, 0)
                                                          : -EBADMSG;
     else if (r == 0 && (type == NG_TYPE_SVCB || type == NG_TYPE_HTTPS))
         r = add_hints(answer, room, data.items, data.count);
@@ -230,7 +271,7 @@ static int copy(ldns_pkt *out, ldns_pkt_section section, const ldns_rr *rr, uint
 static int take_answers(const ldns_rr_list *records, const struct ng_question *question, struct ng_answer *answer,
                         ldns_pkt *out, uint32_t *ttl)
 {
-    unsigned links = answer->links; /* targets of service bindings join later, and own no records */
+    unsigned links = answer->links;
     size_t room = 0;
     int r = 0;
 

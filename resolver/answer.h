@@ -12,14 +12,30 @@
 #define NG_TTL_NEGATIVE_MAX 900U   /* s: longest memory of "there is none" (RFC 2308 section 5) */
 
 #define NG_ANSWER_ADDRESSES_MAX 512 /* more are refused: what is told must be remembered as well */
+#define NG_ANSWER_SERVICES_MAX 16
+
+/* A name that service bindings of the chain's last name speak of: what serves it, or, where that name begins with labels
+ * like _8443._https, the name that they belong to (RFC 9460 section 2.3). */
+struct ng_answer_service {
+    struct ng_name name;
+    bool prefixed; /* the chain's last name without such labels; it leads to the targets as that one does */
+};
+
+struct ng_answer_address {
+    uint8_t address[16]; /* v4-mapped */
+    uint8_t service;     /* 0: of the chain's last name. Else a hint: which service, plus 1. It is what a stranger says of
+                            that name, so what the policy denies for that name counts, and what it allows does not */
+};
 
 struct ng_answer {
     uint8_t rcode;      /* NOERROR or NXDOMAIN */
     uint32_t ttl;       /* s: for how long all of it holds; 0: not to be kept */
     unsigned links;     /* names in chain; the one asked for is the first */
     struct ng_name chain[NG_CHAIN_MAX];
+    unsigned services;
+    struct ng_answer_service service[NG_ANSWER_SERVICES_MAX];
     unsigned addresses;
-    uint8_t (*address)[16]; /* v4-mapped; A, AAAA and the hints of SVCB and HTTPS (RFC 9460 section 7.3) */
+    struct ng_answer_address *address; /* A, AAAA, and the hints of SVCB and HTTPS (RFC 9460 section 7.3) */
     uint8_t *wire;      /* the answer to give: see struct ng_wire_answer */
     size_t size;
     uint16_t *ttls;

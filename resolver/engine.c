@@ -336,7 +336,7 @@ static int take_in(struct ng_engine *engine, const struct ng_question *question,
             trouble(engine, NG_TROUBLE_MALFORMED, -r, &question->name, NULL);
         return r;
     }
-    if (answer.addresses || answer.links > 1) {
+    if (answer.addresses || answer.links > 1 || answer.services) {
         size_t destinations = ng_learn_destinations(engine->learn);
 
         r = ng_learn_answer(engine->learn, &answer, &tracked);
@@ -349,7 +349,7 @@ static int take_in(struct ng_engine *engine, const struct ng_question *question,
             report_success(engine); /* there was room for another one */
     }
     /* An answer with addresses that is not tracked could not be judged by a new policy: it is not kept. */
-    if (tracked || !(answer.addresses || answer.links > 1))
+    if (tracked || !(answer.addresses || answer.links > 1 || answer.services))
         ng_cache_put(engine->cache, question, &answer, tracked ? tracked->id : 0, engine->ops.now(engine->ops.arg));
     *ret_answer = answer;
     *ret_tracked = tracked;

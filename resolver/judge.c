@@ -65,13 +65,13 @@ unsigned ng_judge_claims(const struct ng_message_start *start, const struct ng_j
 
         if (denies && !safe)
             *ret_spared = true;
-        if ((denies && !safe) || (!denies && denies_only))
+        if ((denies && !safe) || (!denies && (denies_only || address->hint)))
             continue;
         claims[count++] =
             (struct ng_claim){.profile = judgement->claim[i].profile,
                               .expires_at = denies ? ng_judge_end(start, address)
                                                    : address->learnt_at + ng_judge_lifetime(start, address->ttl, false),
-                              .allow = judgement->claim[i].allow};
+                              .allow = judgement->claim[i].allow && !address->hint};
     }
     return count;
 }

@@ -211,15 +211,17 @@ static void forget_oldest(struct ng_learn *learn, struct ng_tracked *tracked)
 }
 
 /* Returns 1 when the address is new, 0 when it was known, -ENOMEM. */
-static int remember(struct ng_learn *learn, struct ng_tracked *tracked, const uint8_t address[16], uint32_t ttl)
+static int remember(struct ng_learn *learn, struct ng_tracked *tracked, const uint8_t address[16], uint32_t ttl,
+                    bool hint)
 {
-    struct ng_tracked_address made = {.learnt_at = learn->now, .ttl = ttl};
+    struct ng_tracked_address made = {.learnt_at = learn->now, .ttl = ttl, .hint = hint};
 
     for (size_t i = 0; i < tracked->addresses.count; i++) {
         struct ng_tracked_address *it = &tracked->addresses.items[i];
 
         if (memcmp(it->address, address, sizeof(it->address)) != 0)
             continue;
+        it->hint &= hint;
         it->learnt_at = learn->now;
         it->ttl = ttl;
         return 0;
@@ -236,6 +238,13 @@ struct taking {
     unsigned names;
     bool new_lead[NG_CHAIN_MAX]; /* from name i to name i + 1 */
     size_t new_addresses;        /* the last ones of the last name */
+
+    /* What service bindings of the last name speak of. */
+    struct ng_tracked *service[NG_ANSWER_SERVICES_MAX];
+    unsigned services;
+    bool led[NG_ANSWER_SERVICES_MAX];          /* a new lead from the last name */
+    bool led_prefixed[NG_ANSWER_SERVICES_MAX]; /* a new lead from the name without its port labels */
+    size_t new_hints[NG_ANSWER_SERVICES_MAX];  /* the last ones of the service's addresses */
 };
 
 static int take_names(struct ng_learn *learn, const struct ng_answer *answer, struct taking *taking)
@@ -262,18 +271,67 @@ static int take_names(struct ng_learn *learn, const struct ng_answer *answer, st
     return 0;
 }
 
-static int take_addresses(struct ng_learn *learn, const struct ng_answer *answer, struct taking *taking)
+/* The last name leads to each target of its own, never one target to another: they are alternatives. */
+static int take_services(struct ng_learn *learn, const struct ng_answer *answer, struct taking *taking)
 {
-    struct ng_tracked *last = taking->name[taking->names - 1];
+    struct ng_tracked *last = taking->name[taking->names - 1], *prefixed = NULL;
+    uint64_t end = learn->now + ng_judge_lifetime(&learn->start, answer->ttl, true);
 
-    for (unsigned i = 0; i < answer->addresses; i++) {
-        int r = remember(learn, last, answer->address[i], answer->ttl);
+    for (unsigned i = 0; i < answer->services; i++) {
+        struct ng_tracked *tracked;
+        int r = ng_tracks_get(&learn->tracks, &answer->service[i].name, taking->name[0], &tracked);
 
         if (r < 0)
             return r;
-        taking->new_addresses += (size_t)r;
+        taking->service[taking->services++] = tracked;
+        rule(learn->snapshot, tracked);
+        if (tracked->expires_at < end)
+            tracked->expires_at = end;
+        if (answer->service[i].prefixed) {
+            prefixed = tracked;
+            continue;
+        }
+        r = ng_tracks_lead(&learn->tracks, last, tracked, learn->now, answer->ttl);
+        taking->led[i] = r > 0;
+        if (r >= 0 && prefixed) {
+            r = ng_tracks_lead(&learn->tracks, prefixed, tracked, learn->now, answer->ttl);
+            taking->led_prefixed[i] = r > 0;
+        }
+        if (r < 0)
+            return r;
+        ng_tracks_touch(&learn->tracks, tracked);
+    }
+    if (prefixed)
+        ng_tracks_touch(&learn->tracks, prefixed);
+    return 0;
+}
+
+static int take_addresses(struct ng_learn *learn, const struct ng_answer *answer, struct taking *taking)
+{
+    for (unsigned i = 0; i < answer->addresses; i++) {
+        const struct ng_answer_address *it = &answer->address[i];
+        struct ng_tracked *holder = it->service ? taking->service[it->service - 1] : taking->name[taking->names - 1];
+        int r = remember(learn, holder, it->address, answer->ttl, it->service > 0);
+
+        if (r < 0)
+            return r;
+        *(it->service ? &taking->new_hints[it->service - 1] : &taking->new_addresses) += (size_t)r;
     }
     return 0;
+}
+
+/* What the names that lead to a service say of its hints, and what leads to it newly of all that it leads to. */
+static int conclude_service(struct ng_learn *learn, const struct taking *taking, unsigned number)
+{
+    struct ng_tracked *service = taking->service[number];
+    int r = spread(learn, service, service, false);
+
+    if (r == 0 && taking->led[number])
+        r = spread(learn, taking->name[taking->names - 1], service, false);
+    for (unsigned i = 0; r == 0 && taking->led_prefixed[number] && i < taking->services; i++)
+        if (i != number && !taking->led[i])
+            r = spread(learn, taking->service[i], service, false);
+    return r;
 }
 
 /* Everything that follows from the new facts, and longer lives for what follows from the known ones. */
@@ -298,7 +356,22 @@ static int conclude(struct ng_learn *learn, const struct taking *taking)
     for (size_t i = 1; r == 0 && names.count && i <= taking->new_addresses; i++)
         r = apply(learn, &names, last, &last->addresses.items[last->addresses.count - i], false);
     ng_vector_free(&names);
+    for (unsigned i = 0; r == 0 && i < taking->services; i++)
+        r = conclude_service(learn, taking, i);
     return r;
+}
+
+static void undo_leads(struct ng_learn *learn, const struct taking *taking, unsigned number)
+{
+    struct ng_lead *lead, *next;
+
+    for (lead = LIST_FIRST(&taking->service[number]->sources); lead; lead = next) {
+        bool own = lead->from == taking->name[taking->names - 1];
+
+        next = LIST_NEXT(lead, sources);
+        if (lead->learnt_at == learn->now && (own ? taking->led[number] : taking->led_prefixed[number]))
+            ng_tracks_unlead(&learn->tracks, lead);
+    }
 }
 
 /* So that the same answer, when it comes again, finds the same things new. */
@@ -307,6 +380,11 @@ static void undo(struct ng_learn *learn, const struct taking *taking)
     for (unsigned i = 0; i + 1 < taking->names; i++)
         if (taking->new_lead[i])
             ng_tracks_unlead(&learn->tracks, LIST_FIRST(&taking->name[i]->targets));
+    for (unsigned i = taking->services; i-- > 0;) {
+        taking->service[i]->addresses.count -= taking->new_hints[i];
+        if (taking->led[i] || taking->led_prefixed[i])
+            undo_leads(learn, taking, i);
+    }
     if (taking->names)
         taking->name[taking->names - 1]->addresses.count -= taking->new_addresses;
 }
@@ -314,13 +392,15 @@ static void undo(struct ng_learn *learn, const struct taking *taking)
 /* Whether an answer says something that a rule, or a name with one, could depend on. */
 static bool matters(const struct ng_learn *learn, const struct ng_answer *answer)
 {
-    for (unsigned i = 0; i < answer->links; i++) {
-        const struct ng_tracked *known = ng_tracks_find(&learn->tracks, &answer->chain[i]);
+    for (unsigned i = 0; i < answer->links + answer->services; i++) {
+        const struct ng_name *name =
+            i < answer->links ? &answer->chain[i] : &answer->service[i - answer->links].name;
+        const struct ng_tracked *known = ng_tracks_find(&learn->tracks, name);
 
         if (known && (known->ruled || !LIST_EMPTY(&known->sources)))
             return true;
         for (unsigned p = 0; p < ng_snapshot_policies(learn->snapshot); p++)
-            if (ng_match_name(learn->snapshot, p, &answer->chain[i]) != NG_PROFILE_NONE)
+            if (ng_match_name(learn->snapshot, p, name) != NG_PROFILE_NONE)
                 return true;
     }
     return false;
@@ -334,6 +414,8 @@ int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, stru
 
     learn->now = learn->ops.now(learn->ops.arg);
     r = take_names(learn, answer, &taking);
+    if (r == 0)
+        r = take_services(learn, answer, &taking);
     if (r == -ENOSPC && !matters(learn, answer)) {
         undo(learn, &taking);
         *ret_tracked = NULL;
@@ -350,6 +432,8 @@ int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, stru
     news = taking.new_addresses > 0;
     for (unsigned i = 0; i + 1 < taking.names; i++)
         news |= taking.new_lead[i];
+    for (unsigned i = 0; i < taking.services; i++)
+        news |= taking.led[i] || taking.led_prefixed[i] || taking.new_hints[i] > 0;
     if (news) {
         learn->version++;
         tell_sources(learn, taking.name[taking.names - 1], taking.name[0]);
@@ -423,7 +507,7 @@ static int put_leases(struct ng_learn *learn, const struct ng_snapshot *snapshot
             struct ng_destination_key key = key_of(told->scope, holder->addresses.items[i].address);
             struct ng_claim claim;
 
-            if (!lease(learn, snapshot, tracked, told->policy, key.address, &claim))
+            if (holder->addresses.items[i].hint || !lease(learn, snapshot, tracked, told->policy, key.address, &claim))
                 continue;
             r = put(learn->claims, snapshot, &key, &claim, 1);
             tracked->wrote_at = r == 0 ? learn->ops.now(learn->ops.arg) : tracked->wrote_at;

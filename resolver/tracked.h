@@ -28,6 +28,7 @@ struct ng_tracked_address {
     uint64_t learnt_at;   /* ns */
     uint64_t extended_at; /* ns: when an upstream failed, so that denies last longer; 0: never */
     uint32_t ttl;         /* s */
+    bool hint;            /* no answer for this name gave it, only a service binding of another: denies alone count */
 };
 
 /* A deployment that was told the name's addresses. */

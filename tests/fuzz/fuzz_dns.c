@@ -53,7 +53,7 @@ static void check_answer(const struct ng_question *question, const struct ng_ans
         return; /* a hint that stands in a form which only ldns has */
     require(again.addresses == answer->addresses);
     for (unsigned i = 0; i < again.addresses; i++)
-        require(memcmp(again.address[i], answer->address[i], 16) == 0);
+        require(memcmp(again.address[i].address, answer->address[i].address, 16) == 0);
     ng_answer_release(&again);
 }
 
