@@ -63,7 +63,7 @@ help:
 	@echo 'make fuzz       run each fuzz target for FUZZ_SECONDS (default 10)'
 	@echo 'make bench      connect() and resolver speed with and without the gate, as ratios (root)'
 	@echo 'make coverage   line coverage of policy/, resolver/ and the decision function'
-	@echo 'make lint       headers compile alone, lines of 120 columns, shellcheck, compile with clang'
+	@echo 'make lint       headers compile alone, lines of 120 columns, shellcheck'
 	@echo 'make install    DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)'
 	@echo 'make uninstall  remove what install put there; configuration stays'
 	@echo 'make clean      remove $(B)'

@@ -56,17 +56,33 @@ static __always_inline void record_opener(struct ng_event *event, const struct n
     __builtin_memcpy(event->comm, opener->comm, sizeof(event->comm));
 }
 
-/* opener: NULL when the current task is the one that asked. */
-static __always_inline void report(const struct ng_deployment *deployment, __u64 cgroup,
-                                   const struct question *question, __u64 packed, __s32 error,
-                                   const struct ng_asker *opener)
+/* Whether the deployment has events left in this second. */
+static __always_inline bool afford(__u64 cgroup)
+{
+    struct budget *budget = bpf_map_lookup_elem(&budgets, &cgroup);
+    __u64 now = bpf_ktime_get_boot_ns();
+    struct budget begun = {.second = now, .spent = 1};
+
+    if (!budget || now - budget->second >= 1000000000ULL) {
+        bpf_map_update_elem(&budgets, &cgroup, &begun, BPF_ANY);
+        return true;
+    }
+    return __sync_fetch_and_add(&budget->spent, 1) < NG_EVENTS_PER_SECOND;
+}
+
+/* opener: NULL when the current task is the one that asked. Global, so that the verifier proves it once. */
+int report(struct ng_deployment *deployment, __u64 cgroup, struct question *question, __u64 packed,
+           struct ng_asker *opener)
 {
     struct ng_control *state = get_control();
-    struct ng_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+    struct ng_event *event;
 
+    if (!deployment || !question)
+        return 0;
+    event = afford(cgroup) ? bpf_ringbuf_reserve(&events, sizeof(*event), 0) : NULL;
     if (!event) {
         count(NG_COUNTER_LOST);
-        return;
+        return 0;
     }
     __builtin_memset(event, 0, sizeof(*event));
     event->time = bpf_ktime_get_boot_ns();
@@ -74,7 +90,7 @@ static __always_inline void report(const struct ng_deployment *deployment, __u64
     event->cgroup = cgroup;
     event->scope = deployment->scope;
     event->policy = deployment->policy;
-    event->error = error;
+    event->error = PACKED_VERDICT(packed) == NG_VERDICT_ALLOW ? 0 : question->error;
     __builtin_memcpy(event->address, question->address, sizeof(event->address));
     event->port = question->port;
     event->proto = question->proto;
@@ -92,6 +108,7 @@ static __always_inline void report(const struct ng_deployment *deployment, __u64
     else
         record_current(event);
     bpf_ringbuf_submit(event, 0);
+    return 0;
 }
 
 #endif

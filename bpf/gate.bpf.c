@@ -16,49 +16,56 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define SOCK_RAW_ 3
 #define EPERM_ 1
 
-/* Judges for the deployment and those around it. Returns the packed decision that counts: the first denial, else the
- * first that would have been one, else a pass. */
-static __always_inline __u64 judge_nested(struct ng_deployment **deployment, __u64 *cgroup, struct question *question)
+#define DENIED 2u
+#define WOULD 1u
+
+/* Judges for the deployment and those around it. Each that denies, or would, has it on record: an inner deployment
+ * hides nothing from those around. Returns DENIED, WOULD or 0. */
+static __always_inline __u32 judge_nested(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
+                                          struct ng_asker *opener)
 {
-    struct ng_deployment *inner = *deployment;
-    struct ng_deployment *at = inner;
-    __u64 id = *cgroup;
-    __u64 result = 0;
+    __u32 result = 0;
 
-    for (int i = 0; i < NG_NESTING_MAX; i++) {
-        __u64 packed = judge(at, question);
+    for (int i = 0; i < NG_NESTING_MAX && deployment; i++) {
+        __u64 packed = judge(deployment, question);
+        __u32 own = PACKED_VERDICT(packed) != NG_VERDICT_ALLOW ? DENIED : PACKED_WOULD(packed) ? WOULD : 0;
 
-        if (PACKED_VERDICT(packed) == NG_VERDICT_DENY || (PACKED_WOULD(packed) && !PACKED_WOULD(result))) {
-            result = packed;
-            *deployment = at;
-            *cgroup = id;
-        } else if (!result) {
-            result = packed;
-        }
-        if (PACKED_VERDICT(packed) == NG_VERDICT_DENY || !at->outer)
-            break;
-        id = at->outer;
-        at = deployment_by_id(id);
-        if (!at)
-            break;
+        if (own && !question->silent)
+            report(deployment, cgroup, question, packed, opener);
+        if (own > result)
+            result = own;
+        cgroup = deployment->outer;
+        deployment = deployment_by_id(cgroup);
     }
     return result;
 }
 
-/* One deployment's verdict on a call: reports and counts. */
-static __always_inline bool permitted(struct ng_deployment *deployment, __u64 cgroup, struct question *question)
+static __always_inline void count_outcome(__u8 hook, __u32 result)
 {
-    __u64 packed = judge_nested(&deployment, &cgroup, question);
-    bool deny = PACKED_VERDICT(packed) != NG_VERDICT_ALLOW;
+    count(NG_COUNTER(hook, result == DENIED ? NG_OUTCOME_DENY : result == WOULD ? NG_OUTCOME_WOULD : NG_OUTCOME_PASS));
+}
 
-    if (!deployment)
-        return false;
-    if (deny || PACKED_WOULD(packed))
-        report(deployment, cgroup, question, packed, deny ? -EPERM_ : 0, NULL);
-    count(NG_COUNTER(question->hook, deny                    ? NG_OUTCOME_DENY
-                                     : PACKED_WOULD(packed)  ? NG_OUTCOME_WOULD
-                                                             : NG_OUTCOME_PASS));
-    return !deny;
+/* So that the packets that follow are not on record again. */
+static __always_inline void remember_report(struct flow *flow, __u64 cgroup, const struct question *question)
+{
+    __builtin_memcpy(flow->reported.address, question->address, sizeof(flow->reported.address));
+    flow->reported.port = question->port;
+    flow->reported.used = 1;
+    flow->reported_to = cgroup;
+}
+
+/* One deployment's verdict on a call: reports and counts. */
+static __always_inline bool permitted(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
+                                      struct flow *flow)
+{
+    __u32 result;
+
+    question->error = -EPERM_;
+    result = judge_nested(deployment, cgroup, question, NULL);
+    count_outcome(question->hook, result);
+    if (result == WOULD && flow && !question->probe)
+        remember_report(flow, cgroup, question);
+    return result != DENIED;
 }
 
 /* connect and sendmsg, both families. */
@@ -66,6 +73,8 @@ static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct questi
 {
     struct ng_control *state = get_control();
     struct ng_deployment *task, *socket, *asker;
+    struct ng_decision unredirected = {
+        .verdict = NG_VERDICT_DENY, .evidence = NG_EVIDENCE_RESOLVER, .mode = NG_MODE_BLOCK};
     __u64 task_cgroup, socket_cgroup, made_in;
     struct flow *flow;
 
@@ -85,17 +94,21 @@ static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct questi
     flow = bpf_sk_storage_get(&flows, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
     question->resumed = !connecting && flow && flow->original[0].used;
     question->probe = connecting && question->proto == IPPROTO_UDP;
-    if (task && !permitted(task, task_cgroup, question))
+    if (task && !permitted(task, task_cgroup, question, flow))
         return DENY;
-    if (socket && !permitted(socket, socket_cgroup, question))
+    if (socket && !permitted(socket, socket_cgroup, question, flow))
         return DENY;
     if (question->port != NG_DNS_PORT) {
         if (flow && connecting)
             fill_asker(&flow->opener, asker);
         return PASS;
     }
-    if (!redirect(ctx, flow, asker, question, connecting, v6))
-        return DENY; /* nowhere to send it to: an answer from elsewhere would not be learnt */
+    if (!redirect(ctx, flow, asker, question, connecting, v6)) {
+        /* Nowhere to send it to: an answer from elsewhere would not be learnt. */
+        report(asker, task ? task_cgroup : socket_cgroup, question, PACK(unredirected), NULL);
+        count_outcome(question->hook, DENIED);
+        return DENY;
+    }
     count(NG_COUNTER(question->hook, NG_OUTCOME_REDIRECT));
     return PASS;
 }
@@ -188,7 +201,7 @@ SEC("cgroup/sock_create") int gate_sock_create(struct bpf_sock *ctx)
     deployment = deployment_by_id(cgroup);
     if (!deployment)
         return PASS;
-    return permitted(deployment, cgroup, &question) ? PASS : DENY;
+    return permitted(deployment, cgroup, &question, NULL) ? PASS : DENY;
 }
 
 /* Tells the resolver who sent the query in this packet: the current task for UDP, the socket's opener for TCP, whose
@@ -221,30 +234,46 @@ static __always_inline struct flow *packet_flow(struct __sk_buff *skb)
     return sk ? bpf_sk_storage_get(&flows, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
 }
 
+/* Whether the current task is the one that sends: it is in the packet's deployment, or in one inside. What the kernel
+ * sends by itself, as TCP does, it sends while anybody is current: there only the opener is known to be concerned. */
+static __always_inline bool is_sender(__u64 cgroup, const struct question *question, const struct flow *flow,
+                                      __u32 levels)
+{
+    __u64 id = task_deployment(levels);
+
+    if (question->proto == IPPROTO_TCP && (!flow || flow->opener.pid != bpf_get_current_pid_tgid() >> 32))
+        return false;
+    for (int i = 0; i < NG_NESTING_MAX; i++) {
+        struct ng_deployment *deployment;
+
+        if (id == cgroup)
+            return true;
+        deployment = deployment_by_id(id);
+        if (!deployment)
+            return false;
+        id = deployment->outer;
+    }
+    return false;
+}
+
 static __always_inline bool egress_denied(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
                                           struct flow *flow, __u32 levels)
 {
-    __u64 packed = judge_nested(&deployment, &cgroup, question);
-    bool deny = PACKED_VERDICT(packed) != NG_VERDICT_ALLOW;
-    bool repeated = flow && same_server(&flow->reported, question->address, question->port);
+    struct ng_asker opener = {};
+    bool sender = is_sender(cgroup, question, flow, levels);
+    __u32 result;
 
-    if (!deny && !PACKED_WOULD(packed)) {
-        count(NG_COUNTER(NG_HOOK_EGRESS, NG_OUTCOME_PASS));
-        return false;
-    }
-    if (!repeated && deployment) {
-        bool own = task_deployment(levels) != 0;
-
-        report(deployment, cgroup, question, packed, deny && question->proto == IPPROTO_UDP ? -EPERM_ : 0,
-               own || !flow ? NULL : &flow->opener);
-        if (flow) {
-            __builtin_memcpy(flow->reported.address, question->address, sizeof(flow->reported.address));
-            flow->reported.port = question->port;
-            flow->reported.used = 1;
-        }
-    }
-    count(NG_COUNTER(NG_HOOK_EGRESS, deny ? NG_OUTCOME_DENY : NG_OUTCOME_WOULD));
-    return deny;
+    question->silent = flow && flow->reported_to == cgroup &&
+                       same_server(&flow->reported, question->address, question->port);
+    question->error = question->proto == IPPROTO_UDP ? -EPERM_ : 0;
+    if (flow)
+        opener = flow->opener;
+    result = judge_nested(deployment, cgroup, question, sender ? NULL : &opener);
+    if (result && flow)
+        remember_report(flow, cgroup, question);
+    if (!question->silent)
+        count_outcome(NG_HOOK_EGRESS, result);
+    return result == DENIED;
 }
 
 SEC("cgroup_skb/egress") int gate_egress(struct __sk_buff *skb)

@@ -16,7 +16,8 @@ struct question {
     __u8 raw;
     __u8 resumed;     /* the socket is connected through the redirect already: its own packets to the resolver */
     __u8 probe;       /* connect() of a UDP socket */
-    __u8 pad;
+    __u8 silent;      /* its denial is on record already */
+    __s32 error;      /* what a denial looks like to user space; 0: the packet is dropped */
 };
 
 /* A decision in one register, because global functions return scalars. */

@@ -70,6 +70,20 @@ struct {
     __uint(max_entries, 1 << 20);
 } events SEC(".maps");
 
+/* How many events a deployment has made in this second, so that one that is denied without end takes no other's room.
+ * By cgroup id. An LRU on purpose: what is evicted begins anew. */
+struct budget {
+    __u64 second; /* ns: when it began */
+    __u64 spent;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 8192);
+    __type(key, __u64);
+    __type(value, struct budget);
+} budgets SEC(".maps");
+
 /* Outcomes by hook, see NG_COUNTER. All hooks. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -93,6 +107,7 @@ struct flow {
     struct server original[NG_REDIRECT_SLOTS];
     __u32 next;
     struct server reported; /* last denied at egress (port in host order): retransmits are not reported again */
+    __u64 reported_to;      /* cgroup id of the deployment */
 };
 
 struct {

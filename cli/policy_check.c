@@ -22,8 +22,8 @@ static const char check_usage[] =
 
 static const char test_usage[] =
     "Usage: namegate policy test [OPTION]... [FILE|DIR]...\n"
-    "Runs the tests that stand in policies, and prints the outcome as TAP. Files count as one set, each directory as one\n"
-    "by itself; without any, the policies directory.\n\n"
+    "Runs the tests that stand in policies, and prints the outcome as TAP. Files count as one set, each directory as\n"
+    "one by itself; without any, the policies directory.\n\n"
     "Exit status: 0 all tests passed, 1 some failed, there are none, or the policies have errors, 2 usage.\n";
 
 /* --- the addresses of this host, which a rule hardly means */

@@ -15,8 +15,8 @@
 
 static const char diff_usage[] =
     "Usage: namegate policy diff [OPTION]... BEFORE AFTER\n"
-    "What becomes denied or allowed between two versions, each a file or a directory of policies: by name and address,\n"
-    "however the text is written.\n\n"
+    "What becomes denied or allowed between two versions, each a file or a directory of policies: by name and\n"
+    "address, however the text is written.\n\n"
     "Exit status: 0 they mean the same, 1 they differ, 2 usage or errors in the policies.\n";
 
 static const char fmt_usage[] =

@@ -20,8 +20,8 @@
 
 static const char usage[] =
     "Usage: namegate policy explain [OPTION]... NAME|ADDRESS[:PORT][/tcp|/udp]\n"
-    "The verdict on a destination, the rule that decides, what a client sees, and the rules that lost. An IPv6 address\n"
-    "with a port stands in brackets. Needs no daemon.\n\n"
+    "The verdict on a destination, the rule that decides, what a client sees, and the rules that lost. An IPv6\n"
+    "address with a port stands in brackets. Needs no daemon.\n\n"
     "  --policy NAME|FILE   a policy of the policies directory, or a file with one (deploy)\n"
     "  --mode MODE          audit, block or strict, instead of the policy's\n"
     "  --resolve            resolve the name too, through the daemon's upstreams or resolv.conf, and judge with its\n"

@@ -168,6 +168,8 @@ static int find_daemon(struct run *run)
     ng_cli_client_close(client);
     if (r == 0)
         return NG_CLI_OK;
+    if (ng_cli_no_daemon(r) && geteuid() == 0 && strcmp(run->cli->run_dir, NG_CLI_RUN_DIR) != 0)
+        (void)fprintf(stderr, "namegate: no daemon runs in %s: a private one gates this run\n", run->cli->run_dir);
     if (ng_cli_no_daemon(r) && geteuid() == 0)
         return ng_cli_private_start(run->cli, &run->job, run->policy && ng_cli_policy_is_file(run->policy),
                                     &run->daemon);

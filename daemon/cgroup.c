@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #define DEPTH_MAX 64
 
@@ -115,6 +116,33 @@ int ng_cgroup_make(const char *path)
         *at = '/';
     }
     return mkdir(copy, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* Only root may write what is trusted (xattr(7)), so that no script can take its mark off. */
+#define MARK "trusted.namegate"
+
+void ng_cgroup_mark(const char *path, const char *instance)
+{
+    (void)setxattr(path, MARK, instance, strlen(instance), 0);
+}
+
+bool ng_cgroup_foreign(const char *mount, const char *path, const char *instance)
+{
+    _cleanup_free_ char *copy = strdup(path);
+    size_t skip = strlen(mount);
+    char mark[PATH_MAX];
+
+    while (copy && strlen(copy) > skip) {
+        ssize_t length = getxattr(copy, MARK, mark, sizeof(mark));
+        char *slash = strrchr(copy, '/');
+
+        if (length >= 0 && ((size_t)length != strlen(instance) || memcmp(mark, instance, (size_t)length) != 0))
+            return true;
+        if (!slash)
+            break;
+        *slash = '\0';
+    }
+    return false;
 }
 
 static int walk(const char *path, ng_cgroup_fn each, void *arg, unsigned depth)

@@ -21,6 +21,13 @@ int ng_cgroup_of(const char *mount, pid_t pid, char **ret_path);
 /* Makes the directory and its parents. */
 int ng_cgroup_make(const char *path);
 
+/* Marks a cgroup as a deployment's, for every instance to see. Where the kernel keeps no such marks (before 5.x some
+ * file systems), nothing happens. */
+void ng_cgroup_mark(const char *path, const char *instance);
+
+/* Whether a cgroup, or one around it up to the mount, is a deployment of another instance. */
+bool ng_cgroup_foreign(const char *mount, const char *path, const char *instance);
+
 /* Removes it with its empty children; -EBUSY while processes are inside. */
 int ng_cgroup_remove(const char *path);
 

@@ -2,6 +2,7 @@
 /* The commands of docs/protocol.md but `run`: one table says who may ask what. */
 #include "keeper.h"
 
+#include "../policy/vector.h"
 #include "evidence.h"
 #include "text.h"
 
@@ -9,6 +10,9 @@
 #include <namegate/clock.h>
 
 #include <string.h>
+
+#define CONSUME_TURNS 32
+#define LOST_SHOWN (60 * NG_SECOND)
 
 typedef void (*command_fn)(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
 
@@ -81,6 +85,10 @@ static json_t *problems_json(const struct ng_keeper *keeper, bool attached)
             (void)json_array_append_new(problems, json_sprintf("policy '%s' is gone, and deployment %s is %s until it "
                                                                "is back", live->kernel.name, live->id,
                                                                ng_mode_name(live->kernel.mode)));
+    if (keeper->lost_at && ng_now() - keeper->lost_at < LOST_SHOWN)
+        (void)json_array_append_new(
+            problems, json_string("denials were not recorded in the last minute, because there were too many: see "
+                                  "lost_events"));
     if (ng_records_lost(keeper->records))
         (void)json_array_append_new(problems, json_string("records could not be written to the state directory"));
     return problems;
@@ -178,47 +186,36 @@ static void names(struct ng_keeper *keeper, struct ng_connection *connection, co
     ng_connection_reply(connection, json_pack("{s:o}", "names", query.names));
 }
 
+/* The lines to be sent, newest first. */
 struct events_query {
     struct ng_keeper *keeper;
-    struct ng_connection *connection;
+    const struct ng_peer *peer;
     const struct filter *filter;
-    size_t skip;
-    bool count_only;
+    size_t limit;
+    NG_VECTOR(const char *) lines;
 };
 
-static bool same(const json_t *record, const char *key, const char *value)
-{
-    const char *text = json_string_value(json_object_get(record, key));
-
-    return text && strcmp(text, value) == 0;
-}
-
 static bool record_visible(struct ng_keeper *keeper, const struct ng_peer *peer, const struct filter *filter,
-                           const json_t *record)
+                           const struct ng_record_info *info)
 {
-    const char *deployment = json_string_value(json_object_get(record, "deployment"));
-
-    if (filter->deployment && !same(record, "deployment", filter->deployment))
+    if (filter->deployment && strcmp(info->deployment, filter->deployment) != 0)
         return false;
-    if (filter->tag && !same(record, "tag", filter->tag))
+    if (filter->tag && strcmp(info->tag, filter->tag) != 0)
         return false;
     /* Others see only what belongs to a deployment of theirs that the daemon remembers; the rest is in the file, for
      * root. */
-    return peer->uid == 0 || (deployment && may_see(peer, ng_lives_known(keeper, deployment)));
+    return peer->uid == 0 || (*info->deployment && may_see(peer, ng_lives_known(keeper, info->deployment)));
 }
 
-static void send_record(void *arg, const json_t *record, const char *line)
+static bool take_record(void *arg, const struct ng_record_info *info, const char *line)
 {
     struct events_query *query = arg;
 
-    if (!record_visible(query->keeper, ng_connection_peer(query->connection), query->filter, record))
-        return;
-    if (query->count_only)
-        query->skip++;
-    else if (query->skip)
-        query->skip--;
-    else
-        ng_connection_line(query->connection, line);
+    if (query->lines.count == query->limit)
+        return false;
+    if (record_visible(query->keeper, query->peer, query->filter, info))
+        (void)ng_vector_add(&query->lines, line);
+    return true;
 }
 
 static void free_filter(struct filter *filter)
@@ -256,21 +253,19 @@ static void events(struct ng_keeper *keeper, struct ng_connection *connection, c
 {
     const json_t *limit = json_object_get(request, "limit");
     struct filter *filter = filter_of(request);
-    struct events_query query = {.keeper = keeper, .connection = connection, .filter = filter};
+    struct events_query query = {
+        .keeper = keeper, .peer = ng_connection_peer(connection), .filter = filter, .limit = SIZE_MAX};
 
     if (!filter) {
         ng_connection_fail(connection, "out of memory", NULL);
         return;
     }
-    if (json_is_integer(limit) && json_integer_value(limit) >= 0) {
-        size_t last = (size_t)json_integer_value(limit);
-
-        query.count_only = true;
-        ng_records_each(keeper->records, send_record, &query);
-        query.count_only = false;
-        query.skip = query.skip > last ? query.skip - last : 0;
-    }
-    ng_records_each(keeper->records, send_record, &query);
+    if (json_is_integer(limit) && json_integer_value(limit) >= 0)
+        query.limit = (size_t)json_integer_value(limit);
+    ng_records_each(keeper->records, take_record, &query);
+    for (size_t i = query.lines.count; i-- > 0;)
+        ng_connection_line(connection, query.lines.items[i]);
+    ng_vector_free(&query.lines);
     if (filter->follow) {
         ng_connection_keep(connection, filter, follower_gone);
         return;
@@ -284,7 +279,8 @@ static void summary(struct ng_keeper *keeper, struct ng_connection *connection, 
     const char *id = json_string_value(json_object_get(request, "deployment"));
     const struct ng_live *live;
 
-    ng_gate_consume(keeper->gate); /* so that what the command met last is in it */
+    for (int i = 0; i < CONSUME_TURNS && ng_gate_consume(keeper->gate); i++)
+        ; /* so that what the command met last is in it */
     live = id ? ng_lives_known(keeper, id) : NULL;
     if (!live || !may_see(ng_connection_peer(connection), live))
         ng_connection_fail(connection, "there is no such deployment", "namegate list");
@@ -295,7 +291,7 @@ static void summary(struct ng_keeper *keeper, struct ng_connection *connection, 
 
 struct following {
     struct ng_keeper *keeper;
-    const json_t *record;
+    struct ng_record_info info;
     const char *line;
 };
 
@@ -399,14 +395,15 @@ static void follow_one(void *arg, struct ng_connection *connection)
     const struct following *following = arg;
     const struct filter *filter = ng_connection_kept(connection, follower_gone);
 
-    if (filter && record_visible(following->keeper, ng_connection_peer(connection), filter, following->record))
+    if (filter && record_visible(following->keeper, ng_connection_peer(connection), filter, &following->info))
         ng_connection_line(connection, following->line);
 }
 
 void ng_commands_record(void *arg, const json_t *record, const char *line)
 {
-    struct following following = {.keeper = arg, .record = record, .line = line};
+    struct following following = {.keeper = arg, .line = line};
 
+    ng_record_read(record, &following.info);
     if (following.keeper->control)
         ng_control_each(following.keeper->control, follow_one, &following);
 }

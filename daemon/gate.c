@@ -17,6 +17,8 @@
 #define PATH_ROOM 512
 #define ROOT_HOOKS NG_HOOK_EGRESS /* hooks before it are attached at the root */
 
+#define CONSUME_MAX 2000 /* events in a row, then others have their turn */
+
 struct ng_gate {
     struct gate *object;
     struct bpf_link *links[ROOT_HOOKS];
@@ -25,6 +27,7 @@ struct ng_gate {
     bool adopted;
     ng_event_fn on_event;
     void *arg;
+    unsigned consumed; /* events, in this turn */
 };
 
 static const char *const hook_names[NG_HOOK_MAX] = {
@@ -187,7 +190,7 @@ static int on_record(void *arg, void *data, size_t size)
 
     if (size >= sizeof(struct ng_event))
         gate->on_event(gate->arg, data);
-    return 0;
+    return ++gate->consumed < CONSUME_MAX ? 0 : -EAGAIN;
 }
 
 int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_destinations, ng_event_fn on_event,
@@ -277,9 +280,10 @@ int ng_gate_events_fd(const struct ng_gate *gate)
     return ring_buffer__epoll_fd(gate->ring);
 }
 
-void ng_gate_consume(struct ng_gate *gate)
+bool ng_gate_consume(struct ng_gate *gate)
 {
-    (void)ring_buffer__consume(gate->ring);
+    gate->consumed = 0;
+    return ring_buffer__consume(gate->ring) == -EAGAIN;
 }
 
 struct ng_control ng_gate_control(const struct ng_gate *gate)

@@ -35,9 +35,10 @@ bool ng_gate_adopted(const struct ng_gate *gate);
 int ng_gate_destinations(const struct ng_gate *gate);
 int ng_gate_askers(const struct ng_gate *gate);
 
-/* Polls readable when events wait; ng_gate_consume() hands them to on_event. */
+/* Polls readable when events wait; ng_gate_consume() hands them to on_event, a bounded number in a
+ * row, and says whether there are more. */
 int ng_gate_events_fd(const struct ng_gate *gate);
-void ng_gate_consume(struct ng_gate *gate);
+bool ng_gate_consume(struct ng_gate *gate);
 
 /* The switches. ng_gate_control() is what the kernel has; change a copy and write it. */
 struct ng_control ng_gate_control(const struct ng_gate *gate);

@@ -28,6 +28,15 @@ int ng_keeper_set_state(struct ng_keeper *keeper)
     return ng_gate_set_control(keeper->gate, &keeper->state);
 }
 
+static void watch_losses(struct ng_keeper *keeper)
+{
+    uint64_t lost = ng_gate_counter(keeper->gate, NG_COUNTER_LOST);
+
+    if (lost != keeper->lost_events)
+        keeper->lost_at = ng_now();
+    keeper->lost_events = lost;
+}
+
 static void on_heartbeat(void *arg, uint32_t events)
 {
     struct ng_keeper *keeper = arg;
@@ -39,6 +48,8 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_supervise_ping(keeper);
     ng_control_tick(keeper->control);
     ng_change_until(keeper);
+    watch_losses(keeper);
+    ng_lives_check(keeper);
     /* Names move: what a deployment is denied is looked up again while it lives. */
     if (ng_now() - keeper->refreshed_at >= keeper->config.floor * NG_SECOND)
         ng_supervise_refresh(keeper, true);
@@ -49,7 +60,7 @@ static void on_events(void *arg, uint32_t events)
     struct ng_keeper *keeper = arg;
 
     (void)events;
-    ng_gate_consume(keeper->gate);
+    (void)ng_gate_consume(keeper->gate); /* what is left makes the descriptor ready again */
 }
 
 static void hup_done(void *arg, const struct ng_error *error, const char *warnings, const char *changes)

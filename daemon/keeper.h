@@ -60,6 +60,7 @@ struct ng_keeper {
     uint64_t refreshed_at;          /* ns: when names were asked for anew */
     uint64_t until_tried_at;        /* ns: when a rule's end was last to be put in force */
     uint64_t lost_messages;
+    uint64_t lost_events, lost_at; /* as counted last, and when (ns) there were more than before */
     bool upstream_silent;
 };
 
@@ -114,6 +115,9 @@ int ng_lives_make(struct ng_keeper *keeper, const struct ng_deployment *kernel, 
 /* Puts the start on record: its command runs from here. */
 void ng_lives_started(struct ng_keeper *keeper, struct ng_live *live);
 void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live);
+/* To be called regularly: ends those whose cgroup is gone or empty though nobody told, as when another instance removed
+ * the one around it. */
+void ng_lives_check(struct ng_keeper *keeper);
 int ng_lives_adopt(struct ng_keeper *keeper, struct ng_error *error);
 unsigned ng_lives_of(const struct ng_keeper *keeper, uid_t uid);
 /* Brings mode and networks of all into line with the snapshot. One whose policy is gone turns strict, unless it is

@@ -97,6 +97,20 @@ static void on_populated(void *arg, uint32_t events)
     ng_keeper_idle(keeper);
 }
 
+void ng_lives_check(struct ng_keeper *keeper)
+{
+    struct ng_live *live = keeper->lives;
+
+    while (live) {
+        bool over = live->started && live->watch >= 0 && !ng_cgroup_populated(live->watch);
+
+        if (over)
+            ng_lives_end(keeper, live);
+        live = over ? keeper->lives : live->next;
+    }
+    ng_keeper_idle(keeper);
+}
+
 static int watch_live(struct ng_keeper *keeper, struct ng_live *live)
 {
     int r;
@@ -147,6 +161,7 @@ int ng_lives_make(struct ng_keeper *keeper, const struct ng_deployment *kernel, 
         r = -ELOOP;
     if (r < 0)
         return ng_error_set(error, -r, NULL, "cannot make the cgroup %s: %s", path, strerror(-r));
+    ng_cgroup_mark(path, keeper->options.pin_root);
     live = ng_live_new(cgroup, kernel, path);
     r = live ? ng_gate_add_deployment(keeper->gate, path, cgroup, kernel, error)
              : ng_error_set(error, ENOMEM, NULL, "out of memory");
@@ -187,9 +202,25 @@ static void remember(struct ng_keeper *keeper, struct ng_live *live)
     }
 }
 
+/* One whose cgroup lies in that of another. */
+static struct ng_live *inside_of(const struct ng_keeper *keeper, const struct ng_live *live)
+{
+    size_t length = strlen(live->path);
+
+    for (struct ng_live *it = keeper->lives; it; it = it->next)
+        if (strncmp(it->path, live->path, length) == 0 && it->path[length] == '/')
+            return it;
+    return NULL;
+}
+
 void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live)
 {
-    ng_gate_consume(keeper->gate); /* its last denials */
+    struct ng_live *inside;
+
+    /* Their cgroups go with this one, and nobody would be told. */
+    while ((inside = inside_of(keeper, live)))
+        ng_lives_end(keeper, inside);
+    (void)ng_gate_consume(keeper->gate); /* its last denials */
     if (live->started)
         record(keeper, live, false);
     delist(keeper, live);
@@ -235,6 +266,8 @@ static int adopt(void *arg, uint64_t cgroup, const struct ng_deployment *kernel)
     struct ng_live *live;
 
     (void)ng_cgroup_walk(keeper->cgroup_root, match_path, &adoption);
+    if (!adoption.path) /* inside of another instance's, perhaps */
+        (void)ng_cgroup_walk(keeper->cgroup_mount, match_path, &adoption);
     if (!adoption.path) {
         ng_gate_remove_deployment(keeper->gate, cgroup); /* it ended while no daemon ran */
         return 0;

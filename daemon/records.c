@@ -10,12 +10,19 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* What a line belongs to is read from it when somebody asks first. */
+struct kept {
+    char *line;
+    bool read;
+    struct ng_record_info info;
+};
+
 struct ng_records {
     char *path;
     int fd;
     uint64_t size;
     uint64_t lost;
-    char *kept[NG_RECORDS_KEPT]; /* a ring */
+    struct kept kept[NG_RECORDS_KEPT]; /* a ring */
     unsigned count, next;
     size_t octets; /* kept */
     ng_record_fn on_record;
@@ -27,18 +34,23 @@ static unsigned oldest(const struct ng_records *records)
     return (records->next + NG_RECORDS_KEPT - records->count) % NG_RECORDS_KEPT;
 }
 
+static void forget(struct kept *kept)
+{
+    free(kept->line);
+    *kept = (struct kept){0};
+}
+
 static void keep(struct ng_records *records, char *line)
 {
     records->octets += strlen(line);
     while (records->count > 0 && (records->count == NG_RECORDS_KEPT || records->octets > NG_RECORDS_KEPT_OCTETS)) {
         unsigned at = oldest(records);
 
-        records->octets -= strlen(records->kept[at]);
-        free(records->kept[at]);
-        records->kept[at] = NULL;
+        records->octets -= strlen(records->kept[at].line);
+        forget(&records->kept[at]);
         records->count--;
     }
-    records->kept[records->next] = line;
+    records->kept[records->next] = (struct kept){.line = line};
     records->next = (records->next + 1) % NG_RECORDS_KEPT;
     records->count++;
 }
@@ -102,7 +114,7 @@ void ng_records_free(struct ng_records *records)
     if (!records)
         return;
     for (unsigned i = 0; i < NG_RECORDS_KEPT; i++)
-        free(records->kept[i]);
+        forget(&records->kept[i]);
     (void)ng_close(records->fd);
     free(records->path);
     free(records);
@@ -157,16 +169,34 @@ uint64_t ng_records_lost(const struct ng_records *records)
     return records->lost;
 }
 
-void ng_records_each(const struct ng_records *records, ng_record_fn each, void *arg)
+static void copy_text(const json_t *record, const char *key, char text[static NG_RECORD_TEXT_MAX])
 {
-    unsigned at = oldest(records);
+    const char *value = json_string_value(json_object_get(record, key));
+
+    (void)snprintf(text, NG_RECORD_TEXT_MAX, "%s", value ? value : "");
+}
+
+void ng_record_read(const json_t *record, struct ng_record_info *ret_info)
+{
+    copy_text(record, "deployment", ret_info->deployment);
+    copy_text(record, "tag", ret_info->tag);
+}
+
+void ng_records_each(struct ng_records *records, ng_kept_fn each, void *arg)
+{
+    unsigned newest = records->next + NG_RECORDS_KEPT - 1;
 
     for (unsigned i = 0; i < records->count; i++) {
-        const char *line = records->kept[(at + i) % NG_RECORDS_KEPT];
-        json_t *record = json_loads(line, 0, NULL);
+        struct kept *kept = &records->kept[(newest - i) % NG_RECORDS_KEPT];
 
-        if (json_is_object(record))
-            each(arg, record, line);
-        json_decref(record);
+        if (!kept->read) {
+            json_t *record = json_loads(kept->line, 0, NULL);
+
+            ng_record_read(record, &kept->info);
+            json_decref(record);
+            kept->read = true;
+        }
+        if (!each(arg, &kept->info, kept->line))
+            return;
     }
 }

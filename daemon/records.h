@@ -7,13 +7,24 @@
 #include "log.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define NG_RECORDS_KEPT 10000                /* in memory */
 #define NG_RECORDS_KEPT_OCTETS (32u << 20) /* and no more than this */
 #define NG_RECORDS_FILE_MAX (64ULL << 20)
 
+#define NG_RECORD_TEXT_MAX 96
+
 struct ng_records;
+
+/* To which deployment a record belongs, and its tag; "" where it has none. */
+struct ng_record_info {
+    char deployment[NG_RECORD_TEXT_MAX];
+    char tag[NG_RECORD_TEXT_MAX];
+};
+
+void ng_record_read(const json_t *record, struct ng_record_info *ret_info);
 
 /* Called for each new record; line ends without a newline. */
 typedef void (*ng_record_fn)(void *arg, const json_t *record, const char *line);
@@ -29,7 +40,8 @@ void ng_records_add(struct ng_records *records, json_t *record, uint64_t boottim
 /* Records that could not be written. */
 uint64_t ng_records_lost(const struct ng_records *records);
 
-/* Calls each of the last records, oldest first. */
-void ng_records_each(const struct ng_records *records, ng_record_fn each, void *arg);
+/* Calls each of the last records, newest first, as long as it returns true. Lines stay until the next is added. */
+typedef bool (*ng_kept_fn)(void *arg, const struct ng_record_info *info, const char *line);
+void ng_records_each(struct ng_records *records, ng_kept_fn each, void *arg);
 
 #endif

@@ -66,8 +66,15 @@ static void complete(struct ng_run *run)
 {
     const struct ng_peer *peer = ng_connection_peer(run->connection);
     struct ng_live *live = run->live;
-    int r = ng_cgroup_move(live->path, run->before, peer->pid, peer->pidfd);
+    _cleanup_free_ char *now = NULL;
+    int r = ng_cgroup_of(run->keeper->cgroup_mount, peer->pid, &now);
 
+    /* It waited, and may have been moved: into another deployment, which it must not leave by this. */
+    if (r == 0 && strcmp(now, run->before) != 0) {
+        fail(run, "the process was moved to another cgroup meanwhile", "start one deployment after the other");
+        return;
+    }
+    r = ng_cgroup_move(live->path, run->before, peer->pid, peer->pidfd);
     if (r < 0) {
         fail(run, r == -ESRCH ? "the process has ended" : "cannot move the process into its cgroup", NULL);
         return;
@@ -150,6 +157,7 @@ static void make(struct ng_run *run)
     struct ng_policy_info info;
     struct ng_error error;
     struct ng_live *outer;
+    const char *parent;
     int policy = keeper->snapshot ? ng_snapshot_find(keeper->snapshot, run->policy) : -ENOENT;
 
     /* What one deployment brought along is nobody else's: it goes with that deployment. */
@@ -177,7 +185,11 @@ static void make(struct ng_run *run)
     kernel.outer = outer ? outer->cgroup : 0;
     memcpy(kernel.tag, run->tag, sizeof(kernel.tag));
     memcpy(kernel.name, run->policy, sizeof(kernel.name));
-    if (ng_lives_make(keeper, &kernel, outer ? outer->path : keeper->cgroup_root, &error, &run->live) < 0)
+    parent = outer ? outer->path : keeper->cgroup_root;
+    /* What another instance denies stays denied: the new cgroup lies inside of that deployment's. */
+    if (!outer && ng_cgroup_foreign(keeper->cgroup_mount, run->before, keeper->options.pin_root))
+        parent = run->before;
+    if (ng_lives_make(keeper, &kernel, parent, &error, &run->live) < 0)
         fail(run, error.text, error.remedy);
     else
         prewarm(run);

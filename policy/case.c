@@ -77,7 +77,8 @@ struct numbering {
 
 static bool same_rule(const struct ng_rule_info *a, const struct ng_rule_info *b)
 {
-    return a->file == b->file && a->line == b->line && a->segments == b->segments && strcmp(a->pattern, b->pattern) == 0;
+    return a->file == b->file && a->line == b->line && a->segments == b->segments &&
+           strcmp(a->pattern, b->pattern) == 0;
 }
 
 static int number_rule(void *arg, const struct ng_rule_info *rule)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One destination judged as the kernel would judge it: with the snapshot's matcher and ng_decide(). For `policy explain`,
- * the tests in policies, and whoever wants to know before something happens. */
+/* One destination judged as the kernel would judge it: with the snapshot's matcher and ng_decide(). For `policy
+ * explain`, the tests in policies, and whoever wants to know before something happens. */
 #ifndef NAMEGATE_CASE_H
 #define NAMEGATE_CASE_H
 
@@ -35,8 +35,8 @@ struct ng_opinion {
 /* proto may be 0: a protocol that no rule names. */
 void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struct ng_opinion *ret_opinion);
 
-/* The ports of a case by verdict and deciding rule; port 53, which goes to the resolver, and 853, which is refused where
- * no rule allows it, are as the ports around them. */
+/* The ports of a case by verdict and deciding rule; port 53, which goes to the resolver, and 853, which is refused
+ * where no rule allows it, are as the ports around them. */
 int ng_case_spans(struct ng_case *it, ng_spans *ret_spans);
 
 /* All rules that have to do with the case, in the order of precedence. As ng_explain_name_rules(). */

@@ -9,8 +9,8 @@
 
 /* How many differences there are, and the text of the first ones, a line each:
  *   POLICY: DESTINATION [port ...] [proto ...]: no rule|allowed|denied -> ... (FILE:LINE)
- * and for policies: new, gone, or a setting that changed. A wildcard stands for the names below it that no more specific
- * rule is for. */
+ * and for policies: new, gone, or a setting that changed. A wildcard stands for the names below it that no more
+ * specific rule is for. */
 struct ng_comparison {
     size_t count;
     char *text; /* "" when there are none; the caller's */

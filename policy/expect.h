@@ -18,8 +18,8 @@ struct ng_expectation {
 
 typedef int (*ng_expectation_fn)(void *arg, const struct ng_expectation *expectation);
 
-/* Judges every expectation of a set against its snapshot, in the order in which they are written. One without a port, or
- * without a protocol, is met when all ports, or both protocols, have that verdict. What `each` returns other than 0
+/* Judges every expectation of a set against its snapshot, in the order in which they are written. One without a port,
+ * or without a protocol, is met when all ports, or both protocols, have that verdict. What `each` returns other than 0
  * stops, and is returned; -ENOMEM. */
 int ng_expect(const struct ng_set *set, const struct ng_snapshot *snapshot, ng_expectation_fn each, void *arg);
 

@@ -131,8 +131,11 @@ static int add_common_parts(struct ng_linked *linked, const struct ng_set *set, 
 {
     for (size_t i = 0; i < set->files.list.count; i++) {
         const struct ng_file *file = set->files.list.items[i];
-        struct ng_part part = {.file = file, .depends_only = true,
-                               .owner = ng_ast_string(&file->ast, file->ast.policies.items[0].owner)};
+        uint32_t own = file->ast.policies.items[0].owner;
+        struct ng_part part = {.file = file,
+                               .depends_only = true,
+                               .owner = own ? ng_ast_string(&file->ast, own)
+                                            : ng_ast_string(&linked->file->ast, linked->ast->owner)};
 
         if (taken[i] && (!file->as || file == linked->file) && !ng_vector_add(&linked->parts, part))
             return -ENOMEM;

@@ -64,7 +64,8 @@ static void check_apex(const struct lint *lint, const struct ng_file *file,
     char remedy[2 * NG_NAME_TEXT_MAX + 80];
     uint64_t profile = ng_match_name(lint->snapshot, lint->number, name);
 
-    if (!strchr(text, '.') || ng_snapshot_denies(lint->snapshot, profile) || ng_snapshot_has(lint->snapshot, lint->number, name, false))
+    if (!strchr(text, '.') || ng_snapshot_denies(lint->snapshot, profile) ||
+        ng_snapshot_has(lint->snapshot, lint->number, name, false))
         return;
     (void)snprintf(remedy, sizeof(remedy), "write .%s for both, or allow %s to say that it is meant so", text, text);
     warn(lint, file, destination->place, remedy, "*.%s does not hold %s itself", text, text);
@@ -77,7 +78,8 @@ static void check_suffix(const struct lint *lint, const struct ng_file *file,
 
     if (lint->psl && psl_is_public_suffix2(lint->psl, text, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE))
         warn(lint, file, destination->place,
-             deny ? "name the domains that are meant" : "this opens what strict is for: name the domains that are meant",
+             deny ? "name the domains that are meant"
+                  : "this opens what strict is for: name the domains that are meant",
              "'%s' is a public suffix: this %s the domains of everybody below it", text, deny ? "denies" : "allows");
 }
 

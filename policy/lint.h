@@ -12,10 +12,10 @@ struct ng_guarded {
     const char *what;
 };
 
-/* Adds warnings to diag: a wildcard without its apex; names that cannot exist, or that are hardly meant; public suffixes
- * as a whole; rules that can never match, and rules that end soon or have ended; denied addresses that the host needs;
- * dependencies on what no rule is for; denied groups that no test expects. `snapshot` is the set's own. Returns 0 or
- * -ENOMEM. */
+/* Adds warnings to diag: a wildcard without its apex; names that cannot exist, or that are hardly meant; public
+ * suffixes as a whole; rules that can never match, and rules that end soon or have ended; denied addresses that the
+ * host needs; dependencies on what no rule is for; denied groups that no test expects. `snapshot` is the set's own.
+ * Returns 0 or -ENOMEM. */
 int ng_lint(const struct ng_set *set, const struct ng_snapshot *snapshot, const struct ng_guarded *guarded,
             size_t count, struct ng_diag *diag);
 

@@ -143,7 +143,8 @@ static int rdata(const ldns_rr *rr, octets *data)
 }
 
 /* One hint: an address of the owner's service, as the owner says, and one of the names that it speaks of. */
-static int add_hint(struct ng_answer *answer, size_t *room, const uint8_t *bytes, size_t size, int service, int prefixed)
+static int add_hint(struct ng_answer *answer, size_t *room, const uint8_t *bytes, size_t size, int service,
+                    int prefixed)
 {
     int r = add_address(answer, room, bytes, size, 0);
 

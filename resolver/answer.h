@@ -14,8 +14,8 @@
 #define NG_ANSWER_ADDRESSES_MAX 512 /* more are refused: what is told must be remembered as well */
 #define NG_ANSWER_SERVICES_MAX 16
 
-/* A name that service bindings of the chain's last name speak of: what serves it, or, where that name begins with labels
- * like _8443._https, the name that they belong to (RFC 9460 section 2.3). */
+/* A name that service bindings of the chain's last name speak of: what serves it, or, where that name begins with
+ * labels like _8443._https, the name that they belong to (RFC 9460 section 2.3). */
 struct ng_answer_service {
     struct ng_name name;
     bool prefixed; /* the chain's last name without such labels; it leads to the targets as that one does */
@@ -23,8 +23,8 @@ struct ng_answer_service {
 
 struct ng_answer_address {
     uint8_t address[16]; /* v4-mapped */
-    uint8_t service;     /* 0: of the chain's last name. Else a hint: which service, plus 1. It is what a stranger says of
-                            that name, so what the policy denies for that name counts, and what it allows does not */
+    uint8_t service;     /* 0: of the chain's last name. Else a hint: which service, plus 1. It is what a stranger says
+                            of that name: what the policy denies for it counts, and what it allows does not */
 };
 
 struct ng_answer {

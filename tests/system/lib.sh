@@ -190,6 +190,8 @@ zone:
     zonefile: "zone"
 CONF
     inet nsd -d -c "$W/nsd.conf" > "$W/nsd.out" 2>&1 &
+    # shellcheck disable=SC2034 # for the bench
+    NSD_PID=$!
     wait_until 10 dns_answers || fail "nsd does not start: $(cat "$W/nsd.log" "$W/nsd.out")"
 }
 

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Deployments inside deployments, also of another instance: nothing inside loosens or hides what is outside, and nothing
+# stays behind.
+. "$(dirname "$0")/lib.sh"
+world_up
+default_policy
+policy lax << 'POLICY'
+policy lax { mode audit }
+POLICY
+policy quiet << 'POLICY'
+policy quiet { mode audit deny .github.com { reason "nothing to see" } }
+POLICY
+gate_start
+client reach
+R=$B/tests/clients/reach
+inner() { "$B/namegate" --run-dir "$W/run/gate" --state-dir "$W/state" run "$@"; }
+export B W
+export -f inner
+
+say "each that denies, or would, has it on record"
+denied_inside() { gate run --tag "$1" -- bash -c "inner --policy '$2' --tag '$3' -- $R tcp api.github.com 443"; }
+expect_eperm denied_inside outer lax inside
+expect_record '.tag == "outer" and .verdict == "deny" and .names[0].name == "api.github.com"'
+expect_eperm denied_inside outer2 quiet inside2
+expect_record '.tag == "outer2" and .verdict == "deny"'
+expect_record '.tag == "inside2" and .verdict == "would-deny" and .reason == "nothing to see"'
+
+say "an attempt in audit mode is one record"
+expect_ok gate run --mode audit --tag once -- "$R" tcp 198.51.100.11 443
+expect_record '.tag == "once" and .verdict == "would-deny"'
+once() { jq -c 'select(.type == "denial" and .tag == "once" and (.probe | not))' "$W/state/events.jsonl" | wc -l; }
+sleep 0.5
+expect_eq "records of one attempt" "$(once)" 1
+
+say "what ends inside ends"
+for i in 1 2 3 4 5 6 7 8; do
+    expect_ok gate run --tag "o$i" -- bash -c "inner --tag 'i$i' -- true"
+done
+wait_until 10 no_deployments || fail "left: $(gate list)"
+
+say "a second instance makes its deployment inside of the first one's"
+printf 'policy deploy { mode audit }' > "$W/lax.policy"
+mkdir -p "$W/policies2" "$W/state2"
+cp "$W/lax.policy" "$W/policies2/deploy.policy"
+second() { "$B/namegate" --run-dir "$W/run/two" --state-dir "$W/state2" "$@"; }
+"$B/namegated" --run-dir "$W/run/two" --state-dir "$W/state2" --policies "$W/policies2" --config "$W/gate.conf" \
+    --pin-root "$W/bpf/two" --cgroup-root "$CGROUP/two" --resolv-conf "$W/resolv.conf" > "$W/two.log" 2>&1 &
+TWO=$!
+second_runs() { second status > /dev/null 2>&1; }
+wait_until 10 second_runs || fail "$(cat "$W/two.log")"
+export -f second
+expect_eperm gate run --tag first -- bash -c "second run --tag away -- $R tcp api.github.com 443"
+expect_eperm gate run --mode strict --tag first -- bash -c "second run --tag away -- $R tcp other.test 443"
+second_empty() { [ "$(second list --json | jq '.deployments | length')" = 0 ]; }
+wait_until 10 second_empty || fail "left: $(second list)"
+wait_until 10 no_deployments || fail "left: $(gate list)"
+kill "$TWO"
+wait "$TWO"
