@@ -20,8 +20,13 @@ struct ng_facts {
     __u8 raw;             /* the packet or socket evades the other hooks */
     __u8 address_rule;    /* enum ng_verdict of a rule for exactly this address */
     __u8 name_denied;     /* a claim in force denies */
+    __u8 name_yields;     /* a claim in force denies, but not where another name allows */
     __u8 name_allowed;    /* a claim in force allows */
     __u8 network_rule;    /* enum ng_verdict of the network rules */
+    __u8 abandoned;       /* no keeper lives, and the policy says that nothing may be reached then */
+    __u8 address_respond; /* enum ng_respond of what denies */
+    __u8 name_respond;
+    __u8 network_respond;
     __u16 port;
 };
 
@@ -30,11 +35,18 @@ struct ng_decision {
     __u8 would;     /* 1: audit, it would have been denied */
     __u8 evidence;  /* enum ng_evidence */
     __u8 mode;      /* mode in force */
+    __u8 respond;   /* enum ng_respond of a denial */
 };
 
-/* Verdict of an ordered list of segments for a protocol and a port. NG_VERDICT_NONE when no segment matches. */
-static __attribute__((always_inline)) inline __u8 ng_profile_verdict(const struct ng_profile *profile, __u8 proto,
-                                                                     __u16 port)
+/* What a segment says, in one register: the verdict is the lowest octet. */
+#define NG_WORD(segment) \
+    ((__u32)(segment)->verdict | (__u32)(segment)->respond << 8 | (__u32)(segment)->flags << 16)
+#define NG_WORD_RESPOND(word) ((__u8)((word) >> 8))
+#define NG_WORD_FLAGS(word) ((__u8)((word) >> 16))
+
+/* What an ordered list of segments says of a protocol and a port: the first that matches. NG_VERDICT_NONE when none. */
+static __attribute__((always_inline)) inline __u32 ng_profile_word(const struct ng_profile *profile, __u8 proto,
+                                                                   __u16 port)
 {
     for (__u32 i = 0; i < NG_SEGMENTS_MAX; i++) {
         const struct ng_segment *segment = &profile->segment[i];
@@ -44,7 +56,7 @@ static __attribute__((always_inline)) inline __u8 ng_profile_verdict(const struc
         if (segment->proto && segment->proto != proto)
             continue;
         if (port >= segment->port_lo && port <= segment->port_hi)
-            return segment->verdict;
+            return NG_WORD(segment);
     }
     return NG_VERDICT_NONE;
 }
@@ -78,17 +90,23 @@ static __attribute__((always_inline)) inline struct ng_decision ng_decide(const 
         decision.evidence = NG_EVIDENCE_RESOLVER;
     } else if (facts->dns) {
         /* Answered by the resolver, whichever server was meant. */
+    } else if (facts->abandoned && !facts->loopback) {
+        deny = 1;
+        decision.evidence = NG_EVIDENCE_ABANDONED;
     } else if (facts->address_rule) {
         deny = facts->address_rule == NG_VERDICT_DENY;
         decision.evidence = NG_EVIDENCE_ADDRESS;
-    } else if (facts->name_denied) {
+        decision.respond = facts->address_respond;
+    } else if (facts->name_denied || (facts->name_yields && !facts->name_allowed)) {
         deny = 1;
         decision.evidence = facts->name_allowed ? NG_EVIDENCE_SHARED : NG_EVIDENCE_NAME;
+        decision.respond = facts->name_respond;
     } else if (facts->name_allowed) {
-        decision.evidence = NG_EVIDENCE_NAME;
+        decision.evidence = facts->name_yields ? NG_EVIDENCE_SHARED : NG_EVIDENCE_NAME;
     } else if (facts->network_rule) {
         deny = facts->network_rule == NG_VERDICT_DENY;
         decision.evidence = NG_EVIDENCE_NETWORK;
+        decision.respond = facts->network_respond;
     } else if (facts->port == NG_DOT_PORT && !facts->loopback) {
         deny = 1;
         decision.evidence = NG_EVIDENCE_RESOLVER;

@@ -6,6 +6,11 @@
 
 #include "judge.bpf.h"
 
+#define EPERM_ 1
+#define EACCES_ 13
+#define ECONNREFUSED_ 111
+#define EHOSTUNREACH_ 113
+
 static __always_inline void record_argv(struct ng_event *event, struct task_struct *task)
 {
     __u64 start = BPF_CORE_READ(task, mm, arg_start);
@@ -56,6 +61,25 @@ static __always_inline void record_opener(struct ng_event *event, const struct n
     __builtin_memcpy(event->comm, opener->comm, sizeof(event->comm));
 }
 
+/* What user space sees of a denied call; 0: nothing, its packets are dropped. Before Linux 5.18 always EPERM. */
+static __always_inline __s32 error_of(__u8 respond)
+{
+    if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_set_retval))
+        return respond == NG_RESPOND_TIMEOUT ? 0 : -EPERM_;
+    switch (respond) {
+    case NG_RESPOND_EACCES:
+        return -EACCES_;
+    case NG_RESPOND_REFUSED:
+        return -ECONNREFUSED_;
+    case NG_RESPOND_UNREACHABLE:
+        return -EHOSTUNREACH_;
+    case NG_RESPOND_TIMEOUT:
+        return 0;
+    default:
+        return -EPERM_;
+    }
+}
+
 /* Whether the deployment has events left in this second. */
 static __always_inline bool afford(__u64 cgroup)
 {
@@ -90,7 +114,8 @@ int report(struct ng_deployment *deployment, __u64 cgroup, struct question *ques
     event->cgroup = cgroup;
     event->scope = deployment->scope;
     event->policy = deployment->policy;
-    event->error = PACKED_VERDICT(packed) == NG_VERDICT_ALLOW ? 0 : question->error;
+    event->error = PACKED_VERDICT(packed) == NG_VERDICT_ALLOW || !question->error ? 0
+                                                                                  : error_of(PACKED_RESPOND(packed));
     __builtin_memcpy(event->address, question->address, sizeof(event->address));
     event->port = question->port;
     event->proto = question->proto;

@@ -14,13 +14,16 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define PASS 1
 #define IPPROTO_UDPLITE_ 136
 #define SOCK_RAW_ 3
-#define EPERM_ 1
+#define DROP 2 /* of egress: as though it had been sent */
 
+/* What all deployments around say together: DENIED with the first shape in order, WOULD, or 0. */
 #define DENIED 2u
 #define WOULD 1u
+#define OUTCOME(result) ((result) & 255u)
+#define SHAPE(result) ((__u8)((result) >> 8))
 
 /* Judges for the deployment and those around it. Each that denies, or would, has it on record: an inner deployment
- * hides nothing from those around. Returns DENIED, WOULD or 0. */
+ * hides nothing from those around. */
 static __always_inline __u32 judge_nested(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
                                           struct ng_asker *opener)
 {
@@ -32,7 +35,9 @@ static __always_inline __u32 judge_nested(struct ng_deployment *deployment, __u6
 
         if (own && !question->silent)
             report(deployment, cgroup, question, packed, opener);
-        if (own > result)
+        if (own == DENIED)
+            own |= (__u32)PACKED_RESPOND(packed) << 8;
+        if (OUTCOME(own) > OUTCOME(result) || (OUTCOME(own) == DENIED && SHAPE(own) < SHAPE(result)))
             result = own;
         cgroup = deployment->outer;
         deployment = deployment_by_id(cgroup);
@@ -42,7 +47,9 @@ static __always_inline __u32 judge_nested(struct ng_deployment *deployment, __u6
 
 static __always_inline void count_outcome(__u8 hook, __u32 result)
 {
-    count(NG_COUNTER(hook, result == DENIED ? NG_OUTCOME_DENY : result == WOULD ? NG_OUTCOME_WOULD : NG_OUTCOME_PASS));
+    count(NG_COUNTER(hook, OUTCOME(result) == DENIED  ? NG_OUTCOME_DENY
+                           : OUTCOME(result) == WOULD ? NG_OUTCOME_WOULD
+                                                      : NG_OUTCOME_PASS));
 }
 
 /* So that the packets that follow are not on record again. */
@@ -59,13 +66,25 @@ static __always_inline bool permitted(struct ng_deployment *deployment, __u64 cg
                                       struct flow *flow)
 {
     __u32 result;
+    __s32 error;
 
     question->error = -EPERM_;
     result = judge_nested(deployment, cgroup, question, NULL);
     count_outcome(question->hook, result);
-    if (result == WOULD && flow && !question->probe)
+    if (OUTCOME(result) != DENIED) {
+        if (OUTCOME(result) == WOULD && flow && !question->probe)
+            remember_report(flow, cgroup, question);
+        return true;
+    }
+    error = error_of(SHAPE(result));
+    /* A denial without an error is its packets' not getting anywhere: egress drops them. */
+    if (!error && flow) {
         remember_report(flow, cgroup, question);
-    return result != DENIED;
+        return true;
+    }
+    if (error && error != -EPERM_)
+        bpf_set_retval(error);
+    return false;
 }
 
 /* connect and sendmsg, both families. */
@@ -256,7 +275,8 @@ static __always_inline bool is_sender(__u64 cgroup, const struct question *quest
     return false;
 }
 
-static __always_inline bool egress_denied(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
+/* Returns PASS, DENY or DROP. */
+static __always_inline int egress_verdict(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
                                           struct flow *flow, __u32 levels)
 {
     struct ng_asker opener = {};
@@ -273,7 +293,9 @@ static __always_inline bool egress_denied(struct ng_deployment *deployment, __u6
         remember_report(flow, cgroup, question);
     if (!question->silent)
         count_outcome(NG_HOOK_EGRESS, result);
-    return result == DENIED;
+    if (OUTCOME(result) != DENIED)
+        return PASS;
+    return SHAPE(result) == NG_RESPOND_TIMEOUT ? DROP : DENY;
 }
 
 SEC("cgroup_skb/egress") int gate_egress(struct __sk_buff *skb)
@@ -302,5 +324,5 @@ SEC("cgroup_skb/egress") int gate_egress(struct __sk_buff *skb)
         if (question.proto == IPPROTO_UDP || packet.syn)
             record_asker(deployment, flow, &question, &packet);
     }
-    return egress_denied(deployment, cgroup, &question, flow, state->levels) ? DENY : PASS;
+    return egress_verdict(deployment, cgroup, &question, flow, state->levels);
 }

@@ -21,11 +21,13 @@ struct question {
 };
 
 /* A decision in one register, because global functions return scalars. */
-#define PACK(d) ((__u64)(d).verdict | (__u64)(d).would << 8 | (__u64)(d).evidence << 16 | (__u64)(d).mode << 24)
+#define PACK(d) ((__u64)(d).verdict | (__u64)(d).would << 8 | (__u64)(d).evidence << 16 | (__u64)(d).mode << 24 | \
+                 (__u64)(d).respond << 32)
 #define PACKED_VERDICT(p) ((__u8)(p))
 #define PACKED_WOULD(p) ((__u8)((p) >> 8))
 #define PACKED_EVIDENCE(p) ((__u8)((p) >> 16))
 #define PACKED_MODE(p) ((__u8)((p) >> 24))
+#define PACKED_RESPOND(p) ((__u8)((p) >> 32))
 
 static __always_inline bool is_loopback(const __u8 *address)
 {
@@ -60,8 +62,9 @@ static __always_inline bool is_redirect_port(const struct ng_control *state, con
     return false;
 }
 
-/* Global, so that the verifier proves it once. An id without an entry denies: it can only be missing by fault. */
-__u32 profile_verdict(__u64 id, __u32 proto, __u32 port)
+/* As ng_profile_word(). Global, so that the verifier proves it once. An id without an entry denies: it can only be
+ * missing by fault. */
+__u32 profile_word(__u64 id, __u32 proto, __u32 port)
 {
     struct ng_profile *profile;
 
@@ -74,18 +77,29 @@ __u32 profile_verdict(__u64 id, __u32 proto, __u32 port)
     profile = bpf_map_lookup_elem(&profiles, &id);
     if (!profile)
         return NG_VERDICT_DENY;
-    return ng_profile_verdict(profile, (__u8)proto, (__u16)port);
+    return ng_profile_word(profile, (__u8)proto, (__u16)port);
 }
 
 #define NAMES_DENIED 1u
 #define NAMES_ALLOWED 2u
+#define NAMES_YIELDS 4u
+#define NAMES_RESPOND(bits) ((__u8)((bits) >> 8)) /* of those that deny the first in order */
+#define NAMES_SILENT (255u << 8)                  /* none denies */
+
+/* Both together. */
+static __always_inline __u32 names_join(__u32 a, __u32 b)
+{
+    __u32 respond = NAMES_RESPOND(a) < NAMES_RESPOND(b) ? NAMES_RESPOND(a) : NAMES_RESPOND(b);
+
+    return ((a | b) & 255u) | respond << 8;
+}
 
 /* What the names of an address say, as NAMES_* bits. Global, so that the verifier proves it once. */
 __u32 names_verdict(struct question *question, __u32 scope, __u64 started_at, __u64 heartbeat)
 {
     struct ng_destination_key key = {.scope = scope};
     struct ng_destination *destination;
-    __u32 bits = 0;
+    __u32 bits = NAMES_SILENT;
     __u64 now;
 
     if (!question)
@@ -93,20 +107,21 @@ __u32 names_verdict(struct question *question, __u32 scope, __u64 started_at, __
     __builtin_memcpy(key.address, question->address, sizeof(key.address));
     destination = bpf_map_lookup_elem(&destinations, &key);
     if (!destination)
-        return 0;
+        return bits;
     now = bpf_ktime_get_boot_ns();
     for (int i = 0; i < NG_CLAIMS_MAX; i++) {
         struct ng_claim *claim = &destination->claim[i];
-        __u8 verdict;
+        __u32 word;
 
         if (claim->profile == NG_PROFILE_NONE)
             break;
-        verdict = (__u8)profile_verdict(claim->profile, question->proto, question->port);
-        if (!ng_claim_in_force(claim->expires_at, verdict, started_at, now, heartbeat))
+        word = profile_word(claim->profile, question->proto, question->port);
+        if (!ng_claim_in_force(claim->expires_at, (__u8)word, started_at, now, heartbeat))
             continue;
-        if (verdict == NG_VERDICT_DENY)
-            bits |= NAMES_DENIED;
-        else if (verdict == NG_VERDICT_ALLOW && claim->allow)
+        if ((__u8)word == NG_VERDICT_DENY)
+            bits = names_join(bits, (NG_WORD_FLAGS(word) & NG_SEGMENT_SHARED ? NAMES_YIELDS : NAMES_DENIED) |
+                                        (__u32)NG_WORD_RESPOND(word) << 8);
+        else if ((__u8)word == NG_VERDICT_ALLOW && claim->allow)
             bits |= NAMES_ALLOWED;
     }
     return bits;
@@ -117,8 +132,10 @@ static __always_inline void names_facts(struct ng_facts *facts, struct question 
 {
     __u32 bits = names_verdict(question, deployment->policy, deployment->started_at, state->heartbeat);
 
-    bits |= names_verdict(question, deployment->scope, deployment->started_at, state->heartbeat);
+    bits = names_join(bits, names_verdict(question, deployment->scope, deployment->started_at, state->heartbeat));
     facts->name_denied = bits & NAMES_DENIED ? 1 : 0;
+    facts->name_yields = bits & NAMES_YIELDS ? 1 : 0;
+    facts->name_respond = NAMES_RESPOND(bits);
     facts->name_allowed = bits & NAMES_ALLOWED ? 1 : 0;
 }
 
@@ -126,13 +143,18 @@ static __always_inline void networks_facts(struct ng_facts *facts, const struct 
 {
     struct ng_network_key key = {.prefixlen = 32 + 128, .scope = policy};
     struct ng_network *network;
+    __u32 own, below;
 
     __builtin_memcpy(key.address, question->address, sizeof(key.address));
     network = bpf_map_lookup_elem(&networks, &key);
     if (!network)
         return;
-    facts->address_rule = (__u8)profile_verdict(network->own, question->proto, question->port);
-    facts->network_rule = (__u8)profile_verdict(network->below, question->proto, question->port);
+    own = profile_word(network->own, question->proto, question->port);
+    below = profile_word(network->below, question->proto, question->port);
+    facts->address_rule = (__u8)own;
+    facts->address_respond = NG_WORD_RESPOND(own);
+    facts->network_rule = (__u8)below;
+    facts->network_respond = NG_WORD_RESPOND(below);
 }
 
 /* Global, so that the verifier proves it once. In doubt denies. */
@@ -151,6 +173,11 @@ __u64 judge(struct ng_deployment *deployment, struct question *question)
     facts.port = question->port;
     facts.raw = question->raw;
     facts.loopback = is_loopback(question->address);
+    if (deployment->closed) {
+        __u64 now = bpf_ktime_get_boot_ns();
+
+        facts.abandoned = now > state->heartbeat && now - state->heartbeat > NG_HEARTBEAT_STALE_NS;
+    }
     if (facts.loopback && is_redirect_port(state, question)) {
         /* The socket's own packets to the resolver, after the redirect, are what `dns` means. */
         facts.redirect_port = !question->resumed;

@@ -219,7 +219,8 @@ static json_t *span_json(const struct explaining *explaining, const struct ng_sp
                          const struct ng_opinion *opinion, const struct losers *losers)
 {
     static const char *const evidence[NG_EVIDENCE_MAX] = {"none",    "address", "name",     "shared",
-                                                          "network", "strict",  "resolver", "raw"};
+                                                          "network", "strict",  "resolver", "raw",
+                                                          "abandoned"};
     const char *proto = span->proto == IPPROTO_TCP ? "tcp" : span->proto == IPPROTO_UDP ? "udp" : "any";
 
     return json_pack("{s:s?, s:s, s:[i,i], s:s, s:s, s:o, s:s, s:o}", "address",

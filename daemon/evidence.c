@@ -74,6 +74,8 @@ static const char *reason_of_evidence(const struct ng_event *event, bool named)
                                           : "the resolver's own ports are not to be used directly";
     case NG_EVIDENCE_RAW:
         return "raw sockets, UDP-Lite, IP options and routing headers evade the gate";
+    case NG_EVIDENCE_ABANDONED:
+        return "no daemon lived, and the policy says: on-agent-loss closed";
     case NG_EVIDENCE_NAME:
     case NG_EVIDENCE_SHARED:
         return "learnt for a name that this daemon does not know any more";
@@ -161,6 +163,8 @@ static const char *evidence_name(const struct case_file *file)
         return "resolver";
     case NG_EVIDENCE_RAW:
         return "raw";
+    case NG_EVIDENCE_ABANDONED:
+        return "abandoned";
     default:
         return "none";
     }
@@ -245,7 +249,7 @@ json_t *ng_evidence_denial(const struct ng_event *event, const struct ng_live *l
         "denial", "time", json_null(), "deployment", live ? live->id : "", "tag", live ? live->kernel.tag : NULL,
         "policy", live ? live->kernel.name : NULL, "mode", ng_mode_name(event->mode), "verdict",
         event->flags & NG_EVENT_WOULD ? "would-deny" : "deny", "hook", ng_hook_name(event->hook), "errno",
-        event->error ? "EPERM" : NULL, "proto", ng_proto_name(event->proto, proto), "address",
+        event->error ? strerrorname_np(-event->error) : NULL, "proto", ng_proto_name(event->proto, proto), "address",
         ng_json_address(event->address), "port", (int)event->port, "names", names_json(&file), "rule",
         rule_json(&file), "reason", ng_json_text(file.reason, strlen(file.reason)), "instead",
         ng_json_text(instead, strlen(instead)), "evidence",

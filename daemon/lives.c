@@ -348,6 +348,7 @@ void ng_lives_follow(struct ng_keeper *keeper)
         } else {
             ng_snapshot_policy(keeper->snapshot, (unsigned)policy, &info);
             live->kernel.networks = info.networks;
+            live->kernel.closed = info.on_loss == NG_ON_LOSS_CLOSED;
             if (!live->kernel.mode_fixed)
                 live->kernel.mode = info.mode;
         }

@@ -182,6 +182,7 @@ static void make(struct ng_run *run)
     kernel.mode = run->mode < 0 ? info.mode : (uint8_t)run->mode;
     kernel.mode_fixed = run->mode >= 0;
     kernel.networks = info.networks;
+    kernel.closed = info.on_loss == NG_ON_LOSS_CLOSED;
     kernel.outer = outer ? outer->cgroup : 0;
     memcpy(kernel.tag, run->tag, sizeof(kernel.tag));
     memcpy(kernel.name, run->policy, sizeof(kernel.name));

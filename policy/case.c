@@ -43,13 +43,16 @@ void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struc
 
     for (unsigned i = it->names; i-- > 0;) {
         uint64_t profile = ng_match_name(it->snapshot, it->policy, &it->name[i]);
-        uint8_t verdict = ng_snapshot_verdict(it->snapshot, profile, proto, port);
+        uint32_t word = ng_snapshot_word(it->snapshot, profile, proto, port);
 
-        if (verdict == NG_VERDICT_DENY) {
-            facts.name_denied = 1;
+        if ((uint8_t)word == NG_VERDICT_DENY) {
+            if (NG_WORD_FLAGS(word) & NG_SEGMENT_SHARED)
+                facts.name_yields = 1;
+            else
+                facts.name_denied = 1;
             guilty = i;
         }
-        if (verdict == NG_VERDICT_ALLOW && i == 0)
+        if ((uint8_t)word == NG_VERDICT_ALLOW && i == 0)
             facts.name_allowed = 1;
     }
     if (it->addressed) {
@@ -59,6 +62,8 @@ void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struc
         facts.network_rule = ng_snapshot_verdict(it->snapshot, network.below, proto, port);
     }
     decision = ng_decide(&facts);
+    if (decision.verdict == NG_VERDICT_ALLOW)
+        guilty = 0; /* what is shared is reachable because of the name asked for */
     *ret_opinion = (struct ng_opinion){.verdict = decision.verdict, .evidence = decision.evidence};
     if (decision.evidence == NG_EVIDENCE_ADDRESS || decision.evidence == NG_EVIDENCE_NETWORK)
         ret_opinion->has_rule = ng_explain_address(it->snapshot, it->policy, it->address, decision.evidence, proto,

@@ -337,16 +337,21 @@ const struct ng_profile *ng_snapshot_profile(const struct ng_snapshot *snapshot,
     return find_profile(snapshot, profile);
 }
 
-uint8_t ng_snapshot_verdict(const struct ng_snapshot *snapshot, uint64_t profile, uint8_t proto, uint16_t port)
+uint32_t ng_snapshot_word(const struct ng_snapshot *snapshot, uint64_t profile, uint8_t proto, uint16_t port)
 {
     const struct ng_profile *content;
 
     if (profile <= NG_PROFILE_ALLOW)
-        return (uint8_t)(profile == NG_PROFILE_NONE   ? NG_VERDICT_NONE
-                         : profile == NG_PROFILE_DENY ? NG_VERDICT_DENY
-                                                      : NG_VERDICT_ALLOW);
+        return profile == NG_PROFILE_NONE   ? NG_VERDICT_NONE
+               : profile == NG_PROFILE_DENY ? NG_VERDICT_DENY
+                                            : NG_VERDICT_ALLOW;
     content = find_profile(snapshot, profile);
-    return content ? ng_profile_verdict(content, proto, port) : NG_VERDICT_DENY;
+    return content ? ng_profile_word(content, proto, port) : NG_VERDICT_DENY;
+}
+
+uint8_t ng_snapshot_verdict(const struct ng_snapshot *snapshot, uint64_t profile, uint8_t proto, uint16_t port)
+{
+    return (uint8_t)ng_snapshot_word(snapshot, profile, proto, port);
 }
 
 static bool profile_has(const struct ng_snapshot *snapshot, uint64_t id, uint8_t verdict)

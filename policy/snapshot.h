@@ -44,6 +44,9 @@ uint64_t ng_match_name(const struct ng_snapshot *snapshot, unsigned policy, cons
 /* Verdict that a profile gives to a protocol (IPPROTO_*, 0 for "any") and port. An unknown profile denies. */
 uint8_t ng_snapshot_verdict(const struct ng_snapshot *snapshot, uint64_t profile, uint8_t proto, uint16_t port);
 
+/* The same with how it is denied, as ng_profile_word() of decide.h. */
+uint32_t ng_snapshot_word(const struct ng_snapshot *snapshot, uint64_t profile, uint8_t proto, uint16_t port);
+
 /* Whether a profile denies, or allows, at least one port. */
 bool ng_snapshot_denies(const struct ng_snapshot *snapshot, uint64_t profile);
 bool ng_snapshot_allows(const struct ng_snapshot *snapshot, uint64_t profile);

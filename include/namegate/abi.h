@@ -71,6 +71,7 @@ enum ng_evidence {
     NG_EVIDENCE_STRICT = 5,   /* strict, and nothing allows this */
     NG_EVIDENCE_RESOLVER = 6, /* another way to resolve names: port 853, or the resolver's own ports */
     NG_EVIDENCE_RAW = 7,      /* a socket or packet that evades the other hooks: raw, UDP-Lite, source routes */
+    NG_EVIDENCE_ABANDONED = 8, /* on-agent-loss closed, and no keeper lives */
     NG_EVIDENCE_MAX
 };
 
@@ -98,7 +99,7 @@ struct ng_deployment {
     __u8 mode;         /* enum ng_mode */
     __u8 networks;     /* 1 when the policy has address rules, so that `networks` must be asked */
     __u8 mode_fixed;   /* 1 when `run --mode` chose the mode: a reload does not change it */
-    __u8 pad;
+    __u8 closed;       /* 1: on-agent-loss closed */
     __u32 uid;         /* who started it */
     char tag[NG_TAG_LEN];    /* NUL-terminated */
     char name[NG_TAG_LEN];   /* name of its policy, NUL-terminated */
@@ -225,7 +226,7 @@ struct ng_event {
     __u32 scope;       /* the deployment's */
     __u32 policy;      /* scope of its policy */
     __u32 flags;       /* NG_EVENT_* */
-    __s32 error;       /* what user space saw: -EPERM, or 0 where the packet was dropped */
+    __s32 error;       /* what user space saw: -EPERM and the like, or 0 where the packet was dropped */
     __u8 address[16];
     __u16 port;
     __u8 proto;

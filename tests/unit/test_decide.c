@@ -94,17 +94,17 @@ static void test_profile(void **state)
     };
 
     (void)state;
-    assert_int_equal(ng_profile_verdict(&profile, IPPROTO_TCP, 443), ALLOW); /* the first that matches */
-    assert_int_equal(ng_profile_verdict(&profile, IPPROTO_TCP, 444), DENY);
-    assert_int_equal(ng_profile_verdict(&profile, IPPROTO_UDP, 443), NONE);
-    assert_int_equal(ng_profile_verdict(&profile, IPPROTO_UDP, 8000), DENY);
-    assert_int_equal(ng_profile_verdict(&profile, IPPROTO_UDP, 8999), DENY);
-    assert_int_equal(ng_profile_verdict(&profile, IPPROTO_UDP, 9000), NONE);
+    assert_int_equal((__u8)ng_profile_word(&profile, IPPROTO_TCP, 443), ALLOW); /* the first that matches */
+    assert_int_equal((__u8)ng_profile_word(&profile, IPPROTO_TCP, 444), DENY);
+    assert_int_equal((__u8)ng_profile_word(&profile, IPPROTO_UDP, 443), NONE);
+    assert_int_equal((__u8)ng_profile_word(&profile, IPPROTO_UDP, 8000), DENY);
+    assert_int_equal((__u8)ng_profile_word(&profile, IPPROTO_UDP, 8999), DENY);
+    assert_int_equal((__u8)ng_profile_word(&profile, IPPROTO_UDP, 9000), NONE);
     profile.count = 0;
-    assert_int_equal(ng_profile_verdict(&profile, IPPROTO_TCP, 443), NONE);
+    assert_int_equal((__u8)ng_profile_word(&profile, IPPROTO_TCP, 443), NONE);
     profile.count = 1000; /* a broken one is not read beyond its end */
     profile.segment[NG_SEGMENTS_MAX - 1] = (struct ng_segment){.port_lo = 7, .port_hi = 7, .verdict = DENY};
-    assert_int_equal(ng_profile_verdict(&profile, IPPROTO_TCP, 7), DENY);
+    assert_int_equal((__u8)ng_profile_word(&profile, IPPROTO_TCP, 7), DENY);
 }
 
 static void test_claim(void **state)
@@ -125,9 +125,41 @@ static void test_claim(void **state)
     assert_true(ng_claim_in_force(NG_FOREVER, ALLOW, 0, 100 * second, 100 * second));
 }
 
+static void a_deny_that_yields(void **state)
+{
+    struct ng_facts facts = {.mode = NG_MODE_BLOCK, .name_yields = 1, .name_respond = NG_RESPOND_REFUSED};
+    struct ng_decision decision = ng_decide(&facts);
+
+    (void)state;
+    assert_int_equal(decision.verdict, NG_VERDICT_DENY);
+    assert_int_equal(decision.respond, NG_RESPOND_REFUSED);
+    facts.name_allowed = 1;
+    decision = ng_decide(&facts);
+    assert_int_equal(decision.verdict, NG_VERDICT_ALLOW);
+    assert_int_equal(decision.evidence, NG_EVIDENCE_SHARED);
+    facts.name_denied = 1;
+    assert_int_equal(ng_decide(&facts).verdict, NG_VERDICT_DENY);
+}
+
+static void without_a_keeper(void **state)
+{
+    struct ng_facts facts = {.mode = NG_MODE_BLOCK, .abandoned = 1, .address_rule = NG_VERDICT_ALLOW};
+    struct ng_decision decision = ng_decide(&facts);
+
+    (void)state;
+    assert_int_equal(decision.verdict, NG_VERDICT_DENY);
+    assert_int_equal(decision.evidence, NG_EVIDENCE_ABANDONED);
+    facts.loopback = 1;
+    facts.address_rule = NG_VERDICT_NONE;
+    assert_int_equal(ng_decide(&facts).verdict, NG_VERDICT_ALLOW);
+    facts = (struct ng_facts){.mode = NG_MODE_AUDIT, .abandoned = 1};
+    assert_int_equal(ng_decide(&facts).would, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_deny_that_yields), cmocka_unit_test(without_a_keeper),
         cmocka_unit_test(test_decide),
         cmocka_unit_test(test_mode_in_force),
         cmocka_unit_test(test_profile),
