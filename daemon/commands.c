@@ -85,7 +85,8 @@ static json_t *problems_json(const struct ng_keeper *keeper, bool attached)
             (void)json_array_append_new(problems, json_sprintf("policy '%s' is gone, and deployment %s is %s until it "
                                                                "is back", live->kernel.name, live->id,
                                                                ng_mode_name(live->kernel.mode)));
-    if (keeper->lost_at && ng_now() - keeper->lost_at < LOST_SHOWN)
+    if (ng_gate_counter(keeper->gate, NG_COUNTER_LOST) != keeper->lost_events ||
+        (keeper->lost_at && ng_now() - keeper->lost_at < LOST_SHOWN))
         (void)json_array_append_new(
             problems, json_string("denials were not recorded in the last minute, because there were too many: see "
                                   "lost_events"));

@@ -101,7 +101,9 @@ say "completion"
 # shellcheck disable=SC2034 # the words are what bash gives to a completion
 completes() { # WORD...
     (
+        # shellcheck source=/dev/null
         . "$(dirname "$HERE")/../conf/completion.bash"
+        # shellcheck disable=SC2317 # the completion asks it
         namegate() { gate "$@"; }
         COMP_WORDS=(namegate --policies "$W/policies" "$@")
         COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
