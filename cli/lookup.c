@@ -120,12 +120,13 @@ static void wait_for(ares_channel channel, const struct answer *answer)
         ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
         struct pollfd fds[ARES_GETSOCK_MAXNUM];
         struct timeval longest = {.tv_sec = 5}, left;
-        int bits = ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
+        /* ARES_GETSOCK_READABLE and _WRITABLE, which shift an int too far for the last socket. */
+        unsigned bits = (unsigned)ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
         nfds_t count = 0;
 
         for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-            short events = (short)((ARES_GETSOCK_READABLE(bits, i) ? POLLIN : 0) |
-                                   (ARES_GETSOCK_WRITABLE(bits, i) ? POLLOUT : 0));
+            short events = (short)((bits >> i & 1 ? POLLIN : 0) |
+                                   (bits >> (i + ARES_GETSOCK_MAXNUM) & 1 ? POLLOUT : 0));
 
             if (events)
                 fds[count++] = (struct pollfd){.fd = sockets[i], .events = events};
