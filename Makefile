@@ -61,7 +61,7 @@ help:
 	@echo 'make check      the tests that need no root: unit, replay, fuzz seeds, under ASan and UBSan'
 	@echo 'make check-system  the tests against the real kernel (root)'
 	@echo 'make fuzz       run each fuzz target for FUZZ_SECONDS (default 10)'
-	@echo 'make bench      connect() and resolver speed with and without the gate, as ratios (root)'
+	@echo 'make bench      connect(), resolver and a million names, as ratios (root); bench-peers installs more servers'
 	@echo 'make coverage   line coverage of policy/, resolver/ and the decision function'
 	@echo 'make lint       headers compile alone, lines of 120 columns, shellcheck'
 	@echo 'make install    DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)'
@@ -187,8 +187,20 @@ demo:
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)B=$(abspath $(B)) tests/demo/demo.sh
 
-bench: all
+$(B)/tests/bench/policy: $(B)/obj/tests/bench/policy.o $(POLICY_OBJECTS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_policy) -o $@
+
+bench: all bench-policy
 	$(Q)B=$(abspath $(B)) tests/bench/bench.sh
+
+bench-policy: $(B)/tests/bench/policy
+	$(Q)B=$(abspath $(B)) tests/bench/policy.sh
+
+# The same beside servers that are no packages of ours: installs them.
+bench-peers:
+	$(Q)DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends dnsmasq-base unbound dnsdist
+	$(Q)$(MAKE) --no-print-directory bench
 
 # Asks dpkg first, so that nothing is downloaded, and no network needed, where all is there.
 deps:
@@ -224,5 +236,5 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: all help unit check check-conf check-thread check-system fuzz-seeds fuzz lint coverage test demo bench deps install \
+.PHONY: all help unit check check-conf check-thread check-system fuzz-seeds fuzz lint coverage test demo bench bench-policy bench-peers deps install \
 	uninstall clean

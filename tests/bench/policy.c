@@ -84,6 +84,39 @@ static void fill(struct ng_name **list, uint8_t *packed, char *const *names, siz
     }
 }
 
+/* Nanoseconds of one access to 64 MiB in random order, each of which waits for the one before. */
+static double latency(void)
+{
+    enum { LINES = 1 << 20, STEPS = 1000000 };
+    struct line {
+        struct line *next;
+        char rest[56];
+    } *lines = calloc(LINES, sizeof(*lines)), *at;
+    uint32_t *order = calloc(LINES, sizeof(*order));
+    unsigned seed = 1;
+    double begin;
+
+    if (!lines || !order)
+        return 0;
+    for (uint32_t i = 0; i < LINES; i++)
+        order[i] = i;
+    for (uint32_t i = LINES - 1; i > 0; i--) {
+        uint32_t k = ((uint32_t)rand_r(&seed) << 12 ^ (uint32_t)rand_r(&seed)) % i, t = order[i];
+
+        order[i] = order[k];
+        order[k] = t;
+    }
+    for (uint32_t i = 0; i < LINES; i++)
+        lines[order[i]].next = &lines[order[(i + 1) % LINES]];
+    at = lines;
+    begin = now();
+    for (int i = 0; i < STEPS; i++)
+        at = at->next;
+    begin = (now() - begin) / STEPS;
+    (void)*(volatile char *)at->rest;
+    return begin;
+}
+
 int main(int argc, char **argv)
 {
     struct ng_source source = {.path = argc > 1 ? argv[1] : ""};
@@ -98,6 +131,8 @@ int main(int argc, char **argv)
     FILE *file;
     int fd;
 
+    if (argc == 2 && strcmp(argv[1], "--latency") == 0)
+        return printf("%.0f\n", latency()) < 0;
     if (argc != 3 || !list || !packed || !diag)
         return 2;
     compile = now();
