@@ -64,8 +64,10 @@ for i in 0 1; do
     [ "${after[i]}" -le $((before[i] + 4096 + 2 * $(stat -c %s "$W/state/events.jsonl") / 1024)) ] ||
         [[ "$B" == *san* ]] || fail "memory grows: ${before[*]}, ${after[*]}"
 done
-expect_eq "descriptors" "${after[*]:2}" "${before[*]:2}"
-CHECKS=$((CHECKS + 2))
+for i in 2 3; do # some are of questions under way
+    [ "${after[i]}" -le $((before[i] + 8)) ] || fail "descriptors: ${before[*]:2}, ${after[*]:2}"
+done
+CHECKS=$((CHECKS + 4))
 touch "$W/load/end"
 wait "$loader"
 expect_eq "what the load saw" "$(cat "$W/load/seen")" "Operation not permitted 0"
