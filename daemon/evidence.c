@@ -70,6 +70,8 @@ static const char *reason_of_evidence(const struct ng_event *event, bool named)
             return "incident: only what the policy allows is reachable, and no rule allows this";
         return named ? "strict: no rule allows this" : "strict: no rule allows this, and no name was asked for";
     case NG_EVIDENCE_RESOLVER:
+        if (event->port == NG_DNS_PORT)
+            return "this DNS query cannot be sent to the resolver: it has no listener there";
         return event->port == NG_DOT_PORT ? "names must be resolved through the gate: no DNS over TLS or QUIC"
                                           : "the resolver's own ports are not to be used directly";
     case NG_EVIDENCE_RAW:
