@@ -85,7 +85,7 @@ static int parse_word(struct ng_config *config, size_t offset, const char *value
 {
     size_t length = strlen(value);
 
-    if (length < low || length >= high)
+    if (length < low || length >= high || strpbrk(value, " \t"))
         return -EINVAL;
     memcpy(field(config, offset), value, length + 1);
     return 0;
@@ -136,6 +136,56 @@ static void print_upstream(const struct ng_config *config, size_t offset, const 
 {
     (void)offset;
     print_endpoints(config->upstream, config->upstreams, name, file);
+}
+
+/* ZONE to SERVER...; the zone may be quoted. */
+static int parse_forward(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+{
+    struct ng_forward_setting *forward = &config->forward[config->forwards];
+    _cleanup_free_ char *copy = strdup(value);
+    char *save = NULL, *zone = copy ? strtok_r(copy, " \t", &save) : NULL, *word;
+    size_t length;
+
+    (void)offset, (void)low;
+    if (config->forwards >= high)
+        return -E2BIG;
+    word = zone ? strtok_r(NULL, " \t", &save) : NULL;
+    if (!word || strcmp(word, "to") != 0)
+        return -EINVAL;
+    length = strlen(zone);
+    if (length > 2 && zone[0] == '"' && zone[length - 1] == '"') {
+        zone[length - 1] = '\0';
+        zone++;
+    }
+    *forward = (struct ng_forward_setting){.servers = 0};
+    if (ng_name_from_text(zone, strlen(zone), &forward->zone) < 0)
+        return -EINVAL;
+    while ((word = strtok_r(NULL, " \t", &save))) {
+        if (forward->servers == NG_UPSTREAMS_MAX)
+            return -E2BIG;
+        if (ng_endpoint_parse(word, NG_DNS_PORT, &forward->server[forward->servers++]) < 0)
+            return -EINVAL;
+    }
+    for (unsigned i = 0; i < config->forwards; i++)
+        if (ng_name_equal(&config->forward[i].zone, &forward->zone))
+            return -EEXIST;
+    config->forwards += forward->servers > 0;
+    return forward->servers ? 0 : -EINVAL;
+}
+
+static void print_forward(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+{
+    char zone[NG_NAME_TEXT_MAX], text[NG_ENDPOINT_TEXT_MAX];
+
+    (void)offset;
+    for (unsigned i = 0; i < config->forwards; i++) {
+        const struct ng_forward_setting *forward = &config->forward[i];
+
+        (void)fprintf(file, "%s %s to", name, ng_name_to_text(&forward->zone, zone));
+        for (unsigned k = 0; k < forward->servers; k++)
+            (void)fprintf(file, " %s", ng_endpoint_text(&forward->server[k], text));
+        (void)fputc('\n', file);
+    }
 }
 
 static int parse_network(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
@@ -189,6 +239,8 @@ static void print_network(const struct ng_config *config, size_t offset, const c
 static const struct setting settings[] = {
     {"listen", parse_listen, print_listen, 0, 0, NG_LISTEN_MAX, "ADDRESS or ADDRESS:PORT, at most 16 of them"},
     {"upstream", parse_upstream, print_upstream, 0, 0, NG_UPSTREAMS_MAX, "ADDRESS or ADDRESS:PORT, at most 8 of them"},
+    {"forward", parse_forward, print_forward, 0, 0, NG_FORWARDS_MAX,
+     "ZONE to ADDRESS..., each zone once, at most 32 of them and 8 servers for each"},
     {"never-deny", parse_network, print_network, 0, 0, NG_CONFIG_NEVER_DENY_MAX,
      "ADDRESS or NETWORK/BITS, at most 32 of them"},
     {"floor", parse_time, print_time, AT(floor), 0, 86400, "a time from 0s to 24h"},
@@ -236,9 +288,11 @@ static const char *names_of_settings(char *text, size_t size)
 
 static void apply(struct reader *reader, char *line, struct ng_config *config)
 {
-    char remedy[512], *save = NULL;
-    const char *name, *value;
+    char remedy[512], *save = NULL, *value;
     const struct setting *setting;
+    const char *name;
+    size_t length;
+    int r;
 
     line[strcspn(line, "#\n")] = '\0';
     name = strtok_r(line, " \t\r", &save);
@@ -250,17 +304,20 @@ static void apply(struct reader *reader, char *line, struct ng_config *config)
                     reader->length, names_of_settings(remedy, sizeof(remedy)), "unknown setting '%s'", name);
         return;
     }
-    value = strtok_r(NULL, " \t\r", &save);
+    value = save + strspn(save, " \t\r");
+    for (length = strlen(value); length > 0 && strchr(" \t\r", value[length - 1]);)
+        value[--length] = '\0';
     (void)snprintf(remedy, sizeof(remedy), "%s takes %s", setting->name, setting->form);
-    if (!value) {
+    if (!*value) {
         ng_diag_add(reader->diag, NG_ERROR, reader->path, reader->line, (unsigned)(name - line) + 1, reader->text,
                     reader->length, remedy, "'%s' has no value", name);
         return;
     }
-    if (strtok_r(NULL, " \t\r", &save) || setting->parse(config, setting->offset, value, setting->low,
-                                                         setting->high) < 0)
+    r = setting->parse(config, setting->offset, value, setting->low, setting->high);
+    if (r < 0)
         ng_diag_add(reader->diag, NG_ERROR, reader->path, reader->line, (unsigned)(value - line) + 1, reader->text,
-                    reader->length, remedy, "'%s' is no value for %s", value, setting->name);
+                    reader->length, remedy, r == -E2BIG ? "'%s' is one too many for %s" : "'%s' is no value for %s",
+                    value, setting->name);
 }
 
 static int read_text(const char *path, char **ret_text, size_t *ret_length)

@@ -4,6 +4,7 @@
 #define NAMEGATE_CONFIG_H
 
 #include "../policy/diag.h"
+#include "../policy/name.h"
 
 #include <namegate/channel.h>
 
@@ -15,10 +16,18 @@
 
 #define NG_LISTEN_MAX 16
 #define NG_CONFIG_NEVER_DENY_MAX 32
+#define NG_FORWARDS_MAX 32
 
 struct ng_network_setting {
     uint8_t address[16];
     uint32_t prefix; /* 0 to 128 */
+};
+
+/* A name, and all below it, is asked of servers of its own. */
+struct ng_forward_setting {
+    struct ng_name zone;
+    struct ng_endpoint server[NG_UPSTREAMS_MAX];
+    unsigned servers;
 };
 
 struct ng_config {
@@ -26,6 +35,8 @@ struct ng_config {
     unsigned listens;
     struct ng_endpoint upstream[NG_UPSTREAMS_MAX];
     unsigned upstreams;
+    struct ng_forward_setting forward[NG_FORWARDS_MAX];
+    unsigned forwards;
     struct ng_network_setting never_deny[NG_CONFIG_NEVER_DENY_MAX];
     unsigned never_denies;
     uint32_t floor;            /* seconds */

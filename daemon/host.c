@@ -206,6 +206,9 @@ unsigned ng_host_guard(const struct ng_config *config, struct ng_message_start *
         left += guard(start, config->never_deny[i].address, config->never_deny[i].prefix);
     for (unsigned i = 0; i < config->upstreams; i++)
         left += guard(start, config->upstream[i].address, 128);
+    for (unsigned i = 0; i < config->forwards; i++)
+        for (unsigned k = 0; k < config->forward[i].servers; k++)
+            left += guard(start, config->forward[i].server[k].address, 128);
     left += guard_gateways(start);
     left += guard_own(start);
     return left;

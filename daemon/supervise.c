@@ -42,6 +42,22 @@ static struct ng_message_start start_message(const struct ng_keeper *keeper)
     return start;
 }
 
+static int send_forwards(const struct ng_keeper *keeper)
+{
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < keeper->config.forwards; i++) {
+        const struct ng_forward_setting *forward = &keeper->config.forward[i];
+        struct ng_message_forward message = {.type = NG_MESSAGE_FORWARD, .servers = forward->servers};
+
+        message.zone.length = forward->zone.length;
+        memcpy(message.zone.wire, forward->zone.wire, forward->zone.length);
+        memcpy(message.server, forward->server, sizeof(message.server));
+        r = ng_child_send(keeper->child, &message, sizeof(message), -1, -1);
+    }
+    return r;
+}
+
 int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error)
 {
     struct ng_message_start start = start_message(keeper);
@@ -50,6 +66,9 @@ int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error)
 
     if (r < 0)
         return r;
+    r = send_forwards(keeper);
+    if (r < 0)
+        return ng_error_set(error, -r, NULL, "cannot talk to the resolver: %s", strerror(-r));
     keeper->child_ready = false;
     keeper->child_started_at = ng_now();
     keeper->child_silent = 0;

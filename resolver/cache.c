@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cache.h"
 
+#include "random.h"
 #include "table.h"
 
 #include <namegate/clock.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/random.h>
 
 struct entry {
     struct ng_link link;
@@ -28,15 +28,6 @@ struct ng_cache {
     size_t max;
     uint64_t key;
 };
-
-uint64_t ng_random(void)
-{
-    uint64_t value = 0;
-
-    while (getrandom(&value, sizeof(value), 0) != (ssize_t)sizeof(value))
-        ; /* only a signal interrupts it */
-    return value;
-}
 
 uint64_t ng_question_hash(const struct ng_question *question, uint64_t key)
 {

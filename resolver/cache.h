@@ -27,9 +27,6 @@ void ng_cache_drop(struct ng_cache *cache, const struct ng_question *question);
 
 size_t ng_cache_count(const struct ng_cache *cache);
 
-/* The key of hashes, and of everything else that strangers must not foresee. */
-uint64_t ng_random(void);
-
 uint64_t ng_question_hash(const struct ng_question *question, uint64_t key);
 bool ng_question_equal(const struct ng_question *a, const struct ng_question *b);
 

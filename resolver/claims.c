@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "claims.h"
 
-#include "cache.h"
+#include "random.h"
 #include "table.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
 
 #include "cache.h"
 #include "prewarm.h"
+#include "random.h"
 #include "tell.h"
 #include "tracked.h"
 
@@ -278,8 +279,8 @@ static bool wait_for(struct ng_engine *engine, const struct waiter *like)
         free(waiter);
         return false;
     }
-    if (first && engine->ops.ask(engine->ops.arg, wire,
-                                 ng_wire_ask(&pending->question, (uint16_t)ng_random(), wire), pending) < 0) {
+    if (first && engine->ops.ask(engine->ops.arg, &pending->question, wire, ng_wire_ask(&pending->question, 0, wire),
+                                 pending) < 0) {
         ng_table_remove(&engine->pending, &pending->link);
         free(pending);
         free(waiter);

@@ -27,7 +27,8 @@ struct ng_engine_ops {
     uint64_t (*now)(void *arg);
     /* Sends a query to an upstream. Returns 0, and ng_engine_answer() must be called for it exactly once, later; or
      * -errno, and it must not. */
-    int (*ask)(void *arg, const uint8_t *wire, size_t size, struct ng_pending *pending);
+    int (*ask)(void *arg, const struct ng_question *question, const uint8_t *wire, size_t size,
+               struct ng_pending *pending);
     void (*reply)(void *arg, const struct ng_client *client, const uint8_t *wire, size_t size);
     /* Hands a message of channel.h to the keeper. */
     void (*tell)(void *arg, const void *message, size_t size);

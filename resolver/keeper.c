@@ -48,6 +48,8 @@ static size_t size_of(uint32_t type)
     switch (type) {
     case NG_MESSAGE_START:
         return sizeof(struct ng_message_start);
+    case NG_MESSAGE_FORWARD:
+        return sizeof(struct ng_message_forward);
     case NG_MESSAGE_LISTENER:
         return sizeof(struct ng_message_listener);
     case NG_MESSAGE_SNAPSHOT:

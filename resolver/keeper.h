@@ -13,6 +13,7 @@ struct ng_keeper_link;
 union ng_order {
     uint32_t type;
     struct ng_message_start start;
+    struct ng_message_forward forward;
     struct ng_message_listener listener;
     struct ng_message_snapshot snapshot;
     struct ng_message_deployment deployment;

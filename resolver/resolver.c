@@ -48,12 +48,15 @@ static uint64_t now_of(void *arg)
     return ng_now();
 }
 
-static int ask(void *arg, const uint8_t *wire, size_t size, struct ng_pending *pending)
+static int ask(void *arg, const struct ng_question *question, const uint8_t *wire, size_t size,
+               struct ng_pending *pending)
 {
     struct resolver *resolver = arg;
 
     /* At the end open questions are answered with nothing; that must not make new ones. */
-    return resolver->error ? -ECANCELED : ng_upstream_ask(resolver->upstream, wire, size, pending);
+    if (resolver->error)
+        return -ECANCELED;
+    return ng_upstream_ask(resolver->upstream, &question->name, wire, size, pending);
 }
 
 static void answered(void *arg, void *question, const uint8_t *wire, size_t size)
@@ -98,6 +101,16 @@ static int on_start(struct resolver *resolver, const struct ng_message_start *st
         r = ng_upstream_new(resolver->poll, start->upstream, start->upstreams, answered, resolver,
                             &resolver->upstream);
     return r == 0 ? ng_map_each(resolver->destinations, adopt, resolver->engine) : r;
+}
+
+static int on_forward(struct resolver *resolver, const struct ng_message_forward *message)
+{
+    struct ng_name zone;
+
+    if (!resolver->upstream || message->servers == 0 || message->servers > NG_UPSTREAMS_MAX ||
+        ng_name_from_wire(message->zone.wire, message->zone.length, &zone) != message->zone.length)
+        return -EBADMSG;
+    return ng_upstream_forward(resolver->upstream, &zone, message->server, message->servers);
 }
 
 static int on_listener(struct resolver *resolver, const struct ng_message_listener *message, int fds[2])
@@ -149,6 +162,8 @@ static int obey(struct resolver *resolver, const union ng_order *order, int fds[
     switch (order->type) {
     case NG_MESSAGE_START:
         return on_start(resolver, &order->start, fds);
+    case NG_MESSAGE_FORWARD:
+        return on_forward(resolver, &order->forward);
     case NG_MESSAGE_LISTENER:
         return on_listener(resolver, &order->listener, fds);
     case NG_MESSAGE_SNAPSHOT:

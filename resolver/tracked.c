@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tracked.h"
 
-#include "cache.h"
+#include "random.h"
 
 #include <errno.h>
 #include <string.h>

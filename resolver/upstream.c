@@ -1,45 +1,113 @@
 // SPDX-License-Identifier: BSD-2-Clause
+/* A question goes to the server that answered fastest of late. One that is slower than it used to be is not waited for:
+ * the next is asked as well, and the first answer counts. A server that stays silent is left out, and tried again with
+ * a copy of a question that another one answers, so that nobody waits for it.
+ *
+ * What a forger would have to guess: the id, the port (sockets are used for a while only) and the case of the name. */
 #include "upstream.h"
+
+#include "random.h"
+
+#include "../policy/vector.h"
+
+#include <namegate/clock.h>
 
 #include <ares.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
-#define TIMEOUT_MS 2000 /* for the first answer; c-ares doubles it with each round */
-#define TRIES 2
+#define MS (NG_SECOND / 1000)
+#define ATTEMPTS_MAX 4         /* queries for one question */
+#define PATIENCE_MIN (100 * MS)
+#define PATIENCE_MAX (1500 * MS)
+#define PATIENCE_UNKNOWN (400 * MS) /* of a server that has not answered yet */
+#define SILENT_MAX 3           /* so many unanswered queries in a row, and the server is left out */
+#define RETRY_MIN (1 * NG_SECOND)  /* until it is tried again; doubles up to ... */
+#define RETRY_MAX (60 * NG_SECOND)
+#define LOOK (25 * MS)         /* how often open questions are looked at */
+#define PATH_QUERIES 512       /* with the same sockets */
+#define PATH_AGE (10 * NG_SECOND)
+#define OPT_OCTETS 11          /* that ng_wire_ask() ends with */
+#define ARES_MS (NG_UPSTREAM_GIVEN_UP_MS + 500)
+
+/* A channel of c-ares: the sockets to one server. */
+struct path {
+    LIST_ENTRY(path) paths;
+    struct ng_upstream *upstream;
+    ares_channel channel;
+    unsigned open, asked;
+    uint64_t made_at;
+    bool used;                 /* the server's current one */
+};
+
+struct server {
+    struct ng_endpoint endpoint;
+    struct path *path[2];      /* by UDP, by TCP */
+    uint64_t rtt;              /* ns, smoothed; 0: unknown */
+    unsigned silent;           /* queries in a row without an answer */
+    uint64_t retry_at, retry;  /* ns: when, after how long, one that is left out is tried again */
+    bool lowers_case;          /* it does not repeat names as they were asked */
+    bool no_edns;
+};
+
+struct zone {
+    struct ng_name name; /* length 0: all others */
+    unsigned server[NG_UPSTREAMS_MAX], servers;
+};
+
+struct attempt {
+    struct question *question;
+    struct path *path;
+    unsigned server;
+    uint64_t sent_at;
+    bool open, tcp, late; /* late: it was given up, though an answer would still count */
+};
+
+struct question {
+    TAILQ_ENTRY(question) open;
+    struct ng_upstream *upstream;
+    void *arg;
+    const struct zone *zone;
+    uint64_t begun_at, next_at; /* ns: when the next server is asked */
+    unsigned attempts, under_way;
+    bool done, over_tcp; /* over_tcp: an answer in another case came by UDP */
+    uint8_t *failure;    /* the last answer that says failure */
+    size_t failure_size, size;
+    struct attempt attempt[ATTEMPTS_MAX];
+    uint8_t wire[NG_WIRE_QUERY_MAX];
+};
 
 struct ng_upstream {
     struct ng_poll *poll;
-    ares_channel channel;
     ng_upstream_fn answered;
     void *arg;
-    bool asking;              /* within ares_send(): failures wait in `failed` */
-    struct ticket *failed;
+    NG_VECTOR(struct server) servers;
+    NG_VECTOR(struct zone *) zones; /* the first is for all names without one of their own */
+    TAILQ_HEAD(, question) open;
+    LIST_HEAD(, path) paths;
     struct sock *socks;
+    unsigned retired; /* paths that wait for their last answers */
+    uint64_t looked_at;
+    bool ending;
 };
 
 /* A socket of c-ares. */
 struct sock {
     struct ng_source source;
-    struct ng_upstream *upstream;
+    struct path *path;
     struct sock *next;
 };
 
-/* Travels through c-ares with a question. */
-struct ticket {
-    struct ticket *next; /* of the failed ones */
-    struct ng_upstream *upstream;
-    void *question;
-};
+/* --- sockets */
 
 static void on_ready(struct ng_source *source, uint32_t events)
 {
     struct sock *sock = (struct sock *)source;
     bool in = events & (EPOLLIN | EPOLLERR | EPOLLHUP), out = events & (EPOLLOUT | EPOLLERR | EPOLLHUP);
 
-    ares_process_fd(sock->upstream->channel, in ? source->fd : ARES_SOCKET_BAD, out ? source->fd : ARES_SOCKET_BAD);
+    ares_process_fd(sock->path->channel, in ? source->fd : ARES_SOCKET_BAD, out ? source->fd : ARES_SOCKET_BAD);
 }
 
 static void release_sock(struct ng_source *source)
@@ -59,7 +127,8 @@ static void forget_sock(struct ng_upstream *upstream, struct sock *sock)
 
 static void on_socket(void *arg, ares_socket_t fd, int readable, int writable)
 {
-    struct ng_upstream *upstream = arg;
+    struct path *path = arg;
+    struct ng_upstream *upstream = path->upstream;
     uint32_t events = (readable ? (uint32_t)EPOLLIN : 0U) | (writable ? (uint32_t)EPOLLOUT : 0U);
     struct sock *sock = upstream->socks;
 
@@ -74,7 +143,7 @@ static void on_socket(void *arg, ares_socket_t fd, int readable, int writable)
         if (!sock)
             return; /* unseen answers end in c-ares' timeout */
         sock->source = (struct ng_source){.ready = on_ready, .release = release_sock, .fd = fd};
-        sock->upstream = upstream;
+        sock->path = path;
         if (ng_poll_add(upstream->poll, &sock->source, events) < 0) {
             free(sock);
             return;
@@ -84,46 +153,475 @@ static void on_socket(void *arg, ares_socket_t fd, int readable, int writable)
     }
 }
 
-static int set_servers(struct ng_upstream *upstream, const struct ng_endpoint *servers, unsigned count)
+/* --- paths */
+
+static int set_server(ares_channel channel, const struct ng_endpoint *server)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    struct ares_addr_port_node nodes[NG_UPSTREAMS_MAX] = {0};
+    struct ares_addr_port_node node = {.family = AF_INET6};
 
-    for (unsigned i = 0; i < count; i++) {
-        bool v4 = memcmp(servers[i].address, mapped, sizeof(mapped)) == 0;
-
-        nodes[i].next = i + 1 < count ? &nodes[i + 1] : NULL;
-        nodes[i].family = v4 ? AF_INET : AF_INET6;
-        if (v4)
-            memcpy(&nodes[i].addr.addr4, servers[i].address + 12, 4);
-        else
-            memcpy(&nodes[i].addr.addr6, servers[i].address, 16);
-        nodes[i].udp_port = nodes[i].tcp_port = servers[i].port;
+    if (memcmp(server->address, mapped, sizeof(mapped)) == 0) {
+        node.family = AF_INET;
+        memcpy(&node.addr.addr4, server->address + 12, 4);
+    } else {
+        memcpy(&node.addr.addr6, server->address, 16);
     }
-    return ares_set_servers_ports(upstream->channel, nodes) == ARES_SUCCESS ? 0 : -ENOMEM;
+    node.udp_port = node.tcp_port = server->port;
+    return ares_set_servers_ports(channel, &node) == ARES_SUCCESS ? 0 : -ENOMEM;
+}
+
+static struct path *new_path(struct ng_upstream *upstream, const struct ng_endpoint *server, bool tcp)
+{
+    static char lookups[] = "b";
+    /* All is said here, so that c-ares reads no file for it. It tries once: what comes next is decided here. */
+    struct ares_options options = {.flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
+                                            ARES_FLAG_NOCHECKRESP | (tcp ? ARES_FLAG_USEVC | ARES_FLAG_STAYOPEN : 0),
+                                   .timeout = ARES_MS,
+                                   .tries = 1,
+                                   .ndots = 1,
+                                   .lookups = lookups,
+                                   .sock_state_cb = on_socket};
+    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS | ARES_OPT_LOOKUPS |
+               ARES_OPT_DOMAINS | ARES_OPT_SORTLIST | ARES_OPT_SERVERS | ARES_OPT_SOCK_STATE_CB;
+    struct path *path = calloc(1, sizeof(*path));
+
+    if (!path)
+        return NULL;
+    *path = (struct path){.upstream = upstream, .made_at = ng_now(), .used = true};
+    options.sock_state_cb_data = path;
+    if (ares_init_options(&path->channel, &options, mask) != ARES_SUCCESS) {
+        free(path);
+        return NULL;
+    }
+    if (set_server(path->channel, server) < 0) {
+        ares_destroy(path->channel);
+        free(path);
+        return NULL;
+    }
+    LIST_INSERT_HEAD(&upstream->paths, path, paths);
+    return path;
+}
+
+/* The way to a server: new sockets, and with them new ports, from time to time. */
+static struct path *path_to(struct ng_upstream *upstream, struct server *server, bool tcp, uint64_t now)
+{
+    struct path **path = &server->path[tcp];
+
+    if (*path && !tcp && ((*path)->asked >= PATH_QUERIES || now - (*path)->made_at > PATH_AGE)) {
+        (*path)->used = false; /* it goes when its last question is over */
+        upstream->retired++;
+        *path = NULL;
+    }
+    if (!*path)
+        *path = new_path(upstream, &server->endpoint, tcp);
+    return *path;
+}
+
+static void free_path(struct path *path)
+{
+    LIST_REMOVE(path, paths);
+    ares_destroy(path->channel);
+    free(path);
+}
+
+/* --- servers */
+
+static bool left_out(const struct server *server)
+{
+    return server->silent >= SILENT_MAX;
+}
+
+static uint64_t patience(const struct server *server)
+{
+    uint64_t wait = server->rtt ? 4 * server->rtt : PATIENCE_UNKNOWN;
+
+    return wait < PATIENCE_MIN ? PATIENCE_MIN : wait > PATIENCE_MAX ? PATIENCE_MAX : wait;
+}
+
+static void heard(struct server *server, uint64_t took)
+{
+    server->rtt = server->rtt ? (7 * server->rtt + took) / 8 : took;
+    server->silent = 0;
+}
+
+static void missed(struct server *server, uint64_t now)
+{
+    if (server->silent == SILENT_MAX || ++server->silent < SILENT_MAX)
+        return;
+    server->retry = RETRY_MIN;
+    server->retry_at = now + server->retry;
+}
+
+static bool tried(const struct question *question, unsigned server)
+{
+    for (unsigned i = 0; i < question->attempts; i++)
+        if (question->attempt[i].server == server)
+            return true;
+    return false;
+}
+
+/* The fastest of those that are not left out and were not asked yet; else one that was asked, or is left out. One whose
+ * time is unknown comes first, in the order of the configuration, so that it becomes known. */
+static unsigned choose(const struct ng_upstream *upstream, const struct question *question)
+{
+    const struct zone *zone = question->zone;
+    unsigned best = zone->server[0];
+    uint64_t cost = UINT64_MAX;
+
+    for (unsigned i = 0; i < zone->servers; i++) {
+        const struct server *server = &upstream->servers.items[zone->server[i]];
+        uint64_t own = server->rtt + (tried(question, zone->server[i]) ? UINT64_MAX / 4 : 0) +
+                       (left_out(server) ? UINT64_MAX / 2 : 0);
+
+        if (own < cost) {
+            cost = own;
+            best = zone->server[i];
+        }
+    }
+    return best;
+}
+
+/* A server that may be tried again, or, now and then, one that is not the fastest: it may have become so. */
+static int worth_a_try(struct ng_upstream *upstream, const struct question *question, uint64_t now)
+{
+    const struct zone *zone = question->zone;
+
+    for (unsigned i = 0; i < zone->servers; i++) {
+        struct server *server = &upstream->servers.items[zone->server[i]];
+
+        if (left_out(server) && now >= server->retry_at && !tried(question, zone->server[i])) {
+            /* One question tries it, not all that come now. */
+            server->retry = server->retry * 2 > RETRY_MAX ? RETRY_MAX : server->retry * 2;
+            server->retry_at = now + server->retry;
+            return (int)zone->server[i];
+        }
+    }
+    if (zone->servers > 1 && ng_random() % 64 == 0) {
+        unsigned any = zone->server[ng_random() % zone->servers];
+
+        if (!tried(question, any) && !left_out(&upstream->servers.items[any]))
+            return (int)any;
+    }
+    return -1;
+}
+
+/* --- questions */
+
+static void put_id(uint8_t *wire)
+{
+    uint16_t id = (uint16_t)ng_random();
+
+    memcpy(wire, &id, sizeof(id));
+}
+
+/* draft-vixie-dnsext-dns0x20: a bit for each letter. */
+static void mix_case(uint8_t *wire, size_t length)
+{
+    uint64_t bits = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        if (i % 64 == 0)
+            bits = ng_random();
+        if (wire[i] >= 'a' && wire[i] <= 'z' && bits >> (i % 64) & 1)
+            wire[i] = (uint8_t)(wire[i] - 'a' + 'A');
+    }
+}
+
+static void lower(uint8_t *wire, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (wire[i] >= 'A' && wire[i] <= 'Z')
+            wire[i] = (uint8_t)(wire[i] - 'A' + 'a');
+}
+
+static size_t name_length(const struct question *question)
+{
+    return question->size - NG_WIRE_HEADER - 4U - OPT_OCTETS;
+}
+
+/* Whether the answer repeats the name as it was asked. */
+static bool same_case(const struct question *question, const uint8_t *wire, size_t size)
+{
+    size_t length = name_length(question);
+
+    return size >= NG_WIRE_HEADER + length &&
+           memcmp(wire + NG_WIRE_HEADER, question->wire + NG_WIRE_HEADER, length) == 0;
+}
+
+static void release(struct question *question)
+{
+    if (question->under_way > 0 || !question->done)
+        return;
+    free(question->failure);
+    free(question);
+}
+
+static void finish(struct question *question, const uint8_t *wire, size_t size)
+{
+    struct ng_upstream *upstream = question->upstream;
+    uint8_t *failure = question->failure;
+
+    question->done = true;
+    question->failure = NULL;
+    TAILQ_REMOVE(&upstream->open, question, open);
+    if (!wire && failure)
+        upstream->answered(upstream->arg, question->arg, failure, question->failure_size);
+    else
+        upstream->answered(upstream->arg, question->arg, wire, size);
+    free(failure);
+}
+
+static void on_answer(void *arg, int status, int timeouts, unsigned char *wire, int size);
+
+static void send_to(struct question *question, unsigned number, bool tcp, uint64_t now)
+{
+    struct ng_upstream *upstream = question->upstream;
+    struct server *server = &upstream->servers.items[number];
+    struct path *path = path_to(upstream, server, tcp, now);
+    struct attempt *attempt = &question->attempt[question->attempts++];
+    uint8_t wire[NG_WIRE_QUERY_MAX];
+    size_t length = question->size;
+
+    *attempt = (struct attempt){.question = question, .path = path, .server = number, .sent_at = now, .tcp = tcp};
+    question->next_at = now + patience(server);
+    if (!path)
+        return;
+    memcpy(wire, question->wire, length);
+    put_id(wire);
+    if (server->lowers_case)
+        lower(wire + NG_WIRE_HEADER, name_length(question));
+    if (server->no_edns) {
+        length -= OPT_OCTETS;
+        memset(wire + 10, 0, 2);
+    }
+    attempt->open = true;
+    path->open++;
+    path->asked++;
+    question->under_way++;
+    ares_send(path->channel, wire, (int)length, on_answer, attempt);
+}
+
+/* Asks the next server; the question fails when there were enough. */
+static void proceed(struct question *question, uint64_t now)
+{
+    struct ng_upstream *upstream = question->upstream;
+    int also;
+
+    if (question->attempts == ATTEMPTS_MAX || upstream->ending) {
+        question->next_at = UINT64_MAX;
+        if (question->under_way == 0 || upstream->ending)
+            finish(question, NULL, 0);
+        return;
+    }
+    also = question->attempts == 0 ? worth_a_try(upstream, question, now) : -1;
+    send_to(question, choose(upstream, question), question->over_tcp, now);
+    if (also >= 0 && !tried(question, (unsigned)also)) {
+        uint64_t next = question->next_at;
+
+        send_to(question, (unsigned)also, false, now);
+        question->next_at = next;
+    }
+}
+
+/* An answer that came. False: it does not count. */
+static bool accept_answer(struct question *question, struct attempt *attempt, const uint8_t *wire, size_t size)
+{
+    struct server *server = &question->upstream->servers.items[attempt->server];
+    unsigned rcode = size >= NG_WIRE_HEADER ? wire[3] & 15U : NG_RCODE_FORMERR;
+
+    if (size < NG_WIRE_HEADER)
+        return false;
+    if (rcode == NG_RCODE_FORMERR && !server->no_edns) {
+        server->no_edns = true; /* RFC 6891 section 7; the next attempt goes without */
+        return false;
+    }
+    if (rcode != NG_RCODE_NOERROR && rcode != NG_RCODE_NXDOMAIN) {
+        uint8_t *copy = malloc(size);
+
+        if (copy) {
+            memcpy(copy, wire, size);
+            free(question->failure);
+            question->failure = copy;
+            question->failure_size = size;
+        }
+        return false;
+    }
+    if (server->lowers_case || same_case(question, wire, size))
+        return true;
+    /* Forged, or a server that lowers names: TCP shows which, as that cannot be forged so. */
+    if (attempt->tcp)
+        server->lowers_case = true;
+    question->over_tcp = true;
+    return attempt->tcp;
+}
+
+static void on_answer(void *arg, int status, int timeouts, unsigned char *wire, int size)
+{
+    struct attempt *attempt = arg;
+    struct question *question = attempt->question;
+    struct server *server = &question->upstream->servers.items[attempt->server];
+    uint64_t now = ng_now();
+    bool came = status == ARES_SUCCESS && wire && size > 0;
+
+    (void)timeouts;
+    attempt->open = false;
+    attempt->path->open--;
+    question->under_way--;
+    if (came)
+        heard(server, now - attempt->sent_at);
+    else if (!attempt->late && !question->upstream->ending)
+        missed(server, now);
+    if (question->done)
+        release(question);
+    else if (came && accept_answer(question, attempt, wire, (size_t)size)) {
+        finish(question, wire, (size_t)size);
+        release(question);
+    } else if (!attempt->late || question->under_way == 0) {
+        question->next_at = 0; /* at the next look: c-ares may have called this from within ares_send() */
+        question->upstream->looked_at = 0;
+    }
+}
+
+static const struct zone *zone_of(const struct ng_upstream *upstream, const struct ng_name *name)
+{
+    const struct zone *best = upstream->zones.items[0];
+
+    for (size_t i = 1; i < upstream->zones.count; i++) {
+        const struct zone *zone = upstream->zones.items[i];
+
+        if (zone->name.length > best->name.length &&
+            (ng_name_equal(name, &zone->name) || ng_name_below(name, &zone->name)))
+            best = zone;
+    }
+    return best;
+}
+
+int ng_upstream_ask(struct ng_upstream *upstream, const struct ng_name *name, const uint8_t *wire, size_t size,
+                    void *arg)
+{
+    struct question *question = malloc(sizeof(*question));
+    uint64_t now = ng_now();
+
+    if (!question)
+        return -ENOMEM;
+    memset(question, 0, offsetof(struct question, attempt));
+    question->upstream = upstream;
+    question->arg = arg;
+    question->zone = zone_of(upstream, name);
+    question->begun_at = now;
+    question->size = size;
+    memcpy(question->wire, wire, size);
+    mix_case(question->wire + NG_WIRE_HEADER, name_length(question));
+    TAILQ_INSERT_TAIL(&upstream->open, question, open);
+    proceed(question, now);
+    return 0;
+}
+
+int ng_upstream_timeout(struct ng_upstream *upstream, int max)
+{
+    uint64_t now, next = upstream->looked_at + LOOK;
+
+    if (TAILQ_EMPTY(&upstream->open) && upstream->retired == 0)
+        return max;
+    now = ng_now();
+    return next <= now ? 0 : (int)((next - now) / MS) + 1;
+}
+
+static void look_at(struct question *question, uint64_t now)
+{
+    if (now - question->begun_at >= NG_UPSTREAM_GIVEN_UP_MS * MS) {
+        finish(question, NULL, 0);
+        release(question);
+        return;
+    }
+    if (now < question->next_at)
+        return;
+    for (unsigned i = 0; i < question->attempts; i++) {
+        struct attempt *attempt = &question->attempt[i];
+
+        struct server *server = &question->upstream->servers.items[attempt->server];
+
+        if (attempt->open && !attempt->late && now - attempt->sent_at >= patience(server)) {
+            attempt->late = true;
+            missed(server, now);
+        }
+    }
+    proceed(question, now);
+    release(question);
+}
+
+void ng_upstream_process(struct ng_upstream *upstream)
+{
+    struct question *question, *next;
+    struct path *path, *following;
+    uint64_t now;
+
+    if (TAILQ_EMPTY(&upstream->open) && upstream->retired == 0)
+        return;
+    now = ng_now();
+    if (now - upstream->looked_at < LOOK)
+        return;
+    upstream->looked_at = now;
+    for (question = TAILQ_FIRST(&upstream->open); question; question = next) {
+        next = TAILQ_NEXT(question, open);
+        look_at(question, now);
+    }
+    for (path = LIST_FIRST(&upstream->paths); path; path = following) {
+        following = LIST_NEXT(path, paths);
+        if (path->open)
+            ares_process_fd(path->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+        if (path->open == 0 && !path->used) {
+            upstream->retired--;
+            free_path(path);
+        }
+    }
+}
+
+/* --- making and ending */
+
+static int add_server(struct ng_upstream *upstream, const struct ng_endpoint *endpoint, unsigned *ret_number)
+{
+    struct server made = {.endpoint = *endpoint};
+
+    for (size_t i = 0; i < upstream->servers.count; i++) {
+        if (memcmp(&upstream->servers.items[i].endpoint, endpoint, sizeof(*endpoint)) == 0) {
+            *ret_number = (unsigned)i;
+            return 0;
+        }
+    }
+    *ret_number = (unsigned)upstream->servers.count;
+    return ng_vector_add(&upstream->servers, made) ? 0 : -ENOMEM;
+}
+
+static int add_zone(struct ng_upstream *upstream, const struct ng_name *name, const struct ng_endpoint *servers,
+                    unsigned count)
+{
+    struct zone *zone = calloc(1, sizeof(*zone));
+    int r = zone ? 0 : -ENOMEM;
+
+    for (unsigned i = 0; r == 0 && i < count && i < NG_UPSTREAMS_MAX; i++)
+        r = add_server(upstream, &servers[i], &zone->server[zone->servers++]);
+    if (r == 0 && name)
+        zone->name = *name;
+    if (r == 0 && !ng_vector_add(&upstream->zones, zone))
+        r = -ENOMEM;
+    if (r < 0)
+        free(zone);
+    return r;
 }
 
 int ng_upstream_new(struct ng_poll *poll, const struct ng_endpoint *servers, unsigned count, ng_upstream_fn answered,
                     void *arg, struct ng_upstream **ret_upstream)
 {
-    struct ares_options options = {.flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
-                                   .timeout = TIMEOUT_MS,
-                                   .tries = TRIES,
-                                   .sock_state_cb = on_socket};
     struct ng_upstream *upstream = calloc(1, sizeof(*upstream));
-    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
     int r = upstream ? 0 : -ENOMEM;
 
     if (r < 0)
         return r;
     *upstream = (struct ng_upstream){.poll = poll, .answered = answered, .arg = arg};
-    options.sock_state_cb_data = upstream;
-    if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS ||
-        ares_init_options(&upstream->channel, &options, mask) != ARES_SUCCESS) {
-        free(upstream);
-        return -ENOMEM;
-    }
-    r = set_servers(upstream, servers, count);
+    TAILQ_INIT(&upstream->open);
+    LIST_INIT(&upstream->paths);
+    r = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS ? add_zone(upstream, NULL, servers, count) : -ENOMEM;
     if (r < 0) {
         ng_upstream_free(upstream);
         return r;
@@ -132,71 +630,30 @@ int ng_upstream_new(struct ng_poll *poll, const struct ng_endpoint *servers, uns
     return 0;
 }
 
-static void deliver_failed(struct ng_upstream *upstream)
+int ng_upstream_forward(struct ng_upstream *upstream, const struct ng_name *zone, const struct ng_endpoint *servers,
+                        unsigned count)
 {
-    while (upstream->failed) {
-        struct ticket *ticket = upstream->failed;
-        void *question = ticket->question;
-
-        upstream->failed = ticket->next;
-        free(ticket);
-        upstream->answered(upstream->arg, question, NULL, 0);
-    }
+    return add_zone(upstream, zone, servers, count);
 }
 
 void ng_upstream_free(struct ng_upstream *upstream)
 {
     if (!upstream)
         return;
-    ares_destroy(upstream->channel);
-    deliver_failed(upstream);
+    upstream->ending = true;
+    while (!TAILQ_EMPTY(&upstream->open)) {
+        struct question *question = TAILQ_FIRST(&upstream->open);
+
+        finish(question, NULL, 0);
+        release(question);
+    }
+    while (!LIST_EMPTY(&upstream->paths))
+        free_path(LIST_FIRST(&upstream->paths)); /* with what is under way on it */
     while (upstream->socks)
         forget_sock(upstream, upstream->socks);
+    for (size_t i = 0; i < upstream->zones.count; i++)
+        free(upstream->zones.items[i]);
+    ng_vector_free(&upstream->zones);
+    ng_vector_free(&upstream->servers);
     free(upstream);
-}
-
-static void on_answer(void *arg, int status, int timeouts, unsigned char *wire, int size)
-{
-    struct ticket *ticket = arg;
-    struct ng_upstream *upstream = ticket->upstream;
-    void *question = ticket->question;
-    bool good = status == ARES_SUCCESS && wire && size > 0;
-
-    (void)timeouts;
-    if (upstream->asking) { /* ares_send() reports at once what it cannot send */
-        ticket->next = upstream->failed;
-        upstream->failed = ticket;
-        return;
-    }
-    free(ticket);
-    upstream->answered(upstream->arg, question, good ? wire : NULL, good ? (size_t)size : 0);
-}
-
-int ng_upstream_ask(struct ng_upstream *upstream, const uint8_t *wire, size_t size, void *question)
-{
-    struct ticket *ticket = malloc(sizeof(*ticket));
-
-    if (!ticket)
-        return -ENOMEM;
-    *ticket = (struct ticket){.upstream = upstream, .question = question};
-    upstream->asking = true;
-    ares_send(upstream->channel, wire, (int)size, on_answer, ticket);
-    upstream->asking = false;
-    return 0;
-}
-
-int ng_upstream_timeout(struct ng_upstream *upstream, int max)
-{
-    struct timeval limit = {.tv_sec = max / 1000, .tv_usec = max % 1000 * 1000}, value, *wait;
-
-    if (upstream->failed)
-        return 0;
-    wait = ares_timeout(upstream->channel, &limit, &value);
-    return wait ? (int)(wait->tv_sec * 1000 + (wait->tv_usec + 999) / 1000) : max;
-}
-
-void ng_upstream_process(struct ng_upstream *upstream)
-{
-    deliver_failed(upstream);
-    ares_process_fd(upstream->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }

@@ -3,8 +3,8 @@
  * begins with its type; a message of any other size is refused. Neither trusts the other's lengths or counts: both
  * check them. Descriptors travel with SCM_RIGHTS, one or two a message as said below.
  *
- * Start: the keeper sends START, then a LISTENER each, then SNAPSHOT; the resolver answers READY. A reload is another
- * SNAPSHOT and READY; until READY the old snapshot and its profiles stay in force.
+ * Start: the keeper sends START, then LISTENER and FORWARD messages, then SNAPSHOT; the resolver answers READY. A
+ * reload is another SNAPSHOT and READY; until READY the old snapshot and its profiles stay in force.
  */
 #ifndef NAMEGATE_CHANNEL_H
 #define NAMEGATE_CHANNEL_H
@@ -20,6 +20,7 @@
 enum ng_message_type {
     /* keeper to resolver */
     NG_MESSAGE_START = 1,      /* ng_message_start, descriptors: destinations map, askers map */
+    NG_MESSAGE_FORWARD,        /* ng_message_forward */
     NG_MESSAGE_LISTENER,       /* ng_message_listener, descriptor: a bound (TCP: listening) non-blocking socket */
     NG_MESSAGE_SNAPSHOT,       /* ng_message_snapshot, descriptor: the sealed memfd */
     NG_MESSAGE_DEPLOYMENT,     /* ng_message_deployment */
@@ -66,6 +67,19 @@ struct ng_message_listener {
     struct ng_endpoint local;
 };
 
+struct ng_wire_name {
+    __u8 length;
+    __u8 wire[255];
+};
+
+/* A name and all below it are asked of these servers. */
+struct ng_message_forward {
+    __u32 type;
+    __u32 servers;
+    struct ng_wire_name zone;
+    struct ng_endpoint server[NG_UPSTREAMS_MAX];
+};
+
 struct ng_message_snapshot {
     __u32 type;
     __u32 pad;
@@ -98,11 +112,6 @@ struct ng_message_ready {
     __u32 type;
     __u32 error;  /* 0, or an errno: the snapshot was refused and the old one stays */
     __u64 generation;
-};
-
-struct ng_wire_name {
-    __u8 length;
-    __u8 wire[255];
 };
 
 /* What a name resolved to. Sent for every name on which some policy has a rule, and for every name that a deployment

@@ -3,6 +3,7 @@
 #include "notes.h"
 
 #include "../../bpf/decide.h"
+#include "../../resolver/cache.h"
 #include "../../policy/compile.h"
 
 #include <namegate/clock.h>
@@ -68,7 +69,8 @@ static uint64_t now_of(void *arg)
     return ++((struct world *)arg)->now; /* no two moments are the same */
 }
 
-static int ask(void *arg, const uint8_t *wire, size_t size, struct ng_pending *pending)
+static int ask(void *arg, const struct ng_question *question, const uint8_t *wire, size_t size,
+               struct ng_pending *pending)
 {
     struct world *world = arg;
     struct asked asked = {.pending = pending};
@@ -77,7 +79,8 @@ static int ask(void *arg, const uint8_t *wire, size_t size, struct ng_pending *p
 
     if (world->ask_error)
         return world->ask_error;
-    if (ng_wire_query(wire, size, &query, &rcode) != NG_QUERY_GOOD)
+    if (ng_wire_query(wire, size, &query, &rcode) != NG_QUERY_GOOD ||
+        !ng_question_equal(&query.question, question))
         world_breaks(world, "the engine asked an upstream something malformed");
     asked.question = query.question;
     return ng_vector_add(&world->asked, asked) ? 0 : -ENOMEM;

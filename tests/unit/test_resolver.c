@@ -44,9 +44,9 @@ static size_t answer(const uint8_t *query, size_t size, bool tcp, uint8_t *out)
     size_t at;
     bool big;
 
-    if (ng_wire_query(query, size, &parsed, &rcode) != NG_QUERY_GOOD || memcmp(parsed.written, "\4mute", 5) == 0)
+    if (ng_wire_query(query, size, &parsed, &rcode) != NG_QUERY_GOOD || memcmp(parsed.question.name.wire, "\4mute", 5) == 0)
         return 0;
-    big = memcmp(parsed.written, "\3big", 4) == 0;
+    big = memcmp(parsed.question.name.wire, "\3big", 4) == 0;
     at = NG_WIRE_HEADER + parsed.question.name.length + 4U;
     memcpy(out, query, at);
     memcpy(out + 2, "\x81\x80\0\1\0\0\0\0\0\0", 10);

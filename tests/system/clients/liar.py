@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """liar.py PORT: an upstream that answers by the first label of the name: malformed, or stuffed with what nobody asked for."""
+import re
 import socket
 import struct
 import sys
@@ -21,7 +22,7 @@ def answer(query):
     if lie == "cut":
         return (head() + question + GOOD)[:-3]
     if lie == "wrong-question":
-        return head() + question.replace(b"\x06github", b"\x06gitlab") + GOOD
+        return head() + re.sub(b"(?i)github", b"gitlab", question) + GOOD
     if lie == "not-an-answer":
         return head(flags=0x0100) + question + GOOD
     if lie == "pointer-loop":
