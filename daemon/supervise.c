@@ -196,9 +196,10 @@ static const char *trouble_text(uint32_t trouble)
         [NG_TROUBLE_MALFORMED] = "a malformed answer was refused",
         [NG_TROUBLE_LOST] = "messages of the resolver were lost: records lack names",
         [NG_TROUBLE_RECOVERED] = "addresses can be written again",
+        [NG_TROUBLE_RESTORED] = "somebody else took entries out of the kernel, or changed them; they are back",
     };
 
-    return trouble > 0 && trouble <= NG_TROUBLE_RECOVERED ? texts[trouble] : "unknown trouble";
+    return trouble > 0 && trouble < NG_TROUBLE_MAX ? texts[trouble] : "unknown trouble";
 }
 
 static const char *trouble_name(uint32_t trouble)
@@ -207,10 +208,10 @@ static const char *trouble_name(uint32_t trouble)
         [NG_TROUBLE_MAP_FULL] = "map-full", [NG_TROUBLE_MAP_WRITE] = "map-write",
         [NG_TROUBLE_TRACKED_FULL] = "tracked-full", [NG_TROUBLE_GUARDED] = "guarded",
         [NG_TROUBLE_UPSTREAM] = "upstream", [NG_TROUBLE_MALFORMED] = "malformed", [NG_TROUBLE_LOST] = "lost",
-        [NG_TROUBLE_RECOVERED] = "recovered",
+        [NG_TROUBLE_RECOVERED] = "recovered", [NG_TROUBLE_RESTORED] = "restored",
     };
 
-    return trouble > 0 && trouble <= NG_TROUBLE_RECOVERED ? names[trouble] : "unknown";
+    return trouble > 0 && trouble < NG_TROUBLE_MAX ? names[trouble] : "unknown";
 }
 
 static void trouble(struct ng_keeper *keeper, const struct ng_message_trouble *message)

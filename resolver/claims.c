@@ -31,7 +31,7 @@ struct ng_claims {
     struct ng_claims_ops ops;
     struct ng_table table;
     uint64_t key;
-    size_t cursor; /* of collect */
+    size_t cursor, checked; /* of collect and check_some */
 };
 
 /* Keys that wait to be erased together. */
@@ -211,6 +211,50 @@ int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
     entry->value = value;
     entry->adopted = adopted;
     return 0;
+}
+
+static int check(struct ng_claims *claims, const struct entry *entry)
+{
+    struct ng_destination value;
+    int r = claims->ops.read(claims->ops.arg, &entry->key, &value);
+
+    if (r == 0 && memcmp(&value, &entry->value, sizeof(value)) == 0)
+        return 0;
+    if (r < 0 && r != -ENOENT)
+        return r;
+    r = claims->ops.write(claims->ops.arg, &entry->key, &entry->value);
+    return r < 0 ? r : 1;
+}
+
+int ng_claims_check(struct ng_claims *claims, const struct ng_destination_key *key)
+{
+    const struct entry *entry = find(claims, key);
+
+    return entry ? check(claims, entry) : 0;
+}
+
+struct checking {
+    struct ng_claims *claims;
+    size_t looked, restored;
+};
+
+static void check_one(void *arg, struct ng_link *link)
+{
+    struct checking *checking = arg;
+
+    checking->looked++;
+    checking->restored += check(checking->claims, ng_record(link, struct entry, link)) > 0;
+}
+
+size_t ng_claims_check_some(struct ng_claims *claims, size_t max)
+{
+    struct checking checking = {.claims = claims};
+
+    if (claims->table.count == 0)
+        return 0;
+    for (size_t i = 0; i < claims->table.size && checking.looked < max; i++)
+        ng_table_walk(&claims->table, &claims->checked, 1, check_one, &checking);
+    return checking.restored;
 }
 
 void ng_claims_orphan(struct ng_claims *claims, const struct ng_destination_key *key)

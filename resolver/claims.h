@@ -9,6 +9,8 @@ struct ng_claims;
 
 /* Where claims are written: the map in the kernel, or a table of a test. Each returns 0 or -errno. */
 struct ng_claims_ops {
+    /* -ENOENT: it is not there. */
+    int (*read)(void *arg, const struct ng_destination_key *key, struct ng_destination *ret_value);
     int (*write)(void *arg, const struct ng_destination_key *key, const struct ng_destination *value);
     /* A key that is not there is no error. */
     int (*erase)(void *arg, const struct ng_destination_key *keys, size_t count);
@@ -28,6 +30,13 @@ int ng_claims_adopt(struct ng_claims *claims, const struct ng_destination_key *k
  * -ENOMEM: then nothing has changed. */
 int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
                   const struct ng_destination_key *key, const struct ng_claim *list, unsigned count);
+
+/* Whether the kernel still has what was written: others with privileges could have taken it away. If not, it is written
+ * again. Returns 1 when it had to be, 0 when nothing was missing, or -errno of the writer. */
+int ng_claims_check(struct ng_claims *claims, const struct ng_destination_key *key);
+/* The same for up to `max` destinations, others with each call. Returns how many were written again. What cannot be
+ * written is tried again by a later call. */
+size_t ng_claims_check_some(struct ng_claims *claims, size_t max);
 
 /* Makes the claims of a destination adopted ones: the names that they came from are being forgotten. */
 void ng_claims_orphan(struct ng_claims *claims, const struct ng_destination_key *key);

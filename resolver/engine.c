@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define SECONDS_MAX (7 * 86400)
+#define CHECKED_MAX 65536 /* destinations that are looked at in one tick */
 
 /* An asker that waits. */
 struct waiter {
@@ -172,6 +173,17 @@ static void report_success(struct ng_engine *engine)
     trouble(engine, NG_TROUBLE_RECOVERED, 0, NULL, NULL);
 }
 
+static void report_restored(struct ng_engine *engine, size_t count, const struct ng_name *name)
+{
+    struct ng_message_trouble message;
+
+    if (count == 0)
+        return;
+    ng_tell_trouble(&message, NG_TROUBLE_RESTORED, 0, name, NULL);
+    message.count = (uint32_t)count;
+    engine->ops.tell(engine->ops.arg, &message, sizeof(message));
+}
+
 static void fail(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query, uint8_t rcode)
 {
     uint8_t wire[NG_WIRE_QUERY_MAX];
@@ -218,6 +230,23 @@ static void give(struct ng_engine *engine, const struct ng_client *client, const
     engine->ops.tell(engine->ops.arg, &message, sizeof(message));
 }
 
+/* What is told from memory must still be in the kernel. False: it could not be written again, and the answer failed. */
+static bool give_intact(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
+                        const struct ng_asker *asker, struct ng_tracked *tracked)
+{
+    int r = tracked && (tracked->ruled || asker)
+                ? ng_learn_intact(engine->learn, tracked, asker ? asker->scope : 0)
+                : 0;
+
+    if (r < 0) {
+        report_failure(engine, r, &query->question.name);
+        fail(engine, client, query, NG_RCODE_SERVFAIL);
+        return false;
+    }
+    report_restored(engine, (size_t)r, &query->question.name);
+    return true;
+}
+
 static bool give_cached(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                         const struct ng_asker *asker)
 {
@@ -230,7 +259,7 @@ static bool give_cached(struct ng_engine *engine, const struct ng_client *client
     tracked = id ? ng_learn_find(engine->learn, id) : NULL;
     if (id && !tracked)
         return false; /* let go: it could not be judged by a new policy, so it is learnt anew */
-    if (client)
+    if (client && give_intact(engine, client, query, asker, tracked))
         give(engine, client, query, asker, tracked, &answer);
     return true;
 }
@@ -448,7 +477,10 @@ void ng_engine_deployment(struct ng_engine *engine, const struct ng_message_depl
 
 void ng_engine_tick(struct ng_engine *engine)
 {
-    if (ng_learn_policy(engine->learn) && ng_learn_collect(engine->learn) > 0)
-        report_success(engine);
+    if (ng_learn_policy(engine->learn)) {
+        report_restored(engine, ng_learn_check(engine->learn, CHECKED_MAX), NULL);
+        if (ng_learn_collect(engine->learn) > 0)
+            report_success(engine);
+    }
     advance(engine);
 }

@@ -23,6 +23,7 @@ struct ng_learn {
     uint64_t now;                 /* ns: when the call that is under way began */
     uint64_t version;             /* counts changes of all that is known */
     NG_VECTOR(uint32_t) live;     /* scopes of deployments */
+    ng_tracked_list reached;      /* scratch of ng_learn_intact(), so that it does not allocate each time */
 };
 
 int ng_learn_new(const struct ng_message_start *start, const struct ng_learn_ops *ops, struct ng_learn **ret_learn)
@@ -53,6 +54,7 @@ void ng_learn_free(struct ng_learn *learn)
     ng_claims_free(learn->claims);
     ng_snapshot_free(learn->snapshot);
     ng_vector_free(&learn->live);
+    ng_vector_free(&learn->reached);
     free(learn);
 }
 
@@ -553,6 +555,49 @@ int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t s
     if (*ret_tell)
         told->at = now;
     return 0;
+}
+
+/* All destinations of one address. */
+static int intact(struct ng_learn *learn, const uint8_t address[16], uint32_t scope)
+{
+    int restored = 0;
+
+    for (unsigned p = 0; p <= ng_snapshot_policies(learn->snapshot); p++) {
+        struct ng_policy_info policy = {.scope = scope};
+        struct ng_destination_key key;
+        int r;
+
+        if (p < ng_snapshot_policies(learn->snapshot))
+            ng_snapshot_policy(learn->snapshot, p, &policy);
+        key = key_of(policy.scope, address);
+        r = policy.scope ? ng_claims_check(learn->claims, &key) : 0;
+        if (r < 0)
+            return r;
+        restored += r;
+    }
+    return restored;
+}
+
+int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope)
+{
+    int restored = 0, r;
+
+    learn->reached.count = 0;
+    r = ng_tracks_down(&learn->tracks, tracked, NULL, NULL, &learn->reached);
+    for (size_t h = 0; r >= 0 && h < learn->reached.count; h++) {
+        const struct ng_tracked *holder = learn->reached.items[h];
+
+        for (size_t i = 0; r >= 0 && i < holder->addresses.count; i++) {
+            r = intact(learn, holder->addresses.items[i].address, scope);
+            restored += r > 0 ? r : 0;
+        }
+    }
+    return r < 0 ? r : restored;
+}
+
+size_t ng_learn_check(struct ng_learn *learn, size_t max)
+{
+    return ng_claims_check_some(learn->claims, max);
 }
 
 /* A walk over all that is tracked. */

@@ -47,6 +47,12 @@ void ng_learn_failed(struct ng_learn *learn, const struct ng_name *name);
 int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, uint32_t policy,
                   bool *ret_tell);
 
+/* Whether the kernel still has all that stands for a name's addresses, for everybody and for one deployment (scope; 0:
+ * for none). Returns how many destinations had to be written again, or -errno: then it must not be told. */
+int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope);
+/* The same for any destinations, up to `max`. */
+size_t ng_learn_check(struct ng_learn *learn, size_t max);
+
 void ng_learn_deployment(struct ng_learn *learn, uint32_t scope, bool ended, uint64_t oldest);
 
 /* Lets go of what is over, a part at a time. Returns how many destinations were erased. */

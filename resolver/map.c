@@ -5,6 +5,11 @@
 #include <errno.h>
 #include <stdbool.h>
 
+int ng_map_read(int fd, const struct ng_destination_key *key, struct ng_destination *ret_value)
+{
+    return bpf_map_lookup_elem(fd, key, ret_value) < 0 ? -errno : 0;
+}
+
 int ng_map_write(int fd, const struct ng_destination_key *key, const struct ng_destination *value)
 {
     return bpf_map_update_elem(fd, key, value, BPF_ANY) < 0 ? -errno : 0;

@@ -8,6 +8,8 @@
 #include <stddef.h>
 
 /* Return 0 or -errno; -E2BIG: the map is full. */
+/* -ENOENT: it is not there. */
+int ng_map_read(int fd, const struct ng_destination_key *key, struct ng_destination *ret_value);
 int ng_map_write(int fd, const struct ng_destination_key *key, const struct ng_destination *value);
 /* Keys that are not there are passed over. */
 int ng_map_erase(int fd, const struct ng_destination_key *keys, size_t count);

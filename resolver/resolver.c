@@ -32,6 +32,11 @@ struct resolver {
     int error; /* ends the loop */
 };
 
+static int read_claim(void *arg, const struct ng_destination_key *key, struct ng_destination *ret_value)
+{
+    return ng_map_read(((const struct resolver *)arg)->destinations, key, ret_value);
+}
+
 static int write_claim(void *arg, const struct ng_destination_key *key, const struct ng_destination *value)
 {
     return ng_map_write(((const struct resolver *)arg)->destinations, key, value);
@@ -84,7 +89,7 @@ static int adopt(void *arg, const struct ng_destination_key *key, const struct n
 
 static int on_start(struct resolver *resolver, const struct ng_message_start *start, int fds[2])
 {
-    struct ng_engine_ops ops = {.claims = {write_claim, erase_claims, resolver},
+    struct ng_engine_ops ops = {.claims = {read_claim, write_claim, erase_claims, resolver},
                                 .now = now_of,
                                 .ask = ask,
                                 .reply = reply,

@@ -147,6 +147,8 @@ enum ng_trouble {
     NG_TROUBLE_MALFORMED,     /* an upstream's answer was refused */
     NG_TROUBLE_LOST,          /* messages to the keeper were lost; count says how many */
     NG_TROUBLE_RECOVERED,     /* writing works again */
+    NG_TROUBLE_RESTORED,      /* entries were gone from the kernel, or changed, and are written again; count of them */
+    NG_TROUBLE_MAX
 };
 
 struct ng_message_trouble {

@@ -15,7 +15,7 @@ static void name_text(const struct ng_wire_name *wire, char *text)
 }
 
 static const char *const troubles[] = {"",        "map-full", "map-write", "tracked-full", "guarded",
-                                       "upstream", "malformed", "lost",     "recovered"};
+                                       "upstream", "malformed", "lost",     "recovered", "restored"};
 
 void notes_take(void *arg, const void *message, size_t size)
 {

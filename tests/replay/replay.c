@@ -15,6 +15,7 @@
  *   TIME seconds                             passes
  *   MAP_FAILS error-number                   0: works again; ASK_FAILS error-number: no upstream can be asked
  *   ADOPT policy address seconds             an earlier resolver denied it for so long
+ *   LOSE scope address                       somebody takes it out of the map
  *   PREWARM policy
  *   NOTE text                                a message to the keeper begins like this; NO_NOTE
  *   DENIED deployment address port, ALLOWED, UNKNOWN
@@ -177,6 +178,14 @@ static void ask_fails(struct replay *replay)
     replay->world.ask_error = -(int)script_number(replay, 1);
 }
 
+static void lose(struct replay *replay)
+{
+    uint8_t address[16];
+
+    script_address(replay, script_arg(replay, 2), address);
+    world_lose(&replay->world, world_scope(&replay->world, script_arg(replay, 1)), address);
+}
+
 static void adopt(struct replay *replay)
 {
     uint8_t address[16];
@@ -197,7 +206,7 @@ static const struct {
     {"TRUNCATED", step_truncated}, {"ECHOED", step_echoed}, {"NO_ANSWER", step_no_answer}, {"TIME", pass_time},
     {"MAP_FAILS", map_fails}, {"PREWARM", prewarm}, {"NOTE", note}, {"NO_NOTE", note}, {"DENIED", verdict},
     {"ALLOWED", verdict}, {"UNKNOWN", verdict}, {"ENTRY", entry}, {"NO_ENTRY", entry}, {"ASK_FAILS", ask_fails},
-    {"ADOPT", adopt}, {"BADVERS", step_badvers},
+    {"ADOPT", adopt}, {"LOSE", lose}, {"BADVERS", step_badvers},
 };
 
 static void play(struct replay *replay)

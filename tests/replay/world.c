@@ -51,6 +51,16 @@ static int write_cell(void *arg, const struct ng_destination_key *key, const str
     return ng_vector_add(&world->map, made) ? 0 : -ENOMEM;
 }
 
+static int read_cell(void *arg, const struct ng_destination_key *key, struct ng_destination *ret_value)
+{
+    const struct cell *cell = find_cell(arg, key);
+
+    if (!cell)
+        return -ENOENT;
+    *ret_value = cell->value;
+    return 0;
+}
+
 static int erase_cells(void *arg, const struct ng_destination_key *keys, size_t count)
 {
     struct world *world = arg;
@@ -62,6 +72,14 @@ static int erase_cells(void *arg, const struct ng_destination_key *keys, size_t 
             *cell = world->map.items[--world->map.count];
     }
     return 0;
+}
+
+void world_lose(struct world *world, uint32_t scope, const uint8_t address[16])
+{
+    struct ng_destination_key key = {.scope = scope};
+
+    memcpy(key.address, address, 16);
+    (void)erase_cells(world, &key, 1);
 }
 
 static uint64_t now_of(void *arg)
@@ -112,7 +130,7 @@ void world_init(struct world *world)
 
 void world_begin(struct world *world)
 {
-    struct ng_engine_ops ops = {.claims = {write_cell, erase_cells, world},
+    struct ng_engine_ops ops = {.claims = {read_cell, write_cell, erase_cells, world},
                                 .now = now_of,
                                 .ask = ask,
                                 .reply = take_reply,

@@ -85,6 +85,9 @@ void world_query(struct world *world, struct deployment *deployment, const uint8
 /* As if an earlier resolver had denied that address for so long. */
 void world_adopt(struct world *world, uint32_t scope, const uint8_t address[16], unsigned seconds);
 
+/* Somebody else takes that out of the map. */
+void world_lose(struct world *world, uint32_t scope, const uint8_t address[16]);
+
 /* Lets time pass, a second and a tick at a time. */
 void world_sleep(struct world *world, unsigned seconds);
 
