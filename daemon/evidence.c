@@ -148,12 +148,22 @@ static json_t *names_json(const struct case_file *file)
     return names;
 }
 
+static bool is_decoy(const uint8_t address[16])
+{
+    static const uint8_t none[10];
+
+    return ng_address_is_v4(address) ? (address[12] & 0xf0) == NG_DECOY4_PREFIX
+                                     : address[0] == NG_DECOY6_PREFIX && memcmp(address + 1, none, 7) == 0;
+}
+
 static const char *evidence_name(const struct case_file *file)
 {
     switch (file->event->evidence) {
     case NG_EVIDENCE_ADDRESS:
         return "address";
     case NG_EVIDENCE_NAME:
+        if (is_decoy(file->event->address))
+            return "decoy";
         return file->guilty && ng_resolution_asked_by(file->guilty, file->event->scope) ? "asked" : "prewarmed";
     case NG_EVIDENCE_SHARED:
         return "shared";

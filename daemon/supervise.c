@@ -33,7 +33,8 @@ static struct ng_message_start start_message(const struct ng_keeper *keeper)
                                      .floor_s = keeper->config.floor,
                                      .grace_s = keeper->config.grace,
                                      .cache_entries = keeper->config.cache_size,
-                                     .tracked_max = ng_gate_destinations_max(keeper->gate)};
+                                     .tracked_max = ng_gate_destinations_max(keeper->gate),
+                                     .stale_s = keeper->config.serve_stale};
     unsigned left = ng_host_guard(&keeper->config, &start);
 
     memcpy(start.upstream, keeper->config.upstream, sizeof(start.upstream));

@@ -188,10 +188,11 @@ static int collect_rule(struct ng_tables *tables, const struct ng_part *part, co
 
     if (rule->verdict == NG_VERDICT_NONE || !ng_tables_in_force(tables, options))
         return 0;
-    if (options->answer != NG_ANSWER_REAL)
-        ng_ast_say(ast, tables->diag, NG_WARNING, ast->destinations.items[rule->destinations.first].place,
-                   "leave it out until then: the name is answered as it is, and its addresses are denied",
-                   "'answer refuse' and 'answer decoy' are not in force yet");
+    for (uint32_t i = rule->destinations.first; options->answer != NG_ANSWER_REAL && i < rule->destinations.end; i++)
+        if (ast->destinations.items[i].ports)
+            ng_ast_say(ast, tables->diag, NG_WARNING, ast->destinations.items[i].place,
+                       "leave 'answer' out, or the ports: a name is answered in one way for all of them",
+                       "a name of which only some ports are denied is answered as it is");
     for (uint32_t i = rule->destinations.first; r == 0 && i < rule->destinations.end; i++) {
         collecting.statement.place = ast->destinations.items[i].place;
         r = ng_link_expand(tables->set, part->file, &ast->destinations.items[i], left, collect_member, &collecting);

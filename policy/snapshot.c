@@ -374,6 +374,18 @@ bool ng_snapshot_allows(const struct ng_snapshot *snapshot, uint64_t profile)
     return profile_has(snapshot, profile, NG_VERDICT_ALLOW);
 }
 
+uint8_t ng_snapshot_answer(const struct ng_snapshot *snapshot, uint64_t profile)
+{
+    const struct ng_profile *content = ng_snapshot_profile(snapshot, profile);
+    const struct ng_segment *first = content && content->count ? &content->segment[0] : NULL;
+
+    if (!first || first->verdict != NG_VERDICT_DENY || first->proto || first->port_lo > 0 || first->port_hi < UINT16_MAX)
+        return NG_ANSWER_REAL;
+    return first->flags & NG_SEGMENT_REFUSE  ? NG_ANSWER_REFUSE
+           : first->flags & NG_SEGMENT_DECOY ? NG_ANSWER_DECOY
+                                             : NG_ANSWER_REAL;
+}
+
 int ng_snapshot_each_profile(const struct ng_snapshot *snapshot, ng_profile_fn each, void *arg)
 {
     for (uint32_t i = 0; i < snapshot->count[NG_SECTION_PROFILES]; i++) {

@@ -51,6 +51,10 @@ uint32_t ng_snapshot_word(const struct ng_snapshot *snapshot, uint64_t profile, 
 bool ng_snapshot_denies(const struct ng_snapshot *snapshot, uint64_t profile);
 bool ng_snapshot_allows(const struct ng_snapshot *snapshot, uint64_t profile);
 
+/* What a name with that profile is answered, enum ng_answer_kind: other than the truth only where all of it is denied.
+ */
+uint8_t ng_snapshot_answer(const struct ng_snapshot *snapshot, uint64_t profile);
+
 /* The content of a profile, also of NG_PROFILE_*; NULL: there is none. */
 const struct ng_profile *ng_snapshot_profile(const struct ng_snapshot *snapshot, uint64_t profile);
 

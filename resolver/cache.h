@@ -1,29 +1,57 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Answers by question, until their TTL is over. An answer enters only after the addresses in it are in the kernel, so a
- * hit needs no write. Full: the one that was used longest ago goes. */
+/* Answers by question, until their TTL is over and for some time after it, for when upstreams fail (RFC 8767); and
+ * failures, so that they are not asked for again at once (RFC 9520). An answer enters only after the addresses in it
+ * are in the kernel. Full: the one that was used longest ago goes. */
 #ifndef NAMEGATE_CACHE_H
 #define NAMEGATE_CACHE_H
 
 #include "answer.h"
 
+#define NG_FAILURE_S 5 /* for how long a failure is kept */
+
 struct ng_cache;
 
-/* At most `entries` answers. */
-int ng_cache_new(size_t entries, struct ng_cache **ret_cache);
+enum ng_cached_kind {
+    NG_CACHED_NOTHING,
+    NG_CACHED_FRESH,
+    NG_CACHED_STALE,  /* its TTL is over */
+    NG_CACHED_FAILURE /* there is no answer, and it was asked for just now */
+};
+
+struct ng_cached {
+    struct ng_wire_answer answer; /* valid until the next call that changes the cache */
+    uint64_t resolution;          /* the tracked one (ng_tracked) that stands for its addresses; 0: it has none */
+    bool learnable;               /* it says something of addresses or names */
+    bool aging;                   /* fresh, but not for long any more */
+    bool failed;                  /* stale, and it was asked for anew just now, in vain */
+};
+
+/* At most `entries` answers, each for stale_s seconds longer than its TTL. */
+int ng_cache_new(size_t entries, uint32_t stale_s, struct ng_cache **ret_cache);
 void ng_cache_free(struct ng_cache *cache);
 
-/* Keeps a copy of the answer; resolution: the tracked one (ng_tracked) that stands for its addresses, 0 when it has
- * none. Running out of memory keeps nothing. */
+/* Keeps a copy of the answer. resolution: as above. Running out of memory keeps nothing. */
 void ng_cache_put(struct ng_cache *cache, const struct ng_question *question, const struct ng_answer *answer,
                   uint64_t resolution, uint64_t now);
 
-/* Whether there is an answer that still holds. What *ret_answer points to is valid until the next call that changes the
- * cache. */
-bool ng_cache_get(struct ng_cache *cache, const struct ng_question *question, uint64_t now,
-                  struct ng_wire_answer *ret_answer, uint64_t *ret_resolution);
+/* Remembers that the question could not be answered; an answer that is there stays, to be given as a stale one. */
+void ng_cache_fail(struct ng_cache *cache, const struct ng_question *question, uint64_t now);
+
+/* What there is for a question. */
+enum ng_cached_kind ng_cache_get(struct ng_cache *cache, const struct ng_question *question, uint64_t now,
+                                 struct ng_cached *ret_cached);
+
+/* From now on that resolution stands for the addresses of the answer. */
+void ng_cache_track(struct ng_cache *cache, const struct ng_question *question, uint64_t resolution);
+
+/* Calls each answer, stale ones too. The callback may use ng_cache_track() alone. */
+typedef void (*ng_cached_fn)(void *arg, const struct ng_question *question, const struct ng_cached *cached);
+void ng_cache_each(struct ng_cache *cache, ng_cached_fn each, void *arg);
 
 /* Forgets what is kept for that question. */
 void ng_cache_drop(struct ng_cache *cache, const struct ng_question *question);
+/* Forgets everything. */
+void ng_cache_clear(struct ng_cache *cache);
 
 size_t ng_cache_count(const struct ng_cache *cache);
 

@@ -7,14 +7,23 @@
 #include "tell.h"
 #include "tracked.h"
 
+#include "../policy/bits.h"
+
 #include <namegate/clock.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SECONDS_MAX (7 * 86400)
 #define CHECKED_MAX 65536 /* destinations that are looked at in one tick */
+#define STALE_TTL 30U     /* s: of a stale answer (RFC 8767 section 5.2) */
+#define STALE_AFTER (1800 * (NG_SECOND / 1000)) /* so long an asker waits for something better (there too) */
+#define REFUSED_TTL 5U    /* s: of what an asker is refused by policy */
+#define RENEWED_MAX 64    /* names asked for anew in one tick */
+#define CLIENTS 1024      /* counters of what clients have under way; who shares one shares its bound */
+#define CLIENT_PENDING_MAX (NG_PENDING_MAX / 2)
 
 /* An asker that waits. */
 struct waiter {
@@ -23,6 +32,7 @@ struct waiter {
     struct ng_query query;
     struct ng_asker asker; /* scope 0: none */
     struct ng_prewarm *prewarm; /* set: nobody waits but a prewarming */
+    bool nobody;                /* asked to be known anew */
 };
 
 /* A question that is with an upstream. */
@@ -30,6 +40,8 @@ struct ng_pending {
     struct ng_link link;
     struct ng_question question;
     struct waiter *waiters, **end; /* in the order in which they came */
+    uint64_t begun_at;
+    uint16_t *of_client; /* counter of the client that asked first */
 };
 
 struct ng_engine {
@@ -38,6 +50,8 @@ struct ng_engine {
     struct ng_cache *cache;
     struct ng_table pending;
     size_t waiting;
+    uint16_t under_way[CLIENTS]; /* questions that a client was the first to ask */
+    unsigned renewed;            /* in this tick */
     uint64_t key;
     struct ng_prewarm *prewarms;
     uint64_t guarded_at; /* ns: what was last told of guarded addresses */
@@ -90,10 +104,24 @@ static void on_changed(void *arg, struct ng_tracked *tracked)
     announce(arg, tracked);
 }
 
+static void renew(struct ng_engine *engine, const struct ng_name *name, uint16_t type);
+
+static void on_expired(void *arg, const struct ng_name *name)
+{
+    struct ng_engine *engine = arg;
+
+    if (engine->renewed++ >= RENEWED_MAX)
+        return; /* in a later round */
+    renew(engine, name, NG_TYPE_A);
+    renew(engine, name, NG_TYPE_AAAA);
+}
+
 static bool sane(const struct ng_message_start *start)
 {
     if (start->upstreams == 0 || start->upstreams > NG_UPSTREAMS_MAX || start->guarded > NG_GUARDED_MAX ||
-        start->floor_s > SECONDS_MAX || start->grace_s > SECONDS_MAX || start->tracked_max == 0)
+        start->tracked_max == 0)
+        return false;
+    if (start->floor_s > SECONDS_MAX || start->grace_s > SECONDS_MAX || start->stale_s > SECONDS_MAX)
         return false;
     for (uint32_t i = 0; i < start->guarded; i++)
         if (start->guard[i].prefix > 128)
@@ -104,7 +132,7 @@ static bool sane(const struct ng_message_start *start)
 int ng_engine_new(const struct ng_message_start *start, const struct ng_engine_ops *ops, struct ng_engine **ret_engine)
 {
     struct ng_learn_ops learn_ops = {
-        .claims = ops->claims, .now = now_of, .changed = on_changed, .guarded = on_guarded};
+        .claims = ops->claims, .now = now_of, .changed = on_changed, .expired = on_expired, .guarded = on_guarded};
     struct ng_engine *engine;
     int r;
 
@@ -118,7 +146,7 @@ int ng_engine_new(const struct ng_message_start *start, const struct ng_engine_o
     learn_ops.arg = engine;
     r = ng_learn_new(start, &learn_ops, &engine->learn);
     if (r == 0)
-        r = ng_cache_new(start->cache_entries, &engine->cache);
+        r = ng_cache_new(start->cache_entries, start->stale_s, &engine->cache);
     if (r < 0) {
         ng_engine_free(engine);
         return r;
@@ -184,83 +212,248 @@ static void report_restored(struct ng_engine *engine, size_t count, const struct
     engine->ops.tell(engine->ops.arg, &message, sizeof(message));
 }
 
-static void fail(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query, uint8_t rcode)
+static void fail(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query, uint8_t rcode,
+                 uint16_t code)
 {
+    struct ng_ede ede = {.code = code};
     uint8_t wire[NG_WIRE_QUERY_MAX];
 
-    engine->ops.reply(engine->ops.arg, client, wire, ng_wire_failure(query, rcode, wire));
+    engine->ops.reply(engine->ops.arg, client, wire, ng_wire_failure(query, rcode, code ? &ede : NULL, wire));
 }
 
 static void reply(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
-                  const struct ng_wire_answer *answer)
+                  const struct ng_wire_answer *answer, const struct ng_ede *ede)
 {
     static uint8_t wire[NG_WIRE_MAX]; /* the engine is one thread */
     size_t max = query->udp_max < NG_WIRE_UDP_MAX ? query->udp_max : NG_WIRE_UDP_MAX;
-    size_t size = ng_wire_reply(query, answer, client->tcp ? NG_WIRE_MAX : max, wire, sizeof(wire));
+    size_t size = ng_wire_reply(query, answer, ede, client->tcp ? NG_WIRE_MAX : max, wire, sizeof(wire));
 
     if (size)
         engine->ops.reply(engine->ops.arg, client, wire, size);
     else
-        fail(engine, client, query, NG_RCODE_SERVFAIL);
+        fail(engine, client, query, NG_RCODE_SERVFAIL, 0);
+}
+
+/* Why a name is denied, in the words of the rule. */
+static void explain(const struct ng_engine *engine, const struct ng_name *name, uint32_t policy, struct ng_ede *ede)
+{
+    const struct ng_snapshot *snapshot = ng_learn_policy(engine->learn);
+    int p = ng_snapshot_find_scope(snapshot, policy);
+    struct ng_rule_info rule;
+
+    if (p < 0 || ng_explain_name(snapshot, (unsigned)p, name, 0, 0, &rule) < 0)
+        return;
+    (void)snprintf(ede->text, sizeof(ede->text), "%s%s%s", rule.reason, *rule.instead ? "; instead: " : "",
+                   rule.instead);
+    for (size_t end = strlen(ede->text); end == sizeof(ede->text) - 1 && end > 0 && ede->text[end - 1] & 0x80;)
+        ede->text[--end] = '\0'; /* no half of a character */
+}
+
+/* The answer that a policy wants instead of the truth. Returns -errno when that cannot be given. */
+static int give_other(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
+                      struct ng_tracked *tracked, uint8_t kind, const struct ng_ede *ede)
+{
+    bool v4 = query->question.type == NG_TYPE_A;
+    uint8_t wire[NG_WIRE_QUERY_MAX], address[16];
+    size_t size;
+    int r;
+
+    if (kind == NG_ANSWER_REFUSE) {
+        size = ng_wire_nothing(query, NG_RCODE_NXDOMAIN, REFUSED_TTL, ede, wire);
+    } else if (!v4 && query->question.type != NG_TYPE_AAAA) {
+        size = ng_wire_nothing(query, NG_RCODE_NOERROR, REFUSED_TTL, ede, wire);
+    } else {
+        r = ng_learn_decoy(engine->learn, tracked, v4, address);
+        if (r < 0)
+            return r;
+        announce(engine, tracked);
+        size = ng_wire_address(query, v4 ? address + 12 : address, v4 ? 4 : 16, REFUSED_TTL, ede, wire);
+    }
+    engine->ops.reply(engine->ops.arg, client, wire, size);
+    return 0;
 }
 
 /* Gives an answer to one asker. tracked: what stands for its addresses, NULL when it has none. */
 static void give(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                  const struct ng_asker *asker, struct ng_tracked *tracked, const struct ng_wire_answer *answer)
 {
+    bool judged = tracked && asker && asker->mode != NG_MODE_AUDIT, tell = false;
+    const struct ng_tracked *denied = NULL;
+    uint8_t kind = NG_ANSWER_REAL;
+    struct ng_ede ede = {.code = answer->ttl ? NG_EDE_STALE : 0};
     struct ng_message_told message;
-    bool tell = false;
     int r = 0;
 
+    if (judged)
+        kind = ng_learn_answer_kind(engine->learn, tracked, asker->policy, &denied);
+    if (denied && query->edns) {
+        ede.code = kind == NG_ANSWER_REFUSE  ? NG_EDE_BLOCKED
+                   : kind == NG_ANSWER_DECOY ? NG_EDE_FORGED
+                                             : NG_EDE_FILTERED;
+        explain(engine, &denied->name, asker->policy, &ede);
+    }
     if (tracked && asker)
         r = ng_learn_told(engine->learn, tracked, asker->scope, asker->policy, &tell);
+    if (r == 0 && tracked && (asker || tracked->ruled))
+        announce(engine, tracked);
+    if (r == 0 && kind != NG_ANSWER_REAL)
+        r = give_other(engine, client, query, tracked, kind, ede.code ? &ede : NULL);
+    else if (r == 0)
+        reply(engine, client, query, answer, ede.code ? &ede : NULL);
     if (r < 0) {
         report_failure(engine, r, &query->question.name);
-        fail(engine, client, query, NG_RCODE_SERVFAIL);
+        fail(engine, client, query, NG_RCODE_SERVFAIL, 0);
         return;
     }
-    if (tracked && (asker || tracked->ruled))
-        announce(engine, tracked);
-    reply(engine, client, query, answer);
     if (tracked && !asker && tracked->ruled && !tracked->told_others)
         tell = tracked->told_others = true;
     if (!tell)
         return;
+    engine->ops.flush(engine->ops.arg, client);
     ng_tell_told(&message, tracked, asker, engine->ops.now(engine->ops.arg));
     engine->ops.tell(engine->ops.arg, &message, sizeof(message));
 }
 
-/* What is told from memory must still be in the kernel. False: it could not be written again, and the answer failed. */
-static bool give_intact(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
-                        const struct ng_asker *asker, struct ng_tracked *tracked)
+static int learn(struct ng_engine *engine, const struct ng_answer *answer, bool deployment,
+                 struct ng_tracked **ret_tracked);
+
+/* Learns an answer of the cache, which no rule and no deployment needed before. ttl: its TTL from now on. */
+static int learn_cached(struct ng_engine *engine, const struct ng_question *question, const struct ng_cached *cached,
+                        uint32_t ttl, bool deployment, struct ng_tracked **ret_tracked)
+{
+    struct ng_answer answer;
+    int r = ng_answer_parse(question, cached->answer.wire, cached->answer.size, &answer);
+
+    *ret_tracked = NULL;
+    if (r < 0)
+        return r;
+    if (ttl)
+        answer.ttl = ttl;
+    r = learn(engine, &answer, deployment, ret_tracked);
+    if (r == 0 && *ret_tracked)
+        ng_cache_track(engine->cache, question, (*ret_tracked)->id);
+    ng_answer_release(&answer);
+    return r;
+}
+
+/* What the cache knows of a name that another one leads to now: all questions whose answers have addresses, or aliases
+ * for their own sake. */
+static int recall_one(struct ng_engine *engine, const struct ng_name *name)
+{
+    static const uint16_t types[] = {NG_TYPE_A, NG_TYPE_AAAA, NG_TYPE_CNAME, NG_TYPE_HTTPS, NG_TYPE_SVCB};
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < 4 * sizeof(types) / sizeof(types[0]); i++) {
+        struct ng_question question = {
+            .name = *name, .type = types[i / 4], .dnssec = i & 1, .checking_disabled = i & 2};
+        struct ng_tracked *tracked;
+        struct ng_cached cached;
+
+        if (ng_cache_get(engine->cache, &question, engine->ops.now(engine->ops.arg), &cached) < NG_CACHED_FRESH ||
+            !cached.learnable || (cached.resolution && ng_learn_find(engine->learn, cached.resolution)))
+            continue;
+        ng_cache_track(engine->cache, &question, UINT64_MAX); /* so that a circle ends */
+        r = learn_cached(engine, &question, &cached, 0, true, &tracked);
+    }
+    return r;
+}
+
+/* Learns an answer if a rule, or a deployment, needs it. Others wait in the cache until one does: there are many. */
+static int learn(struct ng_engine *engine, const struct ng_answer *answer, bool deployment,
+                 struct ng_tracked **ret_tracked)
+{
+    size_t destinations = ng_learn_destinations(engine->learn);
+    int r = 0;
+
+    *ret_tracked = NULL;
+    if (!answer->addresses && answer->links < 2 && !answer->services)
+        return 0;
+    if (!deployment && !ng_learn_matters(engine->learn, answer, NULL))
+        return 0;
+    for (unsigned i = 1; r == 0 && i < answer->links; i++)
+        r = recall_one(engine, &answer->chain[i]);
+    for (unsigned i = 0; r == 0 && i < answer->services; i++)
+        r = recall_one(engine, &answer->service[i].name);
+    if (r == 0)
+        r = ng_learn_answer(engine->learn, answer, ret_tracked);
+    if (r == 0 && ng_learn_destinations(engine->learn) > destinations)
+        report_success(engine); /* there was room for another one */
+    return r;
+}
+
+/* What is told from memory must still be in the kernel. Returns -errno when it cannot be written again. */
+static int make_intact(struct ng_engine *engine, const struct ng_question *question, const struct ng_asker *asker,
+                       struct ng_tracked *tracked)
 {
     int r = tracked && (tracked->ruled || asker)
                 ? ng_learn_intact(engine->learn, tracked, asker ? asker->scope : 0)
                 : 0;
 
-    if (r < 0) {
-        report_failure(engine, r, &query->question.name);
-        fail(engine, client, query, NG_RCODE_SERVFAIL);
-        return false;
-    }
-    report_restored(engine, (size_t)r, &query->question.name);
-    return true;
+    if (r > 0)
+        report_restored(engine, (size_t)r, &question->name);
+    return r < 0 ? r : 0;
 }
 
+/* Gives what the cache has; client NULL: to nobody. stale: its TTL is over. */
+static void give_from_cache(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
+                            const struct ng_asker *asker, struct ng_cached *cached, bool stale)
+{
+    struct ng_tracked *tracked = cached->resolution ? ng_learn_find(engine->learn, cached->resolution) : NULL;
+    int r = 0;
+
+    /* A resolution that was let go is learnt anew, as what a deployment is told for the first time; what is stale is in
+     * force for a while again. */
+    if (cached->learnable && ((!tracked && (cached->resolution || asker)) || (stale && tracked)))
+        r = learn_cached(engine, &query->question, cached, stale ? STALE_TTL : 0, asker != NULL, &tracked);
+    if (r == 0)
+        r = make_intact(engine, &query->question, asker, tracked);
+    if (r < 0)
+        report_failure(engine, r, &query->question.name);
+    if (!client)
+        return;
+    cached->answer.ttl = stale ? STALE_TTL : 0;
+    if (r < 0)
+        fail(engine, client, query, NG_RCODE_SERVFAIL, 0);
+    else
+        give(engine, client, query, asker, tracked, &cached->answer);
+}
+
+/* False: an upstream must be asked. client NULL: nobody asks but a prewarming. */
 static bool give_cached(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                         const struct ng_asker *asker)
 {
-    struct ng_wire_answer answer;
-    struct ng_tracked *tracked;
-    uint64_t id;
+    struct ng_cached cached;
 
-    if (!ng_cache_get(engine->cache, &query->question, engine->ops.now(engine->ops.arg), &answer, &id))
+    switch (ng_cache_get(engine->cache, &query->question, engine->ops.now(engine->ops.arg), &cached)) {
+    case NG_CACHED_FRESH:
+        give_from_cache(engine, client, query, asker, &cached, false);
+        if (client && cached.aging)
+            renew(engine, &query->question.name, query->question.type);
+        return true;
+    case NG_CACHED_STALE:
+        if (cached.failed)
+            give_from_cache(engine, client, query, asker, &cached, true);
+        return cached.failed;
+    case NG_CACHED_FAILURE:
+        if (client)
+            fail(engine, client, query, NG_RCODE_SERVFAIL, NG_EDE_CACHED_ERROR);
+        return true;
+    case NG_CACHED_NOTHING:
+    default:
         return false;
-    tracked = id ? ng_learn_find(engine->learn, id) : NULL;
-    if (id && !tracked)
-        return false; /* let go: it could not be judged by a new policy, so it is learnt anew */
-    if (client && give_intact(engine, client, query, asker, tracked))
-        give(engine, client, query, asker, tracked, &answer);
+    }
+}
+
+/* A stale answer, if there is one, to those who wait for a better one. */
+static bool give_stale(struct ng_engine *engine, const struct waiter *waiter)
+{
+    const struct ng_asker *asker = waiter->asker.scope ? &waiter->asker : NULL;
+    struct ng_cached cached;
+
+    if (ng_cache_get(engine->cache, &waiter->query.question, engine->ops.now(engine->ops.arg), &cached) !=
+        NG_CACHED_STALE)
+        return false;
+    give_from_cache(engine, &waiter->client, &waiter->query, asker, &cached, true);
     return true;
 }
 
@@ -273,17 +466,33 @@ static struct ng_pending *find_pending(struct ng_engine *engine, const struct ng
     return ng_record(link, struct ng_pending, link);
 }
 
-static struct ng_pending *begin_pending(struct ng_engine *engine, const struct ng_question *question)
+/* The counter of a client: deployments, and addresses, have their own, so that none keeps all others from asking. */
+static uint16_t *counter_of(struct ng_engine *engine, const struct waiter *waiter)
+{
+    uint64_t own = waiter->asker.scope, half;
+
+    if (!own && !waiter->prewarm && !waiter->nobody) {
+        memcpy(&own, waiter->client.peer.address + 8, sizeof(own));
+        memcpy(&half, waiter->client.peer.address, sizeof(half));
+        own ^= half;
+    }
+    return &engine->under_way[ng_fold(own ^ engine->key, 0x9e3779b97f4a7c15ULL) % CLIENTS];
+}
+
+static struct ng_pending *begin_pending(struct ng_engine *engine, const struct ng_question *question,
+                                        uint16_t *of_client)
 {
     struct ng_pending *pending;
 
-    if (engine->pending.count >= NG_PENDING_MAX)
+    if (engine->pending.count >= NG_PENDING_MAX || *of_client >= CLIENT_PENDING_MAX)
         return NULL;
     pending = calloc(1, sizeof(*pending));
     if (!pending)
         return NULL;
     pending->question = *question;
     pending->end = &pending->waiters;
+    pending->of_client = of_client;
+    pending->begun_at = engine->ops.now(engine->ops.arg);
     if (ng_table_add(&engine->pending, &pending->link, ng_question_hash(question, engine->key)) < 0) {
         free(pending);
         return NULL;
@@ -303,7 +512,7 @@ static bool wait_for(struct ng_engine *engine, const struct waiter *like)
         return false;
     waiter = malloc(sizeof(*waiter));
     if (waiter && first)
-        pending = begin_pending(engine, &like->query.question);
+        pending = begin_pending(engine, &like->query.question, counter_of(engine, like));
     if (!waiter || !pending) {
         free(waiter);
         return false;
@@ -315,12 +524,22 @@ static bool wait_for(struct ng_engine *engine, const struct waiter *like)
         free(waiter);
         return false;
     }
+    *pending->of_client += first;
     *waiter = *like;
     waiter->next = NULL;
     *pending->end = waiter;
     pending->end = &waiter->next;
     engine->waiting++;
     return true;
+}
+
+/* Asks for a question again for nobody, so that its answer is at hand. */
+static void renew(struct ng_engine *engine, const struct ng_name *name, uint16_t type)
+{
+    struct waiter waiter = {.query = {.question = {.name = *name, .type = type}}, .nobody = true};
+
+    if (!find_pending(engine, &waiter.query.question))
+        (void)wait_for(engine, &waiter);
 }
 
 void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, const uint8_t *wire, size_t size,
@@ -333,7 +552,7 @@ void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, c
     case NG_QUERY_SILENT:
         return;
     case NG_QUERY_BAD:
-        fail(engine, client, &waiter.query, rcode);
+        fail(engine, client, &waiter.query, rcode, 0);
         return;
     case NG_QUERY_GOOD:
         break;
@@ -343,76 +562,79 @@ void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, c
     if (asker)
         waiter.asker = *asker;
     if (!wait_for(engine, &waiter))
-        fail(engine, client, &waiter.query, NG_RCODE_SERVFAIL);
+        fail(engine, client, &waiter.query, NG_RCODE_SERVFAIL, 0);
 }
 
-/* Understands and learns an upstream's message. Returns 0 when it may be given. */
+/* Understands and learns an upstream's message; deployment: one waits for it. Returns 0 when it may be given. */
 static int take_in(struct ng_engine *engine, const struct ng_question *question, const uint8_t *wire, size_t size,
-                   struct ng_answer *ret_answer, struct ng_tracked **ret_tracked)
+                   bool deployment, struct ng_answer *ret_answer, struct ng_tracked **ret_tracked)
 {
-    struct ng_answer answer;
-    struct ng_tracked *tracked = NULL;
-    int r;
+    uint64_t now = engine->ops.now(engine->ops.arg);
+    int r = wire ? ng_answer_parse(question, wire, size, ret_answer) : -ETIMEDOUT;
 
-    if (!wire) {
-        ng_learn_failed(engine->learn, &question->name);
-        trouble(engine, NG_TROUBLE_UPSTREAM, 0, &question->name, NULL);
-        return -ETIMEDOUT;
-    }
-    r = ng_answer_parse(question, wire, size, &answer);
     if (r < 0) {
         ng_learn_failed(engine->learn, &question->name);
-        if (r != -ENOTSUP)
+        if (r == -ETIMEDOUT)
+            trouble(engine, NG_TROUBLE_UPSTREAM, 0, &question->name, NULL);
+        else if (r != -ENOTSUP)
             trouble(engine, NG_TROUBLE_MALFORMED, -r, &question->name, NULL);
+        ng_cache_fail(engine->cache, question, now);
         return r;
     }
-    if (answer.addresses || answer.links > 1 || answer.services) {
-        size_t destinations = ng_learn_destinations(engine->learn);
-
-        r = ng_learn_answer(engine->learn, &answer, &tracked);
-        if (r < 0) {
-            report_failure(engine, r, &question->name);
-            ng_answer_release(&answer);
-            return r;
-        }
-        if (ng_learn_destinations(engine->learn) > destinations)
-            report_success(engine); /* there was room for another one */
+    r = learn(engine, ret_answer, deployment, ret_tracked);
+    if (r < 0) {
+        report_failure(engine, r, &question->name);
+        ng_answer_release(ret_answer);
+        return r;
     }
-    /* An answer with addresses that is not tracked could not be judged by a new policy: it is not kept. */
-    if (tracked || !(answer.addresses || answer.links > 1 || answer.services))
-        ng_cache_put(engine->cache, question, &answer, tracked ? tracked->id : 0, engine->ops.now(engine->ops.arg));
-    *ret_answer = answer;
-    *ret_tracked = tracked;
+    ng_cache_put(engine->cache, question, ret_answer, *ret_tracked ? (*ret_tracked)->id : 0, now);
     return 0;
 }
 
 static void advance(struct ng_engine *engine);
+
+static bool for_deployment(const struct ng_pending *pending)
+{
+    for (const struct waiter *it = pending->waiters; it; it = it->next)
+        if (it->asker.scope)
+            return true;
+    return false;
+}
+
+static void conclude(struct ng_engine *engine, const struct waiter *waiter, int result, struct ng_tracked *tracked,
+                     const struct ng_wire_answer *answer)
+{
+    if (waiter->prewarm)
+        waiter->prewarm->outstanding--;
+    if (waiter->prewarm || waiter->nobody) {
+        if (tracked && tracked->ruled)
+            announce(engine, tracked);
+    } else if (result == 0) {
+        give(engine, &waiter->client, &waiter->query, waiter->asker.scope ? &waiter->asker : NULL, tracked, answer);
+    } else if (!give_stale(engine, waiter)) {
+        fail(engine, &waiter->client, &waiter->query, NG_RCODE_SERVFAIL,
+             result == -ETIMEDOUT ? NG_EDE_NO_REACHABLE_AUTHORITY : 0);
+    }
+}
 
 void ng_engine_answer(struct ng_engine *engine, struct ng_pending *pending, const uint8_t *wire, size_t size)
 {
     struct ng_answer answer = {0};
     struct ng_tracked *tracked = NULL;
     struct waiter *waiters = pending->waiters;
-    int r = take_in(engine, &pending->question, wire, size, &answer, &tracked);
+    int r = take_in(engine, &pending->question, wire, size, for_deployment(pending), &answer, &tracked);
     struct ng_wire_answer out = {.wire = answer.wire, .size = answer.size, .ttls = answer.ttls,
                                  .ttl_count = answer.ttl_count};
 
     ng_table_remove(&engine->pending, &pending->link);
+    --*pending->of_client;
     free(pending);
     while (waiters) {
         struct waiter *waiter = waiters;
 
         waiters = waiter->next;
         engine->waiting--;
-        if (waiter->prewarm) {
-            waiter->prewarm->outstanding--;
-            if (tracked && tracked->ruled)
-                announce(engine, tracked);
-        } else if (r < 0) {
-            fail(engine, &waiter->client, &waiter->query, NG_RCODE_SERVFAIL);
-        } else {
-            give(engine, &waiter->client, &waiter->query, waiter->asker.scope ? &waiter->asker : NULL, tracked, &out);
-        }
+        conclude(engine, waiter, r, tracked, &out);
         free(waiter);
     }
     ng_answer_release(&answer);
@@ -459,9 +681,44 @@ void ng_engine_prewarm(struct ng_engine *engine, const struct ng_message_prewarm
     advance(engine);
 }
 
+struct recalling {
+    struct ng_engine *engine;
+    const struct ng_snapshot *snapshot;
+    int error;
+};
+
+static void recall_for_policy(void *arg, const struct ng_question *question, const struct ng_cached *cached)
+{
+    struct recalling *recalling = arg;
+    struct ng_engine *engine = recalling->engine;
+    struct ng_tracked *tracked;
+    struct ng_answer answer;
+
+    if (recalling->error || !cached->learnable ||
+        (cached->resolution && ng_learn_find(engine->learn, cached->resolution)) ||
+        ng_answer_parse(question, cached->answer.wire, cached->answer.size, &answer) < 0)
+        return;
+    if (ng_learn_matters(engine->learn, &answer, recalling->snapshot)) {
+        recalling->error = ng_learn_answer(engine->learn, &answer, &tracked);
+        if (recalling->error == 0 && tracked)
+            ng_cache_track(engine->cache, question, tracked->id);
+    }
+    ng_answer_release(&answer);
+}
+
+/* What no rule needed may be needed by the new ones: it is learnt from the cache before they are put in force. */
+static int put_in_force(struct ng_engine *engine, struct ng_snapshot *snapshot)
+{
+    struct recalling recalling = {.engine = engine, .snapshot = snapshot};
+
+    if (ng_learn_policy(engine->learn))
+        ng_cache_each(engine->cache, recall_for_policy, &recalling);
+    return recalling.error ? recalling.error : ng_learn_snapshot(engine->learn, snapshot);
+}
+
 void ng_engine_snapshot(struct ng_engine *engine, struct ng_snapshot *snapshot, uint64_t generation)
 {
-    int r = ng_learn_snapshot(engine->learn, snapshot);
+    int r = put_in_force(engine, snapshot);
     struct ng_message_ready message = {
         .type = NG_MESSAGE_READY, .error = (uint32_t)-r, .generation = generation};
 
@@ -475,8 +732,33 @@ void ng_engine_deployment(struct ng_engine *engine, const struct ng_message_depl
     ng_learn_deployment(engine->learn, message->scope, message->ended, message->oldest);
 }
 
+/* Who has waited for long is given what there is; the question stays open. */
+static void relieve(void *arg, struct ng_link *link)
+{
+    struct ng_engine *engine = arg;
+    struct ng_pending *pending = ng_record(link, struct ng_pending, link);
+    struct waiter **at = &pending->waiters;
+
+    if (engine->ops.now(engine->ops.arg) - pending->begun_at < STALE_AFTER)
+        return;
+    while (*at) {
+        struct waiter *waiter = *at;
+
+        if (waiter->prewarm || waiter->nobody || !give_stale(engine, waiter)) {
+            at = &waiter->next;
+            continue;
+        }
+        *at = waiter->next;
+        engine->waiting--;
+        free(waiter);
+    }
+    pending->end = at;
+}
+
 void ng_engine_tick(struct ng_engine *engine)
 {
+    engine->renewed = 0;
+    ng_table_each(&engine->pending, relieve, engine);
     if (ng_learn_policy(engine->learn)) {
         report_restored(engine, ng_learn_check(engine->learn, CHECKED_MAX), NULL);
         if (ng_learn_collect(engine->learn) > 0)

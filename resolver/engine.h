@@ -6,8 +6,8 @@
 
 #include "learn.h"
 
-#define NG_PENDING_MAX 4096  /* questions that are with upstreams at once; more fail at once */
-#define NG_WAITING_MAX 16384 /* askers that wait for them */
+#define NG_PENDING_MAX 16384 /* questions that are with upstreams at once, half of them of one client; more fail at once */
+#define NG_WAITING_MAX 32768 /* askers that wait for them */
 
 struct ng_engine;
 struct ng_pending;
@@ -30,6 +30,8 @@ struct ng_engine_ops {
     int (*ask)(void *arg, const struct ng_question *question, const uint8_t *wire, size_t size,
                struct ng_pending *pending);
     void (*reply)(void *arg, const struct ng_client *client, const uint8_t *wire, size_t size);
+    /* Has the replies to that client, which may be sent together with others, leave now. */
+    void (*flush)(void *arg, const struct ng_client *client);
     /* Hands a message of channel.h to the keeper. */
     void (*tell)(void *arg, const void *message, size_t size);
     void *arg;

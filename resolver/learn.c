@@ -11,6 +11,8 @@
 
 #define COLLECT_BUCKETS 8192
 #define CHANGED_MAX 64  /* names that the keeper is told of when an address of theirs comes by another name */
+#define RENEW_MIN (30 * NG_SECOND) /* how often a name is asked for anew, at most */
+#define DECOY_TTL 60U   /* s: the least; it is in force as long as other addresses that deployments were told */
 #define TELL_AGAIN NG_SECOND /* how often the keeper hears of the same name and deployment */
 
 struct ng_learn {
@@ -391,9 +393,10 @@ static void undo(struct ng_learn *learn, const struct taking *taking)
         taking->name[taking->names - 1]->addresses.count -= taking->new_addresses;
 }
 
-/* Whether an answer says something that a rule, or a name with one, could depend on. */
-static bool matters(const struct ng_learn *learn, const struct ng_answer *answer)
+bool ng_learn_matters(const struct ng_learn *learn, const struct ng_answer *answer, const struct ng_snapshot *snapshot)
 {
+    if (!snapshot)
+        snapshot = learn->snapshot;
     for (unsigned i = 0; i < answer->links + answer->services; i++) {
         const struct ng_name *name =
             i < answer->links ? &answer->chain[i] : &answer->service[i - answer->links].name;
@@ -401,8 +404,8 @@ static bool matters(const struct ng_learn *learn, const struct ng_answer *answer
 
         if (known && (known->ruled || !LIST_EMPTY(&known->sources)))
             return true;
-        for (unsigned p = 0; p < ng_snapshot_policies(learn->snapshot); p++)
-            if (ng_match_name(learn->snapshot, p, name) != NG_PROFILE_NONE)
+        for (unsigned p = 0; p < ng_snapshot_policies(snapshot); p++)
+            if (ng_match_name(snapshot, p, name) != NG_PROFILE_NONE)
                 return true;
     }
     return false;
@@ -418,7 +421,7 @@ int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, stru
     r = take_names(learn, answer, &taking);
     if (r == 0)
         r = take_services(learn, answer, &taking);
-    if (r == -ENOSPC && !matters(learn, answer)) {
+    if (r == -ENOSPC && !ng_learn_matters(learn, answer, NULL)) {
         undo(learn, &taking);
         *ret_tracked = NULL;
         return 0;
@@ -555,6 +558,51 @@ int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t s
     if (*ret_tell)
         told->at = now;
     return 0;
+}
+
+uint8_t ng_learn_answer_kind(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t policy,
+                             const struct ng_tracked **ret_denied)
+{
+    int p = ng_snapshot_find_scope(learn->snapshot, policy);
+    const struct ng_tracked *chain[NG_CHAIN_MAX];
+    unsigned links = p < 0 ? 0 : ng_tracks_chain(&learn->tracks, tracked, chain);
+
+    *ret_denied = NULL;
+    for (unsigned i = 0; i < links; i++) {
+        uint64_t profile = ng_match_name(learn->snapshot, (unsigned)p, &chain[i]->name);
+        uint8_t kind = ng_snapshot_answer(learn->snapshot, profile);
+
+        if (!*ret_denied && ng_snapshot_denies(learn->snapshot, profile))
+            *ret_denied = chain[i];
+        if (kind == NG_ANSWER_REAL)
+            continue;
+        *ret_denied = chain[i];
+        return kind;
+    }
+    return NG_ANSWER_REAL;
+}
+
+int ng_learn_decoy(struct ng_learn *learn, struct ng_tracked *tracked, bool v4, uint8_t ret_address[16])
+{
+    uint64_t id = tracked->id;
+    int r;
+
+    memset(ret_address, 0, 16);
+    for (unsigned i = 15; i >= 8; i--, id >>= 8)
+        ret_address[i] = (uint8_t)id;
+    if (v4) {
+        memset(ret_address + 8, 0, 2);
+        memset(ret_address + 10, 0xff, 2);
+        ret_address[12] |= NG_DECOY4_PREFIX;
+    } else {
+        ret_address[0] = NG_DECOY6_PREFIX;
+    }
+    learn->now = learn->ops.now(learn->ops.arg);
+    r = remember(learn, tracked, ret_address, DECOY_TTL, true);
+    if (r < 0)
+        return r;
+    tracked->version += (uint64_t)r;
+    return spread(learn, tracked, tracked, true);
 }
 
 /* All destinations of one address. */
@@ -722,11 +770,31 @@ static bool over(const struct ng_learn *learn, uint64_t end)
     return end <= learn->now && end <= learn->oldest;
 }
 
+/* Names move: one that a live deployment was told, and that has rules, is followed to where it moves. */
+static void renew(struct ng_learn *learn, struct ng_tracked *tracked)
+{
+    bool fresh = tracked->addresses.count == 0 && LIST_EMPTY(&tracked->targets);
+
+    if (!tracked->told.count || !tracked->ruled || learn->now - tracked->renewed_at < RENEW_MIN)
+        return;
+    for (size_t i = 0; i < tracked->addresses.count; i++)
+        fresh |= !tracked->addresses.items[i].hint &&
+                 tracked->addresses.items[i].learnt_at + tracked->addresses.items[i].ttl * NG_SECOND > learn->now;
+    if (!LIST_EMPTY(&tracked->targets))
+        fresh |= LIST_FIRST(&tracked->targets)->learnt_at + LIST_FIRST(&tracked->targets)->ttl * NG_SECOND > learn->now;
+    if (fresh)
+        return;
+    tracked->renewed_at = learn->now;
+    learn->ops.expired(learn->ops.arg, &tracked->name);
+}
+
 static void collect_one(void *arg, struct ng_link *link)
 {
     struct ng_learn *learn = arg;
     struct ng_tracked *tracked = ng_record(link, struct ng_tracked, by_name);
     struct ng_lead *lead = LIST_FIRST(&tracked->targets), *next;
+
+    renew(learn, tracked);
 
     for (size_t i = 0; i < tracked->addresses.count;) {
         if (over(learn, ng_judge_end(&learn->start, &tracked->addresses.items[i])))

@@ -16,6 +16,8 @@ struct ng_learn_ops {
     uint64_t (*now)(void *arg); /* ns, as ng_now() */
     /* A name leads to more than before, or has rules now, not by the answer for itself that is being learnt. */
     void (*changed)(void *arg, struct ng_tracked *tracked);
+    /* A name that a live deployment was told has answers whose TTL is over: it should be asked for anew. */
+    void (*expired)(void *arg, const struct ng_name *name);
     /* A name that is denied has an address that must not be. */
     void (*guarded)(void *arg, const struct ng_name *name, const uint8_t address[16]);
     void *arg;
@@ -34,9 +36,13 @@ int ng_learn_adopt(struct ng_learn *learn, const struct ng_destination_key *key,
 int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot);
 const struct ng_snapshot *ng_learn_policy(const struct ng_learn *learn);
 
+/* Whether an answer says something that a rule of the snapshot (NULL: the one in force), or a name with one, could
+ * depend on. */
+bool ng_learn_matters(const struct ng_learn *learn, const struct ng_answer *answer, const struct ng_snapshot *snapshot);
+
 /* Learns an answer. Returns 0 when every write that it needs has succeeded, and the resolution; the answer must
- * not be given else. *ret_tracked is NULL where too many are tracked and no rule matches: the answer must then not be
- * kept. -E2BIG: destinations is full; -ENOSPC: too many are tracked; or another -errno. */
+ * not be given else. *ret_tracked is NULL where too many are tracked and no rule matches. -E2BIG:
+ * destinations is full; -ENOSPC: too many are tracked; or another -errno. */
 int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, struct ng_tracked **ret_tracked);
 
 /* A name could not be resolved: what is denied because of it stays denied for longer. */
@@ -46,6 +52,13 @@ void ng_learn_failed(struct ng_learn *learn, const struct ng_name *name);
  * as with ng_learn_answer(). */
 int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, uint32_t policy,
                   bool *ret_tell);
+
+/* What a policy wants a name to be answered, enum ng_answer_kind, and which name of its chain is denied; NULL: none. */
+uint8_t ng_learn_answer_kind(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t policy,
+                             const struct ng_tracked **ret_denied);
+
+/* The decoy of a name, for IPv4 or IPv6, denied like the name itself. Errors as with ng_learn_answer(). */
+int ng_learn_decoy(struct ng_learn *learn, struct ng_tracked *tracked, bool v4, uint8_t ret_address[16]);
 
 /* Whether the kernel still has all that stands for a name's addresses, for everybody and for one deployment (scope; 0:
  * for none). Returns how many destinations had to be written again, or -errno: then it must not be told. */

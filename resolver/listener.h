@@ -20,6 +20,7 @@ struct ng_listener {
     uint64_t netns;      /* cookie of the network namespace */
     int askers;          /* map of askers; -1: not a redirect listener */
     void (*reply)(struct ng_listener *listener, const struct ng_client *client, const uint8_t *wire, size_t size);
+    void (*flush)(struct ng_listener *listener); /* sends the replies that wait for others to leave with */
     void (*tick)(struct ng_listener *listener, uint64_t now);
     void (*free)(struct ng_listener *listener);
     uint64_t unknown;    /* queries that nobody is known for */

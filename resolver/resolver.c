@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define LISTENERS_MAX 64
-#define TICK_MS 250
+#define TICK_MS 1000
 #define ORDERS_PER_TURN 16
 
 struct resolver {
@@ -77,6 +77,14 @@ static void reply(void *arg, const struct ng_client *client, const uint8_t *wire
     listener->reply(listener, client, wire, size);
 }
 
+static void flush(void *arg, const struct ng_client *client)
+{
+    struct ng_listener *listener = client->listener;
+
+    (void)arg;
+    listener->flush(listener);
+}
+
 static void tell(void *arg, const void *message, size_t size)
 {
     ng_keeper_link_send(((struct resolver *)arg)->link, message, size);
@@ -93,6 +101,7 @@ static int on_start(struct resolver *resolver, const struct ng_message_start *st
                                 .now = now_of,
                                 .ask = ask,
                                 .reply = reply,
+                                .flush = flush,
                                 .tell = tell,
                                 .arg = resolver};
     int r;
@@ -242,6 +251,8 @@ static int serve(struct resolver *resolver)
         ng_poll_wait(resolver->poll, timeout);
         if (resolver->upstream)
             ng_upstream_process(resolver->upstream);
+        for (unsigned i = 0; i < resolver->listeners; i++)
+            resolver->listener[i]->flush(resolver->listener[i]);
     }
     if (r < 0)
         return r;

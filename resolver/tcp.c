@@ -249,6 +249,11 @@ static void on_accept(struct ng_source *source, uint32_t events)
         welcome(tcp, fd, &address);
 }
 
+static void tcp_flush(struct ng_listener *listener)
+{
+    (void)listener; /* nothing waits */
+}
+
 static void tcp_tick(struct ng_listener *listener, uint64_t now)
 {
     struct tcp *tcp = (struct tcp *)listener;
@@ -278,6 +283,7 @@ int ng_tcp_new(const struct ng_listener *like, struct ng_listener **ret_listener
     tcp->base = *like;
     tcp->base.source.ready = on_accept;
     tcp->base.reply = reply;
+    tcp->base.flush = tcp_flush;
     tcp->base.tick = tcp_tick;
     tcp->base.free = tcp_free;
     TAILQ_INIT(&tcp->used);

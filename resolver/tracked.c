@@ -8,7 +8,7 @@
 
 void ng_tracks_init(struct ng_tracks *tracks, size_t max)
 {
-    *tracks = (struct ng_tracks){.max = max, .key = ng_random()};
+    *tracks = (struct ng_tracks){.max = max, .key = ng_random(), .last_id = ng_random() >> 8};
     TAILQ_INIT(&tracks->idle);
 }
 

@@ -45,6 +45,7 @@ struct ng_tracked {
     bool ruled;           /* some policy has a rule for this very name */
     bool asked;           /* it was asked for itself, so its allows count */
     bool told_others;     /* the keeper knows that somebody outside of deployments was told */
+    uint64_t renewed_at;  /* ns: when it was asked for anew, because deployments were told what it led to */
     struct ng_name name;
     uint64_t id;
     uint64_t version;     /* counts changes of what it leads to */

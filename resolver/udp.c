@@ -24,9 +24,23 @@ struct batch {
     uint8_t datagram[BATCH][DATAGRAM_MAX];
 };
 
+/* What sendmmsg() sends: replies of one turn of the loop. */
+struct replies {
+    struct mmsghdr message[BATCH];
+    struct iovec part[BATCH];
+    union {
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } peer[BATCH];
+    union control control[BATCH];
+    uint8_t datagram[BATCH][NG_WIRE_UDP_MAX];
+    unsigned count;
+};
+
 struct udp {
     struct ng_listener base;
     struct batch batch;
+    struct replies replies;
 };
 
 static void prepare(struct batch *batch)
@@ -74,6 +88,22 @@ static void take(struct udp *udp, int i, size_t size)
     ng_engine_query(udp->base.engine, &client, udp->batch.datagram[i], size, asker.scope ? &asker : NULL);
 }
 
+static void udp_flush(struct ng_listener *listener)
+{
+    struct replies *replies = &((struct udp *)listener)->replies;
+    unsigned sent = 0;
+
+    while (sent < replies->count) {
+        int r = sendmmsg(listener->source.fd, replies->message + sent, replies->count - sent,
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (r < 0 && errno == EINTR)
+            continue;
+        sent += r > 0 ? (unsigned)r : 1U; /* one that cannot be sent is lost, as any datagram may be */
+    }
+    replies->count = 0;
+}
+
 static void on_ready(struct ng_source *source, uint32_t events)
 {
     struct udp *udp = (struct udp *)source;
@@ -84,6 +114,7 @@ static void on_ready(struct ng_source *source, uint32_t events)
     count = recvmmsg(source->fd, udp->batch.message, BATCH, MSG_DONTWAIT, NULL);
     for (int i = 0; i < count; i++)
         take(udp, i, udp->batch.message[i].msg_len);
+    udp_flush(&udp->base);
 }
 
 static void *put_control(struct msghdr *header, union control *control, int level, int type, size_t size)
@@ -100,36 +131,47 @@ static void *put_control(struct msghdr *header, union control *control, int leve
     return CMSG_DATA(cmsg);
 }
 
-/* A reply that does not fit into the socket's buffer is lost, as any datagram may be. */
-static void reply(struct ng_listener *listener, const struct ng_client *client, const uint8_t *wire, size_t size)
+/* Where it goes, and from which address: the one that was asked. */
+static void address(const struct ng_client *client, struct replies *replies, unsigned i)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(client->peer.port)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
-                              .sin6_port = htons(client->peer.port),
-                              .sin6_scope_id = client->peer.scope_id};
-    struct iovec part = {.iov_base = (void *)(uintptr_t)wire, .iov_len = size};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-    union control control;
+    struct msghdr *header = &replies->message[i].msg_hdr;
 
+    *header = (struct msghdr){.msg_name = &replies->peer[i], .msg_iov = &replies->part[i], .msg_iovlen = 1};
     if (memcmp(client->peer.address, mapped, sizeof(mapped)) == 0) {
+        struct sockaddr_in *v4 = &replies->peer[i].v4;
         struct in_pktinfo from = {.ipi_ifindex = 0};
 
-        memcpy(&v4.sin_addr, client->peer.address + 12, 4);
+        *v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(client->peer.port)};
+        memcpy(&v4->sin_addr, client->peer.address + 12, 4);
         memcpy(&from.ipi_spec_dst, client->local + 12, 4);
-        header.msg_name = &v4;
-        header.msg_namelen = sizeof(v4);
-        memcpy(put_control(&header, &control, IPPROTO_IP, IP_PKTINFO, sizeof(from)), &from, sizeof(from));
+        header->msg_namelen = sizeof(*v4);
+        memcpy(put_control(header, &replies->control[i], IPPROTO_IP, IP_PKTINFO, sizeof(from)), &from, sizeof(from));
     } else {
+        struct sockaddr_in6 *v6 = &replies->peer[i].v6;
         struct in6_pktinfo from = {.ipi6_ifindex = client->interface};
 
-        memcpy(&v6.sin6_addr, client->peer.address, 16);
+        *v6 = (struct sockaddr_in6){.sin6_family = AF_INET6,
+                                    .sin6_port = htons(client->peer.port),
+                                    .sin6_scope_id = client->peer.scope_id};
+        memcpy(&v6->sin6_addr, client->peer.address, 16);
         memcpy(&from.ipi6_addr, client->local, 16);
-        header.msg_name = &v6;
-        header.msg_namelen = sizeof(v6);
-        memcpy(put_control(&header, &control, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(from)), &from, sizeof(from));
+        header->msg_namelen = sizeof(*v6);
+        memcpy(put_control(header, &replies->control[i], IPPROTO_IPV6, IPV6_PKTINFO, sizeof(from)), &from,
+               sizeof(from));
     }
-    (void)sendmsg(listener->source.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void reply(struct ng_listener *listener, const struct ng_client *client, const uint8_t *wire, size_t size)
+{
+    struct replies *replies = &((struct udp *)listener)->replies;
+    unsigned i = replies->count++;
+
+    memcpy(replies->datagram[i], wire, size);
+    replies->part[i] = (struct iovec){replies->datagram[i], size};
+    address(client, replies, i);
+    if (replies->count == BATCH)
+        udp_flush(listener);
 }
 
 static void udp_tick(struct ng_listener *listener, uint64_t now)
@@ -153,6 +195,7 @@ int ng_udp_new(const struct ng_listener *like, struct ng_listener **ret_listener
     udp->base = *like;
     udp->base.source.ready = on_ready;
     udp->base.reply = reply;
+    udp->base.flush = udp_flush;
     udp->base.tick = udp_tick;
     udp->base.free = udp_free;
     *ret_listener = &udp->base;

@@ -15,6 +15,7 @@
 #define CLASS_IN 1
 #define EDNS_DO 0x8000
 #define OPT_SIZE 11
+#define OPTION_EDE 15
 
 /* Reads past the end give zeros and set `bad`; the reader checks once. */
 struct cursor {
@@ -155,14 +156,35 @@ enum ng_query_kind ng_wire_query(const uint8_t *wire, size_t size, struct ng_que
     return rcode == NG_RCODE_NOERROR ? NG_QUERY_GOOD : NG_QUERY_BAD;
 }
 
-static size_t put_opt(uint8_t *wire, uint8_t rcode, bool dnssec)
+static void put32(uint8_t *wire, uint32_t value)
 {
+    put16(wire, value >> 16);
+    put16(wire + 2, value & 0xffff);
+}
+
+/* Octets that the explanation adds to the OPT record. */
+static size_t ede_size(const struct ng_ede *ede)
+{
+    return ede ? 6 + strlen(ede->text) : 0;
+}
+
+static size_t put_opt(uint8_t *wire, uint8_t rcode, bool dnssec, const struct ng_ede *ede)
+{
+    size_t text = ede ? strlen(ede->text) : 0;
+
     memset(wire, 0, OPT_SIZE);
     put16(wire + 1, NG_TYPE_OPT);
     put16(wire + 3, NG_WIRE_UDP_MAX);
     wire[5] = (uint8_t)(rcode >> 4);
     put16(wire + 7, dnssec ? EDNS_DO : 0);
-    return OPT_SIZE;
+    if (ede) {
+        put16(wire + 9, (unsigned)(6 + text));
+        put16(wire + 11, OPTION_EDE);
+        put16(wire + 13, (unsigned)(2 + text));
+        put16(wire + 15, ede->code);
+        memcpy(wire + 17, ede->text, text);
+    }
+    return OPT_SIZE + ede_size(ede);
 }
 
 size_t ng_wire_ask(const struct ng_question *question, uint16_t id, uint8_t *wire)
@@ -179,7 +201,7 @@ size_t ng_wire_ask(const struct ng_question *question, uint16_t id, uint8_t *wir
     put16(wire + size, question->type);
     put16(wire + size + 2, CLASS_IN);
     size += 4;
-    return size + put_opt(wire + size, 0, question->dnssec);
+    return size + put_opt(wire + size, 0, question->dnssec, NULL);
 }
 
 static unsigned reply_flags(const struct ng_query *query, uint8_t rcode)
@@ -188,7 +210,8 @@ static unsigned reply_flags(const struct ng_query *query, uint8_t rcode)
            (query->question.checking_disabled ? FLAG_CD : 0) | (rcode & 15U);
 }
 
-size_t ng_wire_failure(const struct ng_query *query, uint8_t rcode, uint8_t *wire)
+/* Header and question of an answer that is made here. */
+static size_t put_head(const struct ng_query *query, uint8_t rcode, uint8_t *wire)
 {
     size_t size = NG_WIRE_HEADER;
 
@@ -203,11 +226,59 @@ size_t ng_wire_failure(const struct ng_query *query, uint8_t rcode, uint8_t *wir
         put16(wire + size + 2, query->class);
         size += 4;
     }
+    return size;
+}
+
+static size_t put_tail(const struct ng_query *query, uint8_t rcode, const struct ng_ede *ede, uint8_t *wire,
+                       size_t size)
+{
     if (query->edns) {
         put16(wire + 10, 1);
-        size += put_opt(wire + size, rcode, query->question.dnssec);
+        size += put_opt(wire + size, rcode, query->question.dnssec, ede);
     }
     return size;
+}
+
+size_t ng_wire_failure(const struct ng_query *query, uint8_t rcode, const struct ng_ede *ede, uint8_t *wire)
+{
+    return put_tail(query, rcode, ede, wire, put_head(query, rcode, wire));
+}
+
+/* A record of the name asked for, whose data follow. */
+static size_t put_record(uint8_t *wire, size_t size, unsigned type, uint32_t ttl, size_t octets)
+{
+    put16(wire + size, 0xc000 | NG_WIRE_HEADER);
+    put16(wire + size + 2, type);
+    put16(wire + size + 4, CLASS_IN);
+    put32(wire + size + 6, ttl);
+    put16(wire + size + 10, (unsigned)octets);
+    return size + 12;
+}
+
+size_t ng_wire_nothing(const struct ng_query *query, uint8_t rcode, uint32_t ttl, const struct ng_ede *ede,
+                       uint8_t *wire)
+{
+    enum { ROOTS = 2, TIMES = 5 * 4 }; /* no server, nobody to write to; serial, refresh, retry, expire, minimum */
+    size_t size = put_head(query, rcode, wire);
+
+    put16(wire + 8, 1);
+    size = put_record(wire, size, NG_TYPE_SOA, ttl, ROOTS + TIMES);
+    memset(wire + size, 0, ROOTS + TIMES);
+    put32(wire + size + ROOTS, 1);
+    for (size_t i = 1; i < 5; i++)
+        put32(wire + size + ROOTS + 4 * i, ttl);
+    return put_tail(query, rcode, ede, wire, size + ROOTS + TIMES);
+}
+
+size_t ng_wire_address(const struct ng_query *query, const uint8_t *address, size_t octets, uint32_t ttl,
+                       const struct ng_ede *ede, uint8_t *wire)
+{
+    size_t size = put_head(query, NG_RCODE_NOERROR, wire);
+
+    put16(wire + 6, 1);
+    size = put_record(wire, size, query->question.type, ttl, octets);
+    memcpy(wire + size, address, octets);
+    return put_tail(query, NG_RCODE_NOERROR, ede, wire, size + octets);
 }
 
 static void age_ttls(const struct ng_wire_answer *answer, uint8_t *wire)
@@ -216,14 +287,12 @@ static void age_ttls(const struct ng_wire_answer *answer, uint8_t *wire)
         uint8_t *at = wire + answer->ttls[i];
         uint32_t ttl = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 
-        ttl = ttl > answer->age ? ttl - answer->age : 0;
-        put16(at, ttl >> 16);
-        put16(at + 2, ttl & 0xffff);
+        put32(at, answer->ttl ? answer->ttl : ttl > answer->age ? ttl - answer->age : 0);
     }
 }
 
-size_t ng_wire_reply(const struct ng_query *query, const struct ng_wire_answer *answer, size_t max, uint8_t *wire,
-                     size_t room)
+size_t ng_wire_reply(const struct ng_query *query, const struct ng_wire_answer *answer, const struct ng_ede *ede,
+                     size_t max, uint8_t *wire, size_t room)
 {
     size_t opt = query->edns ? OPT_SIZE : 0, size = answer->size;
     size_t head = NG_WIRE_HEADER + query->question.name.length + 4U;
@@ -233,6 +302,9 @@ size_t ng_wire_reply(const struct ng_query *query, const struct ng_wire_answer *
 
     if (cut)
         size = head;
+    /* An explanation is no reason to cut an answer. */
+    if (ede && (!opt || size + opt + ede_size(ede) > max || size + opt + ede_size(ede) > room))
+        ede = NULL;
     if (size + opt > room || head > answer->size)
         return 0;
     memcpy(wire, answer->wire, size);
@@ -248,7 +320,7 @@ size_t ng_wire_reply(const struct ng_query *query, const struct ng_wire_answer *
         age_ttls(answer, wire);
     if (opt) {
         put16(wire + 10, (unsigned)(wire[10] << 8 | wire[11]) + 1);
-        size += put_opt(wire + size, 0, query->question.dnssec);
+        size += put_opt(wire + size, 0, query->question.dnssec, ede);
     }
     return size;
 }

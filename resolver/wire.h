@@ -51,8 +51,27 @@ enum ng_query_kind ng_wire_query(const uint8_t *wire, size_t size, struct ng_que
 /* Writes a query for an upstream: recursion desired, EDNS. Returns its size. `wire` has room for NG_WIRE_QUERY_MAX. */
 size_t ng_wire_ask(const struct ng_question *question, uint16_t id, uint8_t *wire);
 
-/* Writes an answer without records. Returns its size. `wire` has room for NG_WIRE_QUERY_MAX. */
-size_t ng_wire_failure(const struct ng_query *query, uint8_t rcode, uint8_t *wire);
+/* Why an answer is what it is (RFC 8914), for askers that use EDNS. */
+#define NG_EDE_TEXT_MAX 128
+enum { NG_EDE_STALE = 3, NG_EDE_FORGED = 4, NG_EDE_CACHED_ERROR = 13, NG_EDE_BLOCKED = 15, NG_EDE_FILTERED = 17,
+       NG_EDE_NO_REACHABLE_AUTHORITY = 22 };
+
+struct ng_ede {
+    uint16_t code;
+    char text[NG_EDE_TEXT_MAX]; /* UTF-8, NUL-terminated */
+};
+
+/* Writes an answer without records; `ede` may be NULL. Returns its size. `wire` has room for NG_WIRE_QUERY_MAX. */
+size_t ng_wire_failure(const struct ng_query *query, uint8_t rcode, const struct ng_ede *ede, uint8_t *wire);
+
+/* The same with a SOA record, so that it may be kept for ttl seconds (RFC 2308): there is no such name (NXDOMAIN), or
+ * nothing of the type (NOERROR). */
+size_t ng_wire_nothing(const struct ng_query *query, uint8_t rcode, uint32_t ttl, const struct ng_ede *ede,
+                       uint8_t *wire);
+
+/* An answer of one address: 4 or 16 octets, of type A or AAAA. */
+size_t ng_wire_address(const struct ng_query *query, const uint8_t *address, size_t octets, uint32_t ttl,
+                       const struct ng_ede *ede, uint8_t *wire);
 
 /* A whole answer, as ng_answer_parse() makes it: question first, no OPT record, id 0. */
 struct ng_wire_answer {
@@ -61,12 +80,13 @@ struct ng_wire_answer {
     const uint16_t *ttls; /* offsets of the TTLs */
     size_t ttl_count;
     uint32_t age;         /* s: how much is taken off the TTLs */
+    uint32_t ttl;         /* s: what all of them are instead; 0: not set */
 };
 
 /* Writes that answer for this query into `wire`, which has room for `room` octets; cut to an empty one with the TC bit
- * when it is longer than `max` octets. Returns its size, 0 when even that does not fit. */
-size_t ng_wire_reply(const struct ng_query *query, const struct ng_wire_answer *answer, size_t max, uint8_t *wire,
-                     size_t room);
+ * when it is longer than `max` octets. `ede` may be NULL. Returns its size, 0 when even that does not fit. */
+size_t ng_wire_reply(const struct ng_query *query, const struct ng_wire_answer *answer, const struct ng_ede *ede,
+                     size_t max, uint8_t *wire, size_t room);
 
 /* Finds the TTLs of all records of a message, and checks its shape: every record within it, no octets after the last,
  * and addresses of the length that they have. Returns the number of records or -EBADMSG, or -E2BIG when there are more

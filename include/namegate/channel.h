@@ -15,6 +15,10 @@
 #define NG_UPSTREAMS_MAX 8
 #define NG_GUARDED_MAX 64
 #define NG_CHAIN_MAX 16       /* names in a chain, the one asked for included */
+/* A decoy is an address that stands for one name: in 240.0.0.0/4 (reserved, RFC 1112 section 4), its last 28 bits the
+ * lowest of the resolution's id; or in 100::/64 (discard-only, RFC 6666), its last 64 bits the id. */
+#define NG_DECOY4_PREFIX 0xf0
+#define NG_DECOY6_PREFIX 0x01
 #define NG_ADDRESSES_MAX 128  /* addresses in one RESOLUTION; more go into further ones */
 
 enum ng_message_type {
@@ -51,7 +55,7 @@ struct ng_message_start {
     __u32 grace_s;
     __u32 cache_entries;                /* bound of the cache */
     __u32 tracked_max;                  /* bound of tracked resolutions; not above the size of destinations */
-    __u32 pad;
+    __u32 stale_s;                      /* for how long an answer may be given after its TTL when upstreams fail */
     struct {
         __u8 address[16];
         __u32 prefix;                   /* 0 to 128 */

@@ -27,7 +27,7 @@ static void as_query(const uint8_t *data, size_t size)
         require(ng_wire_query(out, length, &query, &rcode) == NG_QUERY_GOOD);
         break;
     case NG_QUERY_BAD:
-        require(rcode != NG_RCODE_NOERROR && ng_wire_failure(&query, rcode, out) <= sizeof(out));
+        require(rcode != NG_RCODE_NOERROR && ng_wire_failure(&query, rcode, NULL, out) <= sizeof(out));
         break;
     case NG_QUERY_SILENT:
         break;
@@ -47,7 +47,7 @@ static void check_answer(const struct ng_question *question, const struct ng_ans
     memcpy(query.written, question->name.wire, question->name.length);
     require(answer->links >= 1 && answer->links <= NG_CHAIN_MAX);
     require(answer->rcode == NG_RCODE_NOERROR || answer->rcode == NG_RCODE_NXDOMAIN);
-    length = ng_wire_reply(&query, &wire, NG_WIRE_UDP_MAX, out, sizeof(out));
+    length = ng_wire_reply(&query, &wire, NULL, NG_WIRE_UDP_MAX, out, sizeof(out));
     require(length >= NG_WIRE_HEADER && length <= NG_WIRE_UDP_MAX);
     if (ng_answer_parse(question, answer->wire, answer->size, &again) < 0)
         return; /* a hint that stands in a form which only ldns has */

@@ -220,6 +220,24 @@ void step_echoed(struct replay *replay)
         script_stop(replay, "the name was not echoed as written");
 }
 
+void step_explained(struct replay *replay)
+{
+    const struct reply *reply = &replay->world.replies.items[replay->seen_replies - 1];
+    ldns_pkt *pkt = parse(replay, reply);
+    const ldns_rdf *options = ldns_pkt_edns_data(pkt);
+    const uint8_t *octets = options ? ldns_rdf_data(options) : NULL;
+    size_t size = options ? ldns_rdf_size(options) : 0;
+    char said[256] = "";
+
+    if (size >= 6 && octets[1] == 15)
+        (void)snprintf(said, sizeof(said), "%u %.*s", (unsigned)(octets[4] << 8 | octets[5]), (int)size - 6, octets + 6);
+    ldns_pkt_free(pkt);
+    if (strcmp(replay->word[0], "NOT_EXPLAINED") == 0 ? *said != '\0'
+                                                      : strncmp(said, strstr(replay->text, replay->word[1]),
+                                                                strlen(strstr(replay->text, replay->word[1]))) != 0)
+        script_stop(replay, "explained with: '%s'", said);
+}
+
 void step_no_answer(struct replay *replay)
 {
     if (replay->seen_replies < replay->world.replies.count)

@@ -2,9 +2,9 @@
 /* Plays scenarios: files of steps, one a line; '#' begins a comment.
  *
  *   SCENARIO what it shows                   a new world
- *   CONFIG floor=60 grace=300 cache=100 tracked=100 map-max=1000 guard=10.0.0.0/8
+ *   CONFIG floor=60 grace=300 cache=100 tracked=100 map-max=1000 guard=10.0.0.0/8 stale=0
  *   POLICY / ... / END                       the first policy, or a reload; POLICY_FAILS: it must be refused
- *   DEPLOYMENT name policy, END_DEPLOYMENT name
+ *   DEPLOYMENT name policy [audit], END_DEPLOYMENT name
  *   QUERY who name type [do] [tcp] [noedns]  who: a deployment, or "others"
  *   RAW who hex                              octets as a query
  *   UPSTREAM name type rcode / ... / END     answers that question; lines: a record, "authority record", "additional
@@ -12,6 +12,8 @@
  *   ASKED name type, NOTHING_ASKED           what is with upstreams
  *   ANSWER rcode / records / END             the oldest reply not looked at yet; TRUNCATED, NO_ANSWER,
  *                                            BADVERS, ECHOED label (the first one, in the asker's case)
+ *   DECOY deployment name type               the same; it is a decoy, which that deployment is denied
+ *   EXPLAINED code [text]                    the reply looked at last says why (RFC 8914); NOT_EXPLAINED
  *   TIME seconds                             passes
  *   MAP_FAILS error-number                   0: works again; ASK_FAILS error-number: no upstream can be asked
  *   ADOPT policy address seconds             an earlier resolver denied it for so long
@@ -67,6 +69,8 @@ static void config(struct replay *replay)
             start->cache_entries = value;
         else if (!strcmp(key, "tracked"))
             start->tracked_max = value;
+        else if (!strcmp(key, "stale"))
+            start->stale_s = value;
         else if (!strcmp(key, "map-max"))
             replay->world.map_max = value;
         else
@@ -155,7 +159,8 @@ static void scenario(struct replay *replay)
 
 static void deployment(struct replay *replay)
 {
-    world_deployment(&replay->world, script_arg(replay, 1), script_arg(replay, 2));
+    world_deployment(&replay->world, script_arg(replay, 1), script_arg(replay, 2),
+                     script_has(replay, "audit") ? NG_MODE_AUDIT : NG_MODE_BLOCK);
 }
 
 static void end_deployment(struct replay *replay)
@@ -176,6 +181,25 @@ static void map_fails(struct replay *replay)
 static void ask_fails(struct replay *replay)
 {
     replay->world.ask_error = -(int)script_number(replay, 1);
+}
+
+/* The oldest reply not looked at yet is one address that nobody else has, and it is denied. */
+static void decoy(struct replay *replay)
+{
+    const struct reply *reply;
+    bool v4 = script_type(replay, script_arg(replay, 3)) == NG_TYPE_A;
+    size_t at = NG_WIRE_HEADER + strlen(script_arg(replay, 2)) + 2 + 4 + 12;
+    uint8_t address[16] = {[10] = 0xff, [11] = 0xff};
+
+    if (replay->seen_replies >= replay->world.replies.count)
+        script_stop(replay, "no reply");
+    reply = &replay->world.replies.items[replay->seen_replies++];
+    if (reply->size < at + (v4 ? 4U : 16U) || reply->wire[7] != 1 ||
+        (v4 ? (reply->wire[at] & 0xf0) != 0xf0 : memcmp(reply->wire + at, "\1\0\0\0\0\0\0\0", 8) != 0))
+        script_stop(replay, "no decoy");
+    memcpy(v4 ? address + 12 : address, reply->wire + at, v4 ? 4 : 16);
+    if (world_verdict(&replay->world, script_who(replay, script_arg(replay, 1)), address, 443) != NG_VERDICT_DENY)
+        script_stop(replay, "the decoy is not denied");
 }
 
 static void lose(struct replay *replay)
@@ -203,7 +227,8 @@ static const struct {
     {"DEPLOYMENT", deployment}, {"END_DEPLOYMENT", end_deployment}, {"QUERY", step_query}, {"RAW", step_raw},
     {"UPSTREAM", step_upstream}, {"UPSTREAM_RAW", step_upstream_raw}, {"UPSTREAM_FAILS", step_upstream_fails},
     {"ASKED", step_asked}, {"NOTHING_ASKED", step_nothing_asked}, {"ANSWER", step_answer},
-    {"TRUNCATED", step_truncated}, {"ECHOED", step_echoed}, {"NO_ANSWER", step_no_answer}, {"TIME", pass_time},
+    {"TRUNCATED", step_truncated}, {"ECHOED", step_echoed}, {"NO_ANSWER", step_no_answer},
+    {"DECOY", decoy}, {"EXPLAINED", step_explained}, {"NOT_EXPLAINED", step_explained}, {"TIME", pass_time},
     {"MAP_FAILS", map_fails}, {"PREWARM", prewarm}, {"NOTE", note}, {"NO_NOTE", note}, {"DENIED", verdict},
     {"ALLOWED", verdict}, {"UNKNOWN", verdict}, {"ENTRY", entry}, {"NO_ENTRY", entry}, {"ASK_FAILS", ask_fails},
     {"ADOPT", adopt}, {"LOSE", lose}, {"BADVERS", step_badvers},

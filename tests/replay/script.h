@@ -49,6 +49,7 @@ void step_answer(struct replay *replay);
 void step_truncated(struct replay *replay);
 void step_badvers(struct replay *replay);
 void step_echoed(struct replay *replay);
+void step_explained(struct replay *replay);
 void step_no_answer(struct replay *replay);
 
 #endif

@@ -115,6 +115,12 @@ static void take_reply(void *arg, const struct ng_client *client, const uint8_t 
     (void)ng_vector_add(&world->replies, reply);
 }
 
+static void flush(void *arg, const struct ng_client *client)
+{
+    (void)arg;
+    (void)client;
+}
+
 void world_init(struct world *world)
 {
     *world = (struct world){.now = BEGIN_S * NG_SECOND, .map_max = 1000};
@@ -134,6 +140,7 @@ void world_begin(struct world *world)
                                 .now = now_of,
                                 .ask = ask,
                                 .reply = take_reply,
+                                .flush = flush,
                                 .tell = notes_take,
                                 .arg = world};
 
@@ -182,9 +189,9 @@ static void tell_deployment(struct world *world, const struct deployment *deploy
     ng_engine_deployment(world->engine, &message);
 }
 
-void world_deployment(struct world *world, const char *name, const char *policy)
+void world_deployment(struct world *world, const char *name, const char *policy, uint8_t mode)
 {
-    struct deployment made = {.kernel = {.mode = NG_MODE_BLOCK, .policy = world_scope(world, policy)}};
+    struct deployment made = {.kernel = {.mode = mode, .policy = world_scope(world, policy)}};
 
     (void)snprintf(made.name, sizeof(made.name), "%s", name);
     made.kernel.scope = NG_SCOPE_DEPLOYMENT | (uint32_t)(world->deployments.count + 1);
@@ -218,6 +225,7 @@ void world_query(struct world *world, struct deployment *deployment, const uint8
     if (deployment) {
         asker.scope = deployment->kernel.scope;
         asker.policy = deployment->kernel.policy;
+        asker.mode = deployment->kernel.mode;
         (void)snprintf(asker.comm, sizeof(asker.comm), "%.15s", deployment->name);
     }
     memcpy(query.wire, wire, size);

@@ -75,7 +75,7 @@ void world_release(struct world *world);
 /* Returns 0 or the error that READY says. Compile errors end the process. */
 int world_policy(struct world *world, const char *text);
 
-void world_deployment(struct world *world, const char *name, const char *policy);
+void world_deployment(struct world *world, const char *name, const char *policy, uint8_t mode);
 void world_end_deployment(struct world *world, const char *name);
 struct deployment *world_find(struct world *world, const char *name);
 

@@ -74,7 +74,7 @@ static void queries_are_understood(void **state)
         if (kind != rows[i].kind || (kind == NG_QUERY_BAD && rcode != rows[i].rcode))
             fail_msg("%s: kind %d, rcode %d", rows[i].what, (int)kind, rcode);
         if (kind == NG_QUERY_BAD) {
-            size_t length = ng_wire_failure(&query, rcode, out);
+            size_t length = ng_wire_failure(&query, rcode, NULL, out);
 
             assert_in_range(length, 12, NG_WIRE_QUERY_MAX);
             assert_memory_equal(out, "\x12\x34", 2);
@@ -152,41 +152,41 @@ static void replies_fit_the_asker(void **state)
     size_t size = answer_wire(wire, &answer), length;
 
     (void)state;
-    length = ng_wire_reply(&plain, &answer, 512, out, sizeof(out));
+    length = ng_wire_reply(&plain, &answer, NULL, 512, out, sizeof(out));
     assert_int_equal(length, size);
     assert_memory_equal(out, "\x12\x34\x81\x80", 4);      /* QR RD RA; AD only on wish */
     assert_memory_equal(out + 12, "\6GitHub\3com", 11);    /* as written by the asker */
     assert_memory_equal(out + 34, "\0\0\0\xc8", 4);        /* 300 - 100 */
-    length = ng_wire_reply(&edns, &answer, 512, out, sizeof(out));
+    length = ng_wire_reply(&edns, &answer, NULL, 512, out, sizeof(out));
     assert_int_equal(length, size + 11);
     assert_int_equal(out[3] & 0x30, 0x30); /* AD and CD */
     assert_int_equal(out[11], 1);
     answer.age = 1000;
-    length = ng_wire_reply(&plain, &answer, 512, out, sizeof(out));
+    length = ng_wire_reply(&plain, &answer, NULL, 512, out, sizeof(out));
     assert_memory_equal(out + 34, "\0\0\0\0", 4);
     /* Cut: the question alone, with TC. */
-    length = ng_wire_reply(&plain, &answer, size - 1, out, sizeof(out));
+    length = ng_wire_reply(&plain, &answer, NULL, size - 1, out, sizeof(out));
     assert_int_equal(length, 28);
     assert_int_equal(out[2] & 2, 2);
     assert_int_equal(out[7], 0);
-    length = ng_wire_reply(&edns, &answer, size, out, sizeof(out));
+    length = ng_wire_reply(&edns, &answer, NULL, size, out, sizeof(out));
     assert_int_equal(length, 28 + 11);
     assert_int_equal(out[11], 1);
-    assert_int_equal(ng_wire_reply(&plain, &answer, 512, out, 20), 0);
+    assert_int_equal(ng_wire_reply(&plain, &answer, NULL, 512, out, 20), 0);
 }
 
 static void failures_echo_question_and_class(void **state)
 {
     struct ng_query query = good_query(true);
     uint8_t out[NG_WIRE_QUERY_MAX];
-    size_t size = ng_wire_failure(&query, NG_RCODE_BADVERS, out);
+    size_t size = ng_wire_failure(&query, NG_RCODE_BADVERS, NULL, out);
 
     (void)state;
     assert_int_equal(size, 28 + 11);
     assert_memory_equal(out + 12, QUESTION, 16);
     assert_int_equal(out[28 + 5], 1); /* the upper bits of the rcode */
     query.class = 3;
-    (void)ng_wire_failure(&query, NG_RCODE_REFUSED, out);
+    (void)ng_wire_failure(&query, NG_RCODE_REFUSED, NULL, out);
     assert_int_equal(out[27], 3);
 }
 
@@ -238,7 +238,7 @@ static void any_octets_are_survived(void **state)
             wire[(size_t)rand_r(&seed) % size] = (uint8_t)rand_r(&seed);
         size = (size_t)rand_r(&seed) % (size + 1);
         if (ng_wire_query(wire, size, &query, &rcode) == NG_QUERY_BAD)
-            assert_in_range(ng_wire_failure(&query, rcode, out), 12, sizeof(out));
+            assert_in_range(ng_wire_failure(&query, rcode, NULL, out), 12, sizeof(out));
         (void)ng_wire_ttls(wire, size, ttls);
     }
 }

@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What a denied name is answered: refused, or a decoy; with the reason. And old answers when the upstream is down.
+. "$(dirname "$0")/lib.sh"
+world_up
+policy deploy << 'POLICY'
+policy deploy {
+    deny github.com, *.github.com { answer refuse reason "it may be what is down" instead "mirror.internal" }
+    deny other.test { answer decoy reason "a decoy" }
+    deny moved.test { reason "as it is" }
+}
+POLICY
+gate_start 'listen 127.0.0.1:5300' 'serve-stale 1h'
+ask() { dig +tries=1 +time=6 -p 5300 @127.0.0.1 "$@"; }
+
+say "refused: no such name, its addresses are denied"
+expect_output 'status: NXDOMAIN' run dig api.github.com
+expect_said 'EDE: 15 \(Blocked\): \(it may be what is down; instead: mirror.internal\)'
+expect_said 'SOA'
+expect_fail run getent ahosts api.github.com
+expect_eperm run bash -c ': < /dev/tcp/198.51.100.11/443'
+expect_output '^198.51.100.11$' ask +short api.github.com
+
+say "a decoy: the record says exactly which name was meant"
+expect_output '^2[45][0-9]\.' run dig +short other.test
+expect_output '^100::' run dig +short other.test AAAA
+expect_output 'EDE: 4 ' run dig other.test
+expect_eperm run bash -c 'exec 3<> /dev/tcp/other.test/80'
+expect_record '.type == "denial" and .evidence == "decoy" and .names[0].name == "other.test" and .reason == "a decoy"'
+expect_eperm run bash -c ': < /dev/tcp/203.0.113.21/80'
+
+say "as it is, with the reason; others are not told of policies"
+expect_output 'EDE: 17 \(Filtered\): \(as it is\)' run dig moved.test
+expect_said '198.51.100.42'
+expect_output 'status: NOERROR' ask moved.test
+expect_fail grep EDE "$W/out"
+expect_output '^203.0.113.21$' gate run --mode audit -- dig +short other.test
+
+say "the upstream is down: what was known is answered, and still denied"
+expect_output '^198.51.100.41$' ask +short short.github.com
+dns_down
+wait_until 10 bash -c "dig +tries=1 +time=6 -p 5300 @127.0.0.1 short.github.com | grep -q 'EDE: 3 '" || fail "no stale answer"
+expect_output '^short.github.com.*30.*198.51.100.41$' ask short.github.com
+expect_eperm run bash -c ': < /dev/tcp/198.51.100.41/443'
+expect_output 'status: SERVFAIL' ask never.asked.test
+expect_said 'EDE: 22'
+expect_output 'EDE: 13' ask never.asked.test
