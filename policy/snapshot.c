@@ -379,7 +379,8 @@ uint8_t ng_snapshot_answer(const struct ng_snapshot *snapshot, uint64_t profile)
     const struct ng_profile *content = ng_snapshot_profile(snapshot, profile);
     const struct ng_segment *first = content && content->count ? &content->segment[0] : NULL;
 
-    if (!first || first->verdict != NG_VERDICT_DENY || first->proto || first->port_lo > 0 || first->port_hi < UINT16_MAX)
+    if (!first || first->verdict != NG_VERDICT_DENY || first->proto || first->port_lo > 0 ||
+        first->port_hi < UINT16_MAX)
         return NG_ANSWER_REAL;
     return first->flags & NG_SEGMENT_REFUSE  ? NG_ANSWER_REFUSE
            : first->flags & NG_SEGMENT_DECOY ? NG_ANSWER_DECOY

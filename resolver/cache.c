@@ -33,7 +33,7 @@ struct entry {
 struct ng_cache {
     struct ng_table table;
     TAILQ_HEAD(entries, entry) used;
-    size_t max;
+    size_t max, octets;
     uint64_t stale; /* ns */
     uint64_t key;
 };
@@ -89,8 +89,14 @@ int ng_cache_new(size_t entries, uint32_t stale_s, struct ng_cache **ret_cache)
     return 0;
 }
 
+static size_t octets_of(const struct entry *entry)
+{
+    return sizeof(*entry) + entry->ttl_count * sizeof(entry->ttls[0]) + entry->name_length + entry->size;
+}
+
 static void forget(struct ng_cache *cache, struct entry *entry)
 {
+    cache->octets -= octets_of(entry);
     ng_table_remove(&cache->table, &entry->link);
     TAILQ_REMOVE(&cache->used, entry, used);
     free(entry);
@@ -123,13 +129,15 @@ static struct entry *find(const struct ng_cache *cache, const struct ng_question
 /* An entry for a question that has none, with room for an answer; NULL: there is no memory, or no room. */
 static struct entry *make(struct ng_cache *cache, const struct ng_question *question, size_t size, size_t ttl_count)
 {
+    size_t octets = sizeof(struct entry) + ttl_count * sizeof(uint16_t) + question->name.length + size;
     struct entry *entry;
 
     if (cache->max == 0)
         return NULL;
-    while (cache->table.count >= cache->max)
+    while (cache->table.count > 0 &&
+           (cache->table.count >= cache->max || cache->octets + octets > cache->max * NG_CACHE_OCTETS))
         forget(cache, TAILQ_LAST(&cache->used, entries));
-    entry = calloc(1, sizeof(*entry) + ttl_count * sizeof(entry->ttls[0]) + question->name.length + size);
+    entry = calloc(1, octets);
     if (!entry)
         return NULL;
     entry->type = question->type;
@@ -142,6 +150,7 @@ static struct entry *make(struct ng_cache *cache, const struct ng_question *ques
         free(entry);
         return NULL;
     }
+    cache->octets += octets;
     TAILQ_INSERT_HEAD(&cache->used, entry, used);
     return entry;
 }

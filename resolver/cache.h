@@ -26,7 +26,9 @@ struct ng_cached {
     bool failed;                  /* stale, and it was asked for anew just now, in vain */
 };
 
-/* At most `entries` answers, each for stale_s seconds longer than its TTL. */
+#define NG_CACHE_OCTETS 2048 /* of an answer, on average: a few large ones are no reason to keep fewer */
+
+/* At most `entries` answers and NG_CACHE_OCTETS for each, for stale_s seconds longer than their TTL. */
 int ng_cache_new(size_t entries, uint32_t stale_s, struct ng_cache **ret_cache);
 void ng_cache_free(struct ng_cache *cache);
 

@@ -6,7 +6,7 @@
 
 #include "learn.h"
 
-#define NG_PENDING_MAX 16384 /* questions that are with upstreams at once, half of them of one client; more fail at once */
+#define NG_PENDING_MAX 16384 /* questions that are with upstreams at once, half of them one client's; more fail at once */
 #define NG_WAITING_MAX 32768 /* askers that wait for them */
 
 struct ng_engine;

@@ -29,6 +29,7 @@
 #define LOOK (25 * MS)         /* how often open questions are looked at */
 #define PATH_QUERIES 512       /* with the same sockets */
 #define PATH_AGE (10 * NG_SECOND)
+#define FLAG_TC 0x02           /* in the third octet of a message */
 #define OPT_OCTETS 11          /* that ng_wire_ask() ends with */
 #define ARES_MS (NG_UPSTREAM_GIVEN_UP_MS + 500)
 
@@ -72,7 +73,8 @@ struct question {
     const struct zone *zone;
     uint64_t begun_at, next_at; /* ns: when the next server is asked */
     unsigned attempts, under_way;
-    bool done, over_tcp; /* over_tcp: an answer in another case came by UDP */
+    bool done, over_tcp; /* over_tcp: an answer was cut, or repeats the name in another case */
+    unsigned cut_by;     /* the server of that answer is asked first */
     uint8_t *failure;    /* the last answer that says failure */
     size_t failure_size, size;
     struct attempt attempt[ATTEMPTS_MAX];
@@ -173,9 +175,10 @@ static int set_server(ares_channel channel, const struct ng_endpoint *server)
 static struct path *new_path(struct ng_upstream *upstream, const struct ng_endpoint *server, bool tcp)
 {
     static char lookups[] = "b";
-    /* All is said here, so that c-ares reads no file for it. It tries once: what comes next is decided here. */
+    /* All is said here, so that c-ares reads no file for it. It tries once: what comes next is decided here. It ends all
+     * sockets to a server when one of them fails, so UDP and TCP have a channel each. */
     struct ares_options options = {.flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
-                                            ARES_FLAG_NOCHECKRESP | (tcp ? ARES_FLAG_USEVC | ARES_FLAG_STAYOPEN : 0),
+                                            ARES_FLAG_NOCHECKRESP | ARES_FLAG_IGNTC | (tcp ? ARES_FLAG_USEVC | ARES_FLAG_STAYOPEN : 0),
                                    .timeout = ARES_MS,
                                    .tries = 1,
                                    .ndots = 1,
@@ -401,6 +404,14 @@ static void send_to(struct question *question, unsigned number, bool tcp, uint64
     ares_send(path->channel, wire, (int)length, on_answer, attempt);
 }
 
+static bool asked_over_tcp(const struct question *question)
+{
+    for (unsigned i = 0; i < question->attempts; i++)
+        if (question->attempt[i].tcp)
+            return true;
+    return false;
+}
+
 /* Asks the next server; the question fails when there were enough. */
 static void proceed(struct question *question, uint64_t now)
 {
@@ -414,7 +425,10 @@ static void proceed(struct question *question, uint64_t now)
         return;
     }
     also = question->attempts == 0 ? worth_a_try(upstream, question, now) : -1;
-    send_to(question, choose(upstream, question), question->over_tcp, now);
+    if (question->over_tcp && !asked_over_tcp(question))
+        send_to(question, question->cut_by, true, now);
+    else
+        send_to(question, choose(upstream, question), question->over_tcp, now);
     if (also >= 0 && !tried(question, (unsigned)also)) {
         uint64_t next = question->next_at;
 
@@ -446,11 +460,13 @@ static bool accept_answer(struct question *question, struct attempt *attempt, co
         }
         return false;
     }
-    if (server->lowers_case || same_case(question, wire, size))
+    if (!(wire[2] & FLAG_TC) && (server->lowers_case || same_case(question, wire, size)))
         return true;
-    /* Forged, or a server that lowers names: TCP shows which, as that cannot be forged so. */
-    if (attempt->tcp)
+    /* Cut; or forged, or by a server that lowers names: TCP shows which, as that cannot be forged so. */
+    if (attempt->tcp && !(wire[2] & FLAG_TC))
         server->lowers_case = true;
+    if (!question->over_tcp)
+        question->cut_by = attempt->server;
     question->over_tcp = true;
     return attempt->tcp;
 }

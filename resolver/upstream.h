@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Asking upstreams. The only user of c-ares, which sends, turns to TCP for a truncated answer, and takes answers only
- * from the server that was asked, for the question that was asked. Which server is asked, when the next one is, and
- * what an answer must look like beyond that is decided here. */
+/* Asking upstreams. The only user of c-ares, which sends, and takes answers only from the server that was asked, for
+ * the question that was asked. Which server is asked, and how, when the next one is, and what an answer must look like
+ * beyond that is decided here. */
 #ifndef NAMEGATE_UPSTREAM_H
 #define NAMEGATE_UPSTREAM_H
 
