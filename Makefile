@@ -18,7 +18,7 @@ Q = $(if $(V),,@)
 BUILD_PACKAGES = gcc libc6-dev make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libc-ares-dev libldns-dev \
 	libjansson-dev libidn2-dev libpsl-dev flex bison pkg-config scdoc
 TEST_PACKAGES = libcmocka-dev libclang-rt-14-dev iproute2 procps nsd nginx-light openssl openssh-server openssh-client \
-	curl wget git python3 nodejs bind9-dnsutils musl-tools liburing-dev jq dnsperf lcov shellcheck util-linux
+	curl wget git python3 nodejs bind9-dnsutils musl-tools liburing-dev jq dnsperf lcov shellcheck util-linux unbound
 
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
 	-Wcast-qual -Wwrite-strings $(WERROR)
@@ -199,7 +199,7 @@ bench-policy: $(B)/tests/bench/policy
 
 # The same beside servers that are no packages of ours: installs them.
 bench-peers:
-	$(Q)DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends dnsmasq-base unbound dnsdist
+	$(Q)DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends dnsmasq-base dnsdist
 	$(Q)$(MAKE) --no-print-directory bench
 
 # Asks dpkg first, so that nothing is downloaded, and no network needed, where all is there.
