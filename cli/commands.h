@@ -8,6 +8,7 @@
 
 int ng_cli_run(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_status(struct ng_cli *cli, int argc, char **argv);
+int ng_cli_stats(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_list(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_names(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_events(struct ng_cli *cli, int argc, char **argv);

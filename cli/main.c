@@ -18,6 +18,7 @@ struct command {
 static const struct command commands[] = {
     {"run", ng_cli_run, false, "run a command as a deployment: gated, with all that it starts"},
     {"status", ng_cli_status, true, "whether the gate is in force, and in what state"},
+    {"stats", ng_cli_stats, true, "what the resolver has done, and how long it took"},
     {"list", ng_cli_list, true, "the deployments that run now"},
     {"events", ng_cli_events, true, "what was denied, to whom, by which rule"},
     {"names", ng_cli_names, true, "the names that were resolved, and what the policies say of them"},

@@ -52,7 +52,7 @@ _namegate() {
             _namegate_files "$current"; return ;;
         *)
             case $command in
-                '') words="run status list events names policy $common" ;;
+                '') words="run status stats list events names policy $common" ;;
                 run)
                     if [ "${current#-}" != "$current" ]; then
                         words="--tag --policy --mode $common"

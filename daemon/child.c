@@ -140,13 +140,16 @@ static int start_process(struct ng_child *child, struct ng_error *error)
 }
 
 int ng_child_start(struct ng_child *child, const struct ng_message_start *start, int destinations, int askers,
-                   const struct ng_listeners *listeners, struct ng_error *error)
+                   int stats, const struct ng_listeners *listeners, struct ng_error *error)
 {
     int r = start_process(child, error);
 
     if (r < 0)
         return r;
-    r = ng_child_send(child, start, sizeof(*start), destinations, askers);
+    r = ng_child_send(child, &(struct ng_message_stats){.type = NG_MESSAGE_STATS}, sizeof(struct ng_message_stats),
+                      stats, -1);
+    if (r == 0)
+        r = ng_child_send(child, start, sizeof(*start), destinations, askers);
     for (unsigned i = 0; r == 0 && i < listeners->count; i++) {
         struct ng_message_listener message = {
             .type = NG_MESSAGE_LISTENER, .flags = listeners->item[i].flags, .local = listeners->item[i].local};

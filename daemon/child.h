@@ -28,9 +28,9 @@ int ng_child_new(const char *user, ng_message_fn on_message, void *arg, struct n
 /* Ends the process. */
 void ng_child_free(struct ng_child *child);
 
-/* Starts the process and sends START and the listeners. */
+/* Starts the process and sends STATS, START and the listeners. */
 int ng_child_start(struct ng_child *child, const struct ng_message_start *start, int destinations, int askers,
-                   const struct ng_listeners *listeners, struct ng_error *error);
+                   int stats, const struct ng_listeners *listeners, struct ng_error *error);
 
 /* The channel, or -1 while no process runs. */
 int ng_child_fd(const struct ng_child *child);

@@ -133,6 +133,12 @@ static void status(struct ng_keeper *keeper, struct ng_connection *connection, c
     ng_connection_reply(connection, reply);
 }
 
+static void stats(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)
+{
+    (void)request;
+    ng_connection_reply(connection, ng_statistics_json(keeper->statistics));
+}
+
 static void list(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)
 {
     json_t *deployments = json_array();
@@ -341,6 +347,7 @@ static void reload(struct ng_keeper *keeper, struct ng_connection *connection, c
 static const struct command commands[] = {
     {"run", ng_run_start, false, {"tag", "policy", "policy_text", "policy_path", "mode", "argv"}},
     {"status", status, false, {0}},
+    {"stats", stats, false, {0}},
     {"list", list, false, {0}},
     {"names", names, false, {"name"}},
     {"events", events, false, {"follow", "deployment", "tag", "limit"}},

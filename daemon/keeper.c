@@ -230,7 +230,7 @@ static int open_evidence(struct ng_keeper *keeper, struct ng_error *error)
         r = ng_records_open(keeper->options.state_dir, ng_commands_record, keeper, error, &keeper->records);
     if (r == 0 && ng_track_new(&keeper->track) < 0)
         r = ng_error_set(error, ENOMEM, NULL, "out of memory");
-    return r;
+    return r == 0 ? ng_statistics_new(error, &keeper->statistics) : r;
 }
 
 static int open_policies(struct ng_keeper *keeper, struct ng_error *error)
@@ -354,6 +354,7 @@ void ng_keeper_free(struct ng_keeper *keeper)
     free_lives(keeper->ended);
     ng_gate_free(keeper->gate);
     ng_records_free(keeper->records);
+    ng_statistics_free(keeper->statistics);
     ng_track_free(keeper->track);
     ng_listeners_close(&keeper->listeners);
     ng_snapshot_free(keeper->snapshot);

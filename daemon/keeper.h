@@ -13,6 +13,7 @@
 #include "loop.h"
 #include "options.h"
 #include "records.h"
+#include "statistics.h"
 #include "track.h"
 
 #include "../policy/compile.h"
@@ -44,6 +45,7 @@ struct ng_keeper {
     bool child_ready;
     struct ng_track *track;
     struct ng_records *records;
+    struct ng_statistics *statistics;
     struct ng_control_socket *control;
 
     struct ng_snapshot *snapshot;   /* in force */

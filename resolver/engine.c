@@ -374,8 +374,10 @@ static int learn(struct ng_engine *engine, const struct ng_answer *answer, bool 
         r = recall_one(engine, &answer->chain[i]);
     for (unsigned i = 0; r == 0 && i < answer->services; i++)
         r = recall_one(engine, &answer->service[i].name);
+    ng_stats_learns(engine->ops.stats, engine->ops.now(engine->ops.arg));
     if (r == 0)
         r = ng_learn_answer(engine->learn, answer, ret_tracked);
+    ng_stats_learnt(engine->ops.stats, engine->ops.now(engine->ops.arg), r);
     if (r == 0 && ng_learn_destinations(engine->learn) > destinations)
         report_success(engine); /* there was room for another one */
     return r;
@@ -423,8 +425,10 @@ static bool give_cached(struct ng_engine *engine, const struct ng_client *client
                         const struct ng_asker *asker)
 {
     struct ng_cached cached;
+    /* The clock need not be read again for a query that was read a moment ago. */
+    uint64_t now = client && client->received_at ? client->received_at : engine->ops.now(engine->ops.arg);
 
-    switch (ng_cache_get(engine->cache, &query->question, engine->ops.now(engine->ops.arg), &cached)) {
+    switch (ng_cache_get(engine->cache, &query->question, now, &cached)) {
     case NG_CACHED_FRESH:
         give_from_cache(engine, client, query, asker, &cached, false);
         if (client && cached.aging)
@@ -548,6 +552,7 @@ void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, c
     struct waiter waiter = {.client = *client};
     uint8_t rcode;
 
+    ng_stats_asked(engine->ops.stats, client->tcp, client->received_at);
     switch (ng_wire_query(wire, size, &waiter.query, &rcode)) {
     case NG_QUERY_SILENT:
         return;
@@ -557,8 +562,11 @@ void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, c
     case NG_QUERY_GOOD:
         break;
     }
-    if (give_cached(engine, client, &waiter.query, asker))
+    if (give_cached(engine, client, &waiter.query, asker)) {
+        ng_stats_count(engine->ops.stats, NG_COUNT_HITS);
         return;
+    }
+    ng_stats_count(engine->ops.stats, NG_COUNT_MISSES);
     if (asker)
         waiter.asker = *asker;
     if (!wait_for(engine, &waiter))
@@ -765,4 +773,6 @@ void ng_engine_tick(struct ng_engine *engine)
             report_success(engine);
     }
     advance(engine);
+    ng_stats_gauges(engine->ops.stats, ng_learn_tracked(engine->learn), ng_cache_count(engine->cache),
+                    engine->pending.count);
 }

@@ -5,8 +5,9 @@
 #define NAMEGATE_ENGINE_H
 
 #include "learn.h"
+#include "stats.h"
 
-#define NG_PENDING_MAX 16384 /* questions that are with upstreams at once, half of them one client's; more fail at once */
+#define NG_PENDING_MAX 16384 /* questions that are with upstreams at once, half of them one client's; more fail */
 #define NG_WAITING_MAX 32768 /* askers that wait for them */
 
 struct ng_engine;
@@ -20,6 +21,7 @@ struct ng_client {
     uint8_t local[16];        /* UDP: the address that was asked */
     uint32_t interface;
     bool tcp;
+    uint64_t received_at;     /* ns: when it was read; 0: not known */
 };
 
 struct ng_engine_ops {
@@ -34,6 +36,7 @@ struct ng_engine_ops {
     void (*flush)(void *arg, const struct ng_client *client);
     /* Hands a message of channel.h to the keeper. */
     void (*tell)(void *arg, const void *message, size_t size);
+    struct ng_stats *stats; /* or NULL */
     void *arg;
 };
 

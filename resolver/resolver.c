@@ -24,6 +24,8 @@ struct resolver {
     struct ng_poll *poll;
     struct ng_engine *engine;
     struct ng_upstream *upstream;
+    struct ng_stats_memory *memory;
+    struct ng_stats *stats;
     int destinations, askers;
     struct ng_listener *listener[LISTENERS_MAX];
     struct ng_message_listener pending[LISTENERS_MAX]; /* until the first snapshot */
@@ -39,7 +41,12 @@ static int read_claim(void *arg, const struct ng_destination_key *key, struct ng
 
 static int write_claim(void *arg, const struct ng_destination_key *key, const struct ng_destination *value)
 {
-    return ng_map_write(((const struct resolver *)arg)->destinations, key, value);
+    const struct resolver *resolver = arg;
+    uint64_t began_at = ng_now();
+    int r = ng_map_write(resolver->destinations, key, value);
+
+    ng_stats_wrote(resolver->stats, began_at, ng_now(), r);
+    return r;
 }
 
 static int erase_claims(void *arg, const struct ng_destination_key *keys, size_t count)
@@ -73,8 +80,8 @@ static void reply(void *arg, const struct ng_client *client, const uint8_t *wire
 {
     struct ng_listener *listener = client->listener;
 
-    (void)arg;
     listener->reply(listener, client, wire, size);
+    ng_stats_answered(((struct resolver *)arg)->stats, wire, size, client->received_at, ng_now());
 }
 
 static void flush(void *arg, const struct ng_client *client)
@@ -95,6 +102,13 @@ static int adopt(void *arg, const struct ng_destination_key *key, const struct n
     return ng_engine_adopt(arg, key, value);
 }
 
+static int on_stats(struct resolver *resolver, int fds[2])
+{
+    int r = resolver->engine || resolver->memory ? -EBADMSG : ng_stats_map(fds[0], true, &resolver->memory);
+
+    return r == 0 ? ng_stats_new(resolver->memory, &resolver->stats) : r;
+}
+
 static int on_start(struct resolver *resolver, const struct ng_message_start *start, int fds[2])
 {
     struct ng_engine_ops ops = {.claims = {read_claim, write_claim, erase_claims, resolver},
@@ -103,6 +117,7 @@ static int on_start(struct resolver *resolver, const struct ng_message_start *st
                                 .reply = reply,
                                 .flush = flush,
                                 .tell = tell,
+                                .stats = resolver->stats,
                                 .arg = resolver};
     int r;
 
@@ -113,7 +128,7 @@ static int on_start(struct resolver *resolver, const struct ng_message_start *st
     r = ng_engine_new(start, &ops, &resolver->engine);
     if (r == 0)
         r = ng_upstream_new(resolver->poll, start->upstream, start->upstreams, answered, resolver,
-                            &resolver->upstream);
+                            resolver->stats, &resolver->upstream);
     return r == 0 ? ng_map_each(resolver->destinations, adopt, resolver->engine) : r;
 }
 
@@ -192,6 +207,8 @@ static int obey(struct resolver *resolver, const union ng_order *order, int fds[
             return -EBADMSG;
         ng_engine_prewarm(resolver->engine, &order->prewarm);
         return 0;
+    case NG_MESSAGE_STATS:
+        return on_stats(resolver, fds);
     case NG_MESSAGE_PING:
         tell(resolver, &(struct ng_message_ping){.type = NG_MESSAGE_PONG}, sizeof(struct ng_message_ping));
         return 0;
@@ -280,6 +297,8 @@ int ng_resolver_main(void)
     ng_keeper_link_free(resolver->link);
     (void)ng_close(resolver->destinations);
     (void)ng_close(resolver->askers);
+    ng_stats_free(resolver->stats);
+    ng_stats_unmap(resolver->memory);
     free(resolver);
     return r;
 }

@@ -24,7 +24,7 @@ struct connection {
     struct tcp *tcp;
     struct ng_endpoint peer;
     struct ng_asker asker;
-    uint64_t used_at;
+    uint64_t used_at, received_at;
     unsigned under_way;
     bool broken;         /* to be closed when its turn comes */
     bool reading;        /* within take(): replies only queue */
@@ -158,6 +158,7 @@ static void take(struct connection *connection)
     struct ng_client client = {.listener = connection->tcp,
                                .connection = connection->link.hash,
                                .peer = connection->peer,
+                               .received_at = connection->received_at,
                                .tcp = true};
     const struct ng_asker *asker = connection->asker.scope ? &connection->asker : NULL;
     size_t at = 0;
@@ -194,6 +195,7 @@ static void on_ready(struct ng_source *source, uint32_t events)
         if (got > 0) {
             connection->have += (size_t)got;
             touch(connection);
+            connection->received_at = connection->used_at;
         }
         /* Without new octets too: a full buffer may have waited for answers to leave. */
         take(connection);

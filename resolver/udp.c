@@ -2,6 +2,7 @@
 #include "listener.h"
 
 #include <namegate/cleanup.h>
+#include <namegate/clock.h>
 
 #include <netinet/in.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct batch {
     struct sockaddr_storage peer[BATCH];
     union control control[BATCH];
     uint8_t datagram[BATCH][DATAGRAM_MAX];
+    uint64_t received_at; /* ns */
 };
 
 /* What sendmmsg() sends: replies of one turn of the loop. */
@@ -76,7 +78,7 @@ static void read_local(struct msghdr *header, struct ng_client *client)
 
 static void take(struct udp *udp, int i, size_t size)
 {
-    struct ng_client client = {.listener = &udp->base};
+    struct ng_client client = {.listener = &udp->base, .received_at = udp->batch.received_at};
     struct ng_asker asker;
 
     ng_endpoint_from(&udp->batch.peer[i], &client.peer);
@@ -112,6 +114,7 @@ static void on_ready(struct ng_source *source, uint32_t events)
     (void)events;
     prepare(&udp->batch);
     count = recvmmsg(source->fd, udp->batch.message, BATCH, MSG_DONTWAIT, NULL);
+    udp->batch.received_at = ng_now();
     for (int i = 0; i < count; i++)
         take(udp, i, udp->batch.message[i].msg_len);
     udp_flush(&udp->base);

@@ -85,6 +85,7 @@ struct ng_upstream {
     struct ng_poll *poll;
     ng_upstream_fn answered;
     void *arg;
+    struct ng_stats *stats;
     NG_VECTOR(struct server) servers;
     NG_VECTOR(struct zone *) zones; /* the first is for all names without one of their own */
     TAILQ_HEAD(, question) open;
@@ -175,10 +176,11 @@ static int set_server(ares_channel channel, const struct ng_endpoint *server)
 static struct path *new_path(struct ng_upstream *upstream, const struct ng_endpoint *server, bool tcp)
 {
     static char lookups[] = "b";
-    /* All is said here, so that c-ares reads no file for it. It tries once: what comes next is decided here. It ends all
-     * sockets to a server when one of them fails, so UDP and TCP have a channel each. */
+    /* All is said here, so that c-ares reads no file for it. It tries once: what comes next is decided here. It ends
+     * all sockets to a server when one of them fails, so UDP and TCP have a channel each. */
     struct ares_options options = {.flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
-                                            ARES_FLAG_NOCHECKRESP | ARES_FLAG_IGNTC | (tcp ? ARES_FLAG_USEVC | ARES_FLAG_STAYOPEN : 0),
+                                            ARES_FLAG_NOCHECKRESP | ARES_FLAG_IGNTC |
+                                            (tcp ? ARES_FLAG_USEVC | ARES_FLAG_STAYOPEN : 0),
                                    .timeout = ARES_MS,
                                    .tries = 1,
                                    .ndots = 1,
@@ -363,7 +365,13 @@ static void finish(struct question *question, const uint8_t *wire, size_t size)
 {
     struct ng_upstream *upstream = question->upstream;
     uint8_t *failure = question->failure;
+    uint64_t now = ng_now();
 
+    ng_stats_upstream(upstream->stats, question->begun_at, now);
+    if (!wire && !failure)
+        ng_stats_count(upstream->stats, now - question->begun_at >= NG_UPSTREAM_GIVEN_UP_MS * MS
+                                            ? NG_COUNT_UPSTREAM_TIMEOUTS
+                                            : NG_COUNT_UPSTREAM_FAILURES);
     question->done = true;
     question->failure = NULL;
     TAILQ_REMOVE(&upstream->open, question, open);
@@ -525,6 +533,7 @@ int ng_upstream_ask(struct ng_upstream *upstream, const struct ng_name *name, co
     question->arg = arg;
     question->zone = zone_of(upstream, name);
     question->begun_at = now;
+    ng_stats_asks(upstream->stats, now);
     question->size = size;
     memcpy(question->wire, wire, size);
     mix_case(question->wire + NG_WIRE_HEADER, name_length(question));
@@ -627,14 +636,14 @@ static int add_zone(struct ng_upstream *upstream, const struct ng_name *name, co
 }
 
 int ng_upstream_new(struct ng_poll *poll, const struct ng_endpoint *servers, unsigned count, ng_upstream_fn answered,
-                    void *arg, struct ng_upstream **ret_upstream)
+                    void *arg, struct ng_stats *stats, struct ng_upstream **ret_upstream)
 {
     struct ng_upstream *upstream = calloc(1, sizeof(*upstream));
     int r = upstream ? 0 : -ENOMEM;
 
     if (r < 0)
         return r;
-    *upstream = (struct ng_upstream){.poll = poll, .answered = answered, .arg = arg};
+    *upstream = (struct ng_upstream){.poll = poll, .answered = answered, .arg = arg, .stats = stats};
     TAILQ_INIT(&upstream->open);
     LIST_INIT(&upstream->paths);
     r = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS ? add_zone(upstream, NULL, servers, count) : -ENOMEM;

@@ -6,6 +6,7 @@
 #define NAMEGATE_UPSTREAM_H
 
 #include "poll.h"
+#include "stats.h"
 #include "wire.h"
 
 #include <namegate/channel.h>
@@ -22,7 +23,7 @@ typedef void (*ng_upstream_fn)(void *arg, void *question, const uint8_t *wire, s
 
 /* servers: for all names without a forward zone. */
 int ng_upstream_new(struct ng_poll *poll, const struct ng_endpoint *servers, unsigned count, ng_upstream_fn answered,
-                    void *arg, struct ng_upstream **ret_upstream);
+                    void *arg, struct ng_stats *stats, struct ng_upstream **ret_upstream);
 /* Answers all open questions with NULL. */
 void ng_upstream_free(struct ng_upstream *upstream);
 

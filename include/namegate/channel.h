@@ -3,8 +3,8 @@
  * begins with its type; a message of any other size is refused. Neither trusts the other's lengths or counts: both
  * check them. Descriptors travel with SCM_RIGHTS, one or two a message as said below.
  *
- * Start: the keeper sends START, then LISTENER and FORWARD messages, then SNAPSHOT; the resolver answers READY. A
- * reload is another SNAPSHOT and READY; until READY the old snapshot and its profiles stay in force.
+ * Start: the keeper sends STATS, START, then LISTENER and FORWARD messages, then SNAPSHOT; the resolver answers READY.
+ * A reload is another SNAPSHOT and READY; until READY the old snapshot and its profiles stay in force.
  */
 #ifndef NAMEGATE_CHANNEL_H
 #define NAMEGATE_CHANNEL_H
@@ -29,6 +29,7 @@ enum ng_message_type {
     NG_MESSAGE_SNAPSHOT,       /* ng_message_snapshot, descriptor: the sealed memfd */
     NG_MESSAGE_DEPLOYMENT,     /* ng_message_deployment */
     NG_MESSAGE_PREWARM,        /* ng_message_prewarm */
+    NG_MESSAGE_STATS,          /* ng_message_stats, descriptor: the memory of resolver/stats.h, to be written */
     NG_MESSAGE_PING,           /* ng_message_ping */
     /* resolver to keeper */
     NG_MESSAGE_READY,          /* ng_message_ready */
@@ -105,6 +106,11 @@ struct ng_message_prewarm {
     __u32 type;
     __u32 policy; /* scope */
     __u64 token;
+};
+
+struct ng_message_stats {
+    __u32 type;
+    __u32 pad;
 };
 
 struct ng_message_ping {
