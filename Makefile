@@ -16,7 +16,7 @@ Q = $(if $(V),,@)
 
 # The Debian packages, listed once: to build, and to test.
 BUILD_PACKAGES = gcc libc6-dev make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libc-ares-dev libldns-dev \
-	libjansson-dev libidn2-dev libpsl-dev flex bison pkg-config scdoc
+	libjansson-dev libidn2-dev libpsl-dev libmicrohttpd-dev flex bison pkg-config scdoc
 TEST_PACKAGES = libcmocka-dev libclang-rt-14-dev iproute2 procps nsd nginx-light openssl openssh-server openssh-client \
 	curl wget git python3 nodejs bind9-dnsutils musl-tools liburing-dev jq dnsperf lcov shellcheck util-linux unbound
 

@@ -13,6 +13,7 @@ struct reader {
     unsigned line;
     const char *text;
     size_t length;
+    unsigned metrics_line, metrics_column; /* 0: not there */
 };
 
 typedef int (*parse_fn)(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high);
@@ -188,6 +189,39 @@ static void print_forward(const struct ng_config *config, size_t offset, const c
     }
 }
 
+static int parse_metrics(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+{
+    struct ng_endpoint endpoint;
+
+    (void)offset, (void)low, (void)high;
+    if (ng_endpoint_parse(value, 0, &endpoint) < 0 || endpoint.port == 0)
+        return -EINVAL;
+    config->metrics = endpoint;
+    return 0;
+}
+
+static void print_metrics(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+{
+    (void)offset;
+    print_endpoints(&config->metrics, config->metrics.port != 0, name, file);
+}
+
+static int parse_truth(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+{
+    bool yes = strcmp(value, "yes") == 0;
+
+    (void)low, (void)high;
+    if (!yes && strcmp(value, "no") != 0)
+        return -EINVAL;
+    *(bool *)field(config, offset) = yes;
+    return 0;
+}
+
+static void print_truth(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+{
+    (void)fprintf(file, "%s %s\n", name, *(const bool *)field_const(config, offset) ? "yes" : "no");
+}
+
 static int parse_network(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
 {
     struct ng_network_setting *network = &config->never_deny[config->never_denies];
@@ -252,6 +286,8 @@ static const struct setting settings[] = {
      "a number from 16 to 4000000"},
     {"user", parse_word, print_word, AT(user), 1, 32, "the name of an unprivileged user"},
     {"group", parse_word, print_word, AT(group), 1, 32, "the name of a group"},
+    {"metrics", parse_metrics, print_metrics, 0, 0, 0, "ADDRESS:PORT"},
+    {"metrics-remote", parse_truth, print_truth, AT(metrics_remote), 0, 0, "yes or no"},
     {"default-policy", parse_word, print_word, AT(default_policy), 1, 64, "the name of a policy"},
 };
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
@@ -320,6 +356,31 @@ static void apply(struct reader *reader, char *line, struct ng_config *config)
         ng_diag_add(reader->diag, NG_ERROR, reader->path, reader->line, (unsigned)(value - line) + 1, reader->text,
                     reader->length, remedy, r == -E2BIG ? "'%s' is one too many for %s" : "'%s' is no value for %s",
                     value, setting->name);
+    if (setting->parse == parse_metrics) {
+        reader->metrics_line = reader->line;
+        reader->metrics_column = (unsigned)(value - line) + 1;
+    }
+}
+
+static bool is_loopback(const uint8_t address[static 16])
+{
+    static const uint8_t one[16] = {[15] = 1};
+
+    return ng_address_is_v4(address) ? address[12] == 127 : memcmp(address, one, sizeof(one)) == 0;
+}
+
+/* What the settings must be together. */
+static void check_metrics(struct reader *reader, const struct ng_config *config)
+{
+    char text[NG_ENDPOINT_TEXT_MAX];
+
+    if (!config->metrics.port || config->metrics_remote || is_loopback(config->metrics.address))
+        return;
+    ng_diag_add(reader->diag, NG_ERROR, reader->path, reader->metrics_line, reader->metrics_column, reader->text,
+                reader->length,
+                "use a loopback address, for example 127.0.0.1:9553, or, if all who reach this one may read the "
+                "statistics, add: metrics-remote yes",
+                "%s is no loopback address: others could read the metrics", ng_endpoint_text(&config->metrics, text));
 }
 
 static int read_text(const char *path, char **ret_text, size_t *ret_length)
@@ -399,6 +460,7 @@ int ng_config_read(const char *path, bool required, const char *resolv_conf, str
         r = each_line(&reader, apply, &config);
         if (r < 0)
             return r;
+        check_metrics(&reader, &config);
     }
     if (config.upstreams == 0 && read_text(resolv_conf, &servers, &length) == 0) {
         reader = (struct reader){.diag = diag, .path = resolv_conf, .text = servers, .length = length};

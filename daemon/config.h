@@ -39,6 +39,8 @@ struct ng_config {
     unsigned forwards;
     struct ng_network_setting never_deny[NG_CONFIG_NEVER_DENY_MAX];
     unsigned never_denies;
+    struct ng_endpoint metrics; /* where they are served; port 0: nowhere */
+    bool metrics_remote;       /* that may be no loopback address */
     uint32_t floor;            /* seconds */
     uint32_t grace;            /* seconds */
     uint32_t prewarm_timeout;  /* seconds */

@@ -46,6 +46,7 @@ static void on_heartbeat(void *arg, uint32_t events)
     if (ng_keeper_set_state(keeper) < 0)
         ng_log(NG_LOG_ERROR, "cannot write the heartbeat: nothing expires until it works again");
     ng_supervise_ping(keeper);
+    ng_metrics_check(keeper->metrics);
     ng_control_tick(keeper->control);
     ng_change_until(keeper);
     watch_losses(keeper);
@@ -295,6 +296,9 @@ int ng_keeper_new(const struct ng_options *options, const struct ng_config *conf
         r = open_policies(keeper, error);
     if (r == 0)
         r = open_control(keeper, error);
+    /* Private daemons would be in each other's way, and in that of the one of the host. */
+    if (r == 0 && config->metrics.port && !options->private)
+        r = ng_metrics_new(config, ng_statistics_fd(keeper->statistics), error, &keeper->metrics);
     if (r < 0) {
         ng_keeper_free(keeper);
         return r;
@@ -347,6 +351,7 @@ void ng_keeper_free(struct ng_keeper *keeper)
     ng_control_free(keeper->control);
     ng_change_free(keeper);
     ng_child_free(keeper->child);
+    ng_metrics_free(keeper->metrics);
     leave(keeper);
     ng_adhocs_close(&keeper->adhocs);
     remove_run_dir(keeper);

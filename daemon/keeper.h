@@ -11,6 +11,7 @@
 #include "gate.h"
 #include "listen.h"
 #include "loop.h"
+#include "metrics.h"
 #include "options.h"
 #include "records.h"
 #include "statistics.h"
@@ -46,6 +47,7 @@ struct ng_keeper {
     struct ng_track *track;
     struct ng_records *records;
     struct ng_statistics *statistics;
+    struct ng_metrics *metrics;     /* NULL: not served */
     struct ng_control_socket *control;
 
     struct ng_snapshot *snapshot;   /* in force */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* namegated: the keeper, or, started by it, the resolver. */
+/* namegated: the keeper, or, started by it, the resolver or what serves metrics. */
 #include "config.h"
+#include "exporter.h"
 #include "host.h"
 #include "keeper.h"
 
@@ -66,6 +67,8 @@ int main(int argc, char **argv)
         return status;
     if (options.resolver)
         return ng_child_become(options.resolver) < 0 || ng_resolver_main() < 0;
+    if (options.exporter)
+        return ng_exporter_main(options.exporter);
     if (options.verbose)
         ng_log_set_level(NG_LOG_DEBUG);
     diag = ng_diag_new();

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_CHECK = 256, OPTION_READY, OPTION_PRIVATE, OPTION_RESOLVER, OPTION_CONFIG, OPTION_POLICIES, OPTION_RUN,
-       OPTION_STATE, OPTION_PIN, OPTION_CGROUP, OPTION_RESOLV_CONF };
+enum { OPTION_CHECK = 256, OPTION_READY, OPTION_PRIVATE, OPTION_RESOLVER, OPTION_EXPORTER, OPTION_CONFIG,
+       OPTION_POLICIES, OPTION_RUN, OPTION_STATE, OPTION_PIN, OPTION_CGROUP, OPTION_RESOLV_CONF };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, OPTION_CONFIG},
@@ -21,6 +21,7 @@ static const struct option long_options[] = {
     {"check-config", no_argument, NULL, OPTION_CHECK},
     {"private", no_argument, NULL, OPTION_PRIVATE},
     {"resolver", required_argument, NULL, OPTION_RESOLVER},
+    {"exporter", required_argument, NULL, OPTION_EXPORTER},
     {"verbose", no_argument, NULL, 'v'},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
@@ -97,6 +98,9 @@ static int parse_one(int option, struct ng_options *options)
         return -1;
     case OPTION_RESOLVER:
         options->resolver = optarg;
+        return -1;
+    case OPTION_EXPORTER:
+        options->exporter = optarg;
         return -1;
     case 'v':
         options->verbose = true;

@@ -19,6 +19,7 @@ struct ng_options {
     bool check_config;
     bool verbose;
     const char *resolver;    /* internal: this process is the resolver, with this account */
+    const char *exporter;    /* internal: this process serves metrics, with this account */
 };
 
 /* Returns -1 to go on, else the exit status. */

@@ -84,4 +84,124 @@ dns_down
 timeouts=$(figure '.upstream.timeouts + .upstream.failures')
 ask @127.0.0.1 never.asked.test A > "$W/out" 2>&1
 expect_eq "a silent upstream shows" "$(figure ".upstream.timeouts + .upstream.failures > $timeouts")" true
+
+say "nothing is served without being asked for"
+expect_eq "TCP sockets that listen on other addresses than DNS needs" \
+    "$(ss -Hltn | awk '{ print $4 }' | grep -c ":95[0-9][0-9]$")" 0
+expect_eq processes "$(pgrep -P "$GATE_PID" | wc -l)" 1
 gate_stop
+
+say "where metrics may be served"
+daemon() { timeout 10 "$B/namegated" "${OPTIONS[@]}" --check-config; }
+config() { printf '%s\n' "$@" > "$W/gate.conf"; }
+for address in 192.0.2.99:9553 0.0.0.0:9553 '[::]:9553' '[2001:db8::1]:9553'; do
+    config '# a comment' "  metrics $address"
+    expect_fail daemon
+    expect_said 'gate.conf:2:11: error: .* is no loopback address'
+    expect_said 'use a loopback address, .* or, .* add: metrics-remote yes'
+    config "metrics $address" 'metrics-remote yes'
+    expect_ok daemon
+done
+for value in 127.0.0.1 localhost:9553 127.0.0.1:0 127.0.0.1:99999; do
+    config "metrics $value"
+    expect_output "gate.conf:1:9: error: '.*' is no value for metrics" daemon
+done
+config 'metrics-remote perhaps'
+expect_output 'metrics-remote takes yes or no' daemon
+config 'metrics [::1]:9553'
+expect_output '^metrics \[::1\]:9553$' daemon
+config 'metrics 127.0.0.1:9553'
+python3 -m http.server --bind 127.0.0.1 9553 > "$W/taken.log" 2>&1 &
+taken=$!
+taken() { ss -Hltn 'sport = 9553' | grep -q 9553; }
+wait_until 5 taken
+expect_output 'cannot listen on 127.0.0.1:9553 for metrics' timeout 10 "$B/namegated" "${OPTIONS[@]}"
+kill $taken
+free() { ! taken; }
+wait_until 5 free
+
+library=$(ldconfig -p | awk '/libmicrohttpd.so.12/ { print $NF; exit }')
+# shellcheck disable=SC2016 # the inner shell expands it
+expect_output 'metrics need libmicrohttpd.so.12' timeout 10 unshare --mount \
+    sh -c 'mount --bind /dev/null "$0" && exec "$@"' "$(readlink -f "$library")" "$B/namegated" "${OPTIONS[@]}"
+expect_said 'remedy: apt install libmicrohttpd12'
+
+say "OpenMetrics"
+dns_up
+gate_start 'listen 127.0.0.1:5353' 'metrics 127.0.0.1:9554'
+fetch() { curl -sS -m 5 "$@" http://127.0.0.1:9554/metrics; }
+sample() { fetch | python3 "$HERE/clients/openmetrics.py" | jq --arg name "$1" '.[$name]'; }
+expect_ok ask @127.0.0.1 mirror.internal A
+expect_ok ask @127.0.0.1 mirror.internal A
+fetch -D "$W/head" > "$W/metrics"
+CHECKS=$((CHECKS + 1))
+python3 "$HERE/clients/openmetrics.py" < "$W/metrics" > "$W/samples" 2> "$W/out" || fail "$(cat "$W/out" "$W/metrics")"
+expect_eq "type" "$(tr -d '\r' < "$W/head" | sed -n 's/^Content-Type: //Ip')" \
+    'application/openmetrics-text; version=1.0.0; charset=utf-8'
+expect_eq "the last line" "$(tail -n 1 "$W/metrics")" '# EOF'
+same() { # SAMPLE NUMBER
+    expect_eq "$1" "$(sample "$1")" "$(figure "$2")"
+}
+same 'namegate_queries_total{transport="udp"}' .queries.udp
+same 'namegate_cache_lookups_total{result="hit"}' .cache.hits
+same 'namegate_answers_total{rcode="noerror"}' .answers.noerror
+same namegate_resolver_starts_total .resolver_starts
+same 'namegate_stage_duration_seconds_count{stage="total"}' .stages.total.count
+expect_eq queries "$(figure .queries.udp)" 2
+expect_output '404' curl -sS -m 5 -o /dev/null -w '%{http_code}' http://127.0.0.1:9554/other
+expect_output '405' curl -sS -m 5 -o /dev/null -w '%{http_code}' -d some=body http://127.0.0.1:9554/metrics
+expect_output '^HTTP/1.1 200' curl -sS -m 5 -I http://127.0.0.1:9554/metrics
+
+say "what serves them can do nothing else"
+exporter() { pgrep -P "$GATE_PID" -f -- '--exporter'; }
+victim=$(exporter)
+expect_eq "its account" "$(ps -o user= -p "$victim")" nobody
+expect_eq "its capabilities" "$(sed -n 's/^Cap\(Prm\|Eff\|Inh\|Amb\):\t0*$/none/p' "/proc/$victim/status" | sort | uniq -c | tr -s ' ')" ' 4 none'
+expect_eq "no new privileges" "$(sed -n 's/^NoNewPrivs:\t//p' "/proc/$victim/status")" 1
+# Two sockets, the memory, and what libmicrohttpd makes of them.
+expect_eq "its descriptors" "$(for fd in "/proc/$victim/fd"/*; do
+    [ "${fd##*/}" -le 2 ] || readlink "$fd" | sed 's/:\[[0-9]*\]//;s/ (deleted)//'
+done | sort | uniq -c | tr -s ' \n' ' ')" " 1 /memfd:namegate-stats 1 anon_inode:[eventpoll] 2 socket "
+expect_output '^flags:.*0$' cat "/proc/$victim/fdinfo/4"
+for space in pid net ipc; do
+    differ "/proc/self/ns/$space" "/proc/$victim/ns/$space" || fail "it is in our $space namespace"
+    CHECKS=$((CHECKS + 1))
+done
+
+say "malformed requests, idle connections, and its death, harm nobody"
+python3 - 9554 << 'PYTHON' > "$W/holder.log" 2>&1 &
+import os, socket, sys, time
+held = []
+for i in range(60):
+    s = socket.socket()
+    s.setblocking(False)
+    s.connect_ex(("127.0.0.1", int(sys.argv[1])))
+    time.sleep(0.01)
+    try:
+        s.send([b"", b"GET /metrics", os.urandom(3000), b"GET /" + b"a" * 60000, b"\r\n\r\n",
+                b"POST /metrics HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"][i % 6])
+    except OSError:
+        pass
+    held.append(s)
+time.sleep(60)
+PYTHON
+holder=$!
+serves() { fetch > "$W/metrics" 2> "$W/out"; }
+wait_until 30 serves || fail "it serves no more: $(cat "$W/out")"
+kill -0 "$holder" || fail "$(cat "$W/holder.log")"
+kill "$holder"
+kill -KILL "$(exporter)"
+another() { [ -n "$(exporter)" ] && [ "$(exporter)" != "$victim" ] && serves; }
+wait_until 15 another || fail "no other: $(cat "$W/out")"
+same 'namegate_queries_total{transport="udp"}' .queries.udp
+expect_eq "restarts of the resolver" "$(gate status --json | jq .resolver.restarts)" 0
+
+say "it goes with the daemon, also with one that is killed"
+victim=$(exporter)
+gate_kill
+gone() { [ ! -d "/proc/$victim" ]; }
+wait_until 10 gone || fail "it is still there"
+gate_again
+expect_eq "without a deployment it begins anew" "$(sample 'namegate_queries_total{transport="tcp"}')" 0
+gate_stop
+expect_fail fetch

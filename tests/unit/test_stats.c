@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support.h"
 
+#include "../../daemon/openmetrics.h"
 #include "../../daemon/statistics.h"
 #include "../../resolver/wire.h"
 
@@ -228,6 +229,47 @@ static void json_has_its_keys(void **state)
     json_decref(json);
 }
 
+static void has(const char *text, const char *line)
+{
+    if (!strstr(text, line))
+        fail_msg("no '%s' in: %s", line, text);
+}
+
+static void openmetrics_is_as_its_standard_says(void **state)
+{
+    struct fixture f;
+    size_t length = 0;
+    char *text;
+
+    (void)state;
+    begin(&f);
+    ng_stats_asked(f.stats, true, 0);
+    ng_stats_gauges(f.stats, 3, 2, 1);
+    ng_stats_upstream(f.stats, 0, 1024);         /* the last of its bucket */
+    ng_stats_upstream(f.stats, 0, 1025);         /* the first of the next */
+    ng_stats_upstream(f.stats, 0, 90000000000U); /* beyond all */
+    ng_stats_read(f.seen, &f.copy);
+    text = ng_openmetrics(&f.copy, &length);
+    assert_int_equal(length, strlen(text));
+    assert_string_equal(text + length - 7, "\n# EOF\n");
+    has(text, "\n# TYPE namegate_queries counter\n# HELP namegate_queries Queries of clients, by transport.\n"
+              "namegate_queries_total{transport=\"udp\"} 0\nnamegate_queries_total{transport=\"tcp\"} 1\n");
+    has(text, "\n# TYPE namegate_tracked_names gauge\n");
+    has(text, "\nnamegate_tracked_names 3\n");
+    has(text, "\nnamegate_info{version=\"" NG_VERSION "\"} 1\n");
+    has(text, "\n# TYPE namegate_stage_duration_seconds histogram\n");
+    has(text, "\n# UNIT namegate_stage_duration_seconds seconds\n");
+    has(text, "_bucket{stage=\"upstream\",le=\"5.12e-07\"} 0\n");
+    has(text, "_bucket{stage=\"upstream\",le=\"1.024e-06\"} 1\n");
+    has(text, "_bucket{stage=\"upstream\",le=\"2.048e-06\"} 2\n");
+    has(text, "_bucket{stage=\"upstream\",le=\"17.179869184\"} 2\n");
+    has(text, "_bucket{stage=\"upstream\",le=\"+Inf\"} 3\n");
+    has(text, "_count{stage=\"upstream\"} 3\n");
+    has(text, "_sum{stage=\"upstream\"} 90.000002049\n");
+    free(text);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +282,7 @@ int main(void)
         cmocka_unit_test(another_resolver_goes_on_counting),
         cmocka_unit_test(without_memory_nothing_is_counted),
         cmocka_unit_test(json_has_its_keys),
+        cmocka_unit_test(openmetrics_is_as_its_standard_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

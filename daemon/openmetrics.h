@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Statistics as OpenMetrics text, version 1.0.0. */
+#ifndef NAMEGATE_OPENMETRICS_H
+#define NAMEGATE_OPENMETRICS_H
+
+#include "../resolver/stats.h"
+
+#define NG_OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+/* The text, which the caller frees, and its length. NULL: out of memory. */
+char *ng_openmetrics(const struct ng_stats_copy *copy, size_t *ret_length);
+
+#endif
