@@ -12,6 +12,7 @@ import collections
 import heapq
 import os
 import random
+import re
 import resource
 import selectors
 import socket
@@ -66,8 +67,7 @@ def bomb(query):
 
 
 def elsewhere(query):
-    question = query[12:labels(query)[1]]
-    return question.replace(b"\x04evil", b"\x04live")
+    return re.sub(b"(?i)\x04evil", b"\x04live", query[12:labels(query)[1]])
 
 
 def wrong_ids(query):
