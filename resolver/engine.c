@@ -20,6 +20,7 @@
 #define CHECKED_MAX 65536 /* destinations that are looked at in one tick */
 #define STALE_TTL 30U     /* s: of a stale answer (RFC 8767 section 5.2) */
 #define STALE_AFTER (1800 * (NG_SECOND / 1000)) /* so long an asker waits for something better (there too) */
+#define OTHERS_MAX 100    /* resolutions a second that others were told first and the keeper puts on record */
 #define REFUSED_TTL 5U    /* s: of what an asker is refused by policy */
 #define RENEWED_MAX 64    /* names asked for anew in one tick */
 #define CLIENTS 1024      /* counters of what clients have under way; who shares one shares its bound */
@@ -51,7 +52,7 @@ struct ng_engine {
     struct ng_table pending;
     size_t waiting;
     uint16_t under_way[CLIENTS]; /* questions that a client was the first to ask */
-    unsigned renewed;            /* in this tick */
+    unsigned renewed, others;    /* in this tick */
     uint64_t key;
     struct ng_prewarm *prewarms;
     uint64_t guarded_at; /* ns: what was last told of guarded addresses */
@@ -305,8 +306,10 @@ static void give(struct ng_engine *engine, const struct ng_client *client, const
         fail(engine, client, query, NG_RCODE_SERVFAIL, 0);
         return;
     }
-    if (tracked && !asker && tracked->ruled && !tracked->told_others)
-        tell = tracked->told_others = true;
+    if (tracked && !asker && tracked->ruled && !tracked->told_others) {
+        tracked->told_others = true;
+        tell = engine->others++ < OTHERS_MAX;
+    }
     if (!tell)
         return;
     engine->ops.flush(engine->ops.arg, client);
@@ -765,7 +768,7 @@ static void relieve(void *arg, struct ng_link *link)
 
 void ng_engine_tick(struct ng_engine *engine)
 {
-    engine->renewed = 0;
+    engine->renewed = engine->others = 0;
     ng_table_each(&engine->pending, relieve, engine);
     if (ng_learn_policy(engine->learn)) {
         report_restored(engine, ng_learn_check(engine->learn, CHECKED_MAX), NULL);

@@ -138,7 +138,8 @@ struct ng_message_resolution {
     __u8 address[NG_ADDRESSES_MAX][16];
 };
 
-/* A deployment was told that resolution. Also sent with scope 0 when an untagged client was the first to be told. */
+/* A deployment was told that resolution. Also sent with scope 0 when an untagged client was the first to be told, for
+ * up to 100 resolutions a second. */
 struct ng_message_told {
     __u32 type;
     __u32 pad;
