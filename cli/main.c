@@ -22,7 +22,7 @@ static const struct command commands[] = {
     {"list", ng_cli_list, true, "the deployments that run now"},
     {"events", ng_cli_events, true, "what was denied, to whom, by which rule"},
     {"names", ng_cli_names, true, "the names that were resolved, and what the policies say of them"},
-    {"policy", ng_cli_policy, true, "check policies, or have the daemon read them again"},
+    {"policy", ng_cli_policy, true, "check, explain, test, diff, fmt; or reload, so that the daemon reads them again"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -52,7 +52,7 @@ void ng_cli_set_release(struct ng_cli_set *set)
 
 int ng_cli_set_load(const char *path, const struct ng_source *extra, struct ng_diag *diag, struct ng_cli_set *ret_set)
 {
-    struct ng_source sources[2] = {{.path = path}, {0}};
+    struct ng_source sources[2] = {{.path = path, .stream = true}, {0}};
     struct ng_cli_set loaded = {0};
     _cleanup_fd_ int fd = -1;
     size_t more = extra ? 1 : 0;
@@ -61,7 +61,9 @@ int ng_cli_set_load(const char *path, const struct ng_source *extra, struct ng_d
 
     if (extra)
         sources[1] = *extra;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    if (!path)
+        r = ng_set_load(extra, 1, diag, &loaded.set);
+    else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         r = ng_set_load_dir(path, extra, more, diag, &loaded.set);
     else
         r = ng_set_load(sources, 1 + more, diag, &loaded.set);

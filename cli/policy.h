@@ -19,6 +19,7 @@ int ng_cli_policy_fmt(struct ng_cli *cli, int argc, char **argv);
 
 /* A set with its snapshot, as the daemon would make it. */
 struct ng_cli_set {
+    const char *beside; /* the directory that files were loaded together with; NULL: none */
     struct ng_set *set;
     struct ng_snapshot *snapshot;
 };

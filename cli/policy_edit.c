@@ -134,11 +134,20 @@ static int replace(const char *path, const char *text, size_t length)
 /* Returns 1 when the file was, or with `check` is, laid out otherwise. */
 static int format_file(const char *path, bool check, struct ng_diag *diag)
 {
-    _cleanup_file_ FILE *file = fopen(path, "re");
+    _cleanup_file_ FILE *file = NULL;
     _cleanup_free_ char *text = NULL, *canonical = NULL;
     size_t length = 0, canonical_length = 0;
-    int r = file ? read_text(file, &text, &length) : -errno;
+    struct stat st;
+    int r;
 
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        ng_diag_add(diag, NG_ERROR, path, 0, 0, NULL, 0,
+                    S_ISDIR(st.st_mode) ? "name its files: DIR/*.policy" : "use it as standard input: fmt < FILE",
+                    S_ISDIR(st.st_mode) ? "this is a directory" : "this is no regular file");
+        return -EINVAL;
+    }
+    file = fopen(path, "re");
+    r = file ? read_text(file, &text, &length) : -errno;
     if (r == 0)
         r = ng_format(path, text, length, diag, &canonical, &canonical_length);
     if (r == 0 && length == canonical_length && memcmp(text, canonical, length) == 0)

@@ -56,6 +56,8 @@ static const char *response_text(uint8_t respond)
 
 static const char *seen(const struct explaining *explaining, const struct ng_opinion *opinion)
 {
+    if (opinion->dns)
+        return "an answer of the gate's resolver, in the name of that server";
     if (opinion->verdict != NG_VERDICT_DENY)
         return "nothing of the gate";
     if (explaining->it->mode == NG_MODE_AUDIT)
@@ -65,6 +67,8 @@ static const char *seen(const struct explaining *explaining, const struct ng_opi
 
 static const char *without_rule(const struct ng_opinion *opinion)
 {
+    if (opinion->dns)
+        return "no rule decides: DNS goes to the gate's resolver, whichever server is meant";
     switch (opinion->evidence) {
     case NG_EVIDENCE_STRICT:
         return "strict: no rule allows it";
@@ -107,7 +111,7 @@ static const char *why_lost(const struct losers *losers, const struct ng_rule_in
     if (!ng_rule_covers(rule, losers->proto, losers->port))
         return "not for this port or protocol";
     if (!opinion->has_rule)
-        return "it decides nothing here";
+        return opinion->dns ? "no rule decides here" : "it decides nothing here";
     if (strcmp(rule->pattern, opinion->rule.pattern) == 0 && rule->verdict == opinion->rule.verdict)
         return "the same was said before";
     if (strcmp(rule->pattern, opinion->rule.pattern) == 0)
@@ -164,6 +168,17 @@ static void put_until(uint32_t until)
         put_labelled("until", text);
 }
 
+/* What the gate itself does with ports that the span holds. */
+static void put_own_ports(const struct explaining *explaining, const struct ng_span *span)
+{
+    if (explaining->probe.port_given)
+        return;
+    if (span->low <= NG_DNS_PORT && NG_DNS_PORT <= span->high)
+        put_labelled("but", "port 53, DNS, goes to the gate's resolver");
+    if (span->low <= NG_DOT_PORT && NG_DOT_PORT <= span->high)
+        put_labelled("but", "port 853, DNS over TLS or QUIC, is refused where no rule allows it");
+}
+
 static void print_span(const struct explaining *explaining, const struct ng_span *span,
                        const struct ng_opinion *opinion, const struct losers *losers)
 {
@@ -173,7 +188,12 @@ static void print_span(const struct explaining *explaining, const struct ng_span
     ng_cli_put(stdout, explaining->text);
     if (explaining->at)
         (void)printf(" at %s", explaining->at);
-    (void)printf("%s: ", explaining->probe.port_given ? "" : ng_span_text(span, ports));
+    if (!explaining->probe.port_given)
+        (void)printf("%s: ", ng_span_text(span, ports));
+    else
+        (void)printf("%s: ", explaining->probe.proto || !span->proto ? ""
+                             : span->proto == IPPROTO_TCP            ? "/tcp"
+                                                                     : "/udp");
     ng_cli_put_colour(stdout, !denied ? NG_CLI_GOOD : audit ? NG_CLI_WARN : NG_CLI_BAD,
                       !denied ? "allowed" : audit ? "would be denied" : "denied");
     (void)fputs(" under policy ", stdout);
@@ -192,6 +212,7 @@ static void print_span(const struct explaining *explaining, const struct ng_span
         put_labelled("rule", without_rule(opinion));
     }
     put_labelled("seen", seen(explaining, opinion));
+    put_own_ports(explaining, span);
     for (unsigned i = 0; i < losers->count; i++) {
         (void)fputs(i == 0 ? "  lost     " : "           ", stdout);
         put_rule(stdout, &losers->list[i].rule);
@@ -239,7 +260,7 @@ static int explain_span(struct explaining *explaining, const struct ng_span *spa
 
     if (!losers)
         return -ENOMEM;
-    ng_case_judge(explaining->it, proto, span->low, &opinion);
+    ng_case_judge(explaining->it, proto, span->low, explaining->probe.port_given, &opinion);
     losers->opinion = &opinion;
     losers->proto = proto;
     losers->port = span->low;
@@ -337,7 +358,13 @@ static int find_policy(const struct ng_cli_set *set, const char *name)
     near = ng_nearest(name, strlen(name), names);
     (void)fputs("namegate: there is no policy ", stderr);
     ng_cli_put(stderr, name);
-    (void)fprintf(stderr, near ? "\n  did you mean '%s'?\n" : "\n%s", near ? near : "");
+    (void)fprintf(stderr, near ? "\n  did you mean '%s'?\n" : count ? "\n  there are:" : "\n%s", near ? near : "");
+    for (unsigned i = 0; !near && i < count && names[i]; i++) {
+        (void)fputc(' ', stderr);
+        ng_cli_put(stderr, names[i]);
+    }
+    if (!near && count)
+        (void)fputc('\n', stderr);
     return number;
 }
 
@@ -350,9 +377,7 @@ static int load(const struct ng_cli *cli, const char *policy, bool is_file, stru
 
     if (!is_file)
         return ng_cli_set_load(dir, NULL, diag, ret_set);
-    if (access(dir, F_OK) == 0)
-        return ng_cli_set_load(dir, &file, diag, ret_set);
-    return ng_cli_set_load(policy, NULL, diag, ret_set);
+    return ng_cli_set_load(access(dir, F_OK) == 0 ? dir : NULL, &file, diag, ret_set);
 }
 
 static int run(struct explaining *explaining, bool resolved, const char *mode)
@@ -370,9 +395,7 @@ static int run(struct explaining *explaining, bool resolved, const char *mode)
         ng_cli_put_diag(diag);
         return NG_CLI_FAILED;
     }
-    number = is_file && ng_snapshot_policies(set.snapshot) == 1
-                 ? 0
-                 : find_policy(&set, is_file ? FILE_POLICY : explaining->policy);
+    number = find_policy(&set, is_file ? FILE_POLICY : explaining->policy);
     if (number < 0)
         return NG_CLI_FAILED;
     ng_case_make(set.snapshot, (unsigned)number, &explaining->probe, it);

@@ -130,11 +130,16 @@ static bool good_name(const char *text, size_t length)
 static uint32_t policy_name(struct ng_parser *parser, const struct ng_location *name)
 {
     const char *text = text_at(parser, name);
+    size_t length = name->length;
 
-    if (!good_name(text, name->length))
+    if (*text == '"') {
+        text++;
+        length -= 2;
+    }
+    if (!good_name(text, length))
         ng_parser_error(parser, name, "use up to 63 small letters, digits, '-' and '_'", "'%.*s' is no policy name",
-                        (int)(name->length > 80 ? 80 : name->length), text);
-    return keep_text(parser, text, name->length);
+                        (int)(length > 80 ? 80 : length), text);
+    return keep_text(parser, text, length);
 }
 
 void ng_parser_policy(struct ng_parser *parser, const struct ng_location *name, const struct ng_location *base)
@@ -238,9 +243,14 @@ void ng_parser_rule_end(struct ng_parser *parser)
 
     if (!rule)
         return;
-    if (rule->verdict == NG_VERDICT_NONE)
+    if (rule->verdict == NG_VERDICT_NONE) {
         rule->on.end = count_of(parser->ast->destinations.count);
-    else
+        for (uint32_t i = rule->on.first; i < rule->on.end; i++)
+            if (parser->ast->destinations.items[i].ports)
+                ng_ast_say(parser->ast, parser->diag, NG_ERROR, parser->ast->destinations.items[i].place,
+                           "leave the ports out: who depends on a service is denied as that is",
+                           "a dependency has no ports");
+    } else
         rule->destinations.end = count_of(parser->ast->destinations.count);
 }
 
@@ -499,7 +509,8 @@ void ng_parser_until(struct ng_parser *parser, const struct ng_location *keyword
         return;
     if (date->length == sizeof(copy) - 1)
         memcpy(copy, text, date->length);
-    if (sscanf(copy, "%4d-%2d-%2d%n", &day.tm_year, &day.tm_mon, &day.tm_mday, &used) != 3 || used != 10) {
+    if (strspn(copy, "0123456789-") != strlen(copy) ||
+        sscanf(copy, "%4d-%2d-%2d%n", &day.tm_year, &day.tm_mon, &day.tm_mday, &used) != 3 || used != 10) {
         ng_parser_error(parser, date, "example: until 2026-12-31", "a date is written YYYY-MM-DD");
         return;
     }
@@ -508,7 +519,7 @@ void ng_parser_until(struct ng_parser *parser, const struct ng_location *keyword
     real = day;
     time = timegm(&real);
     if (real.tm_mday != day.tm_mday || real.tm_mon != day.tm_mon || time <= 0) {
-        ng_parser_error(parser, date, NULL, "there is no such day");
+        ng_parser_error(parser, date, "check the number of days in that month", "there is no such day");
         return;
     }
     options->until = (uint32_t)(time / SECONDS_PER_DAY);

@@ -34,9 +34,12 @@ static bool is_loopback(const uint8_t address[16])
     return memcmp(address, zero, 15) == 0 && address[15] <= 1;
 }
 
-void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struct ng_opinion *ret_opinion)
+void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, bool exactly,
+                   struct ng_opinion *ret_opinion)
 {
-    struct ng_facts facts = {.mode = it->mode == NG_MODE_AUDIT ? NG_MODE_BLOCK : it->mode, .port = port};
+    struct ng_facts facts = {.mode = it->mode == NG_MODE_AUDIT ? NG_MODE_BLOCK : it->mode,
+                             .port = exactly ? port : 0,
+                             .dns = exactly && port == NG_DNS_PORT};
     struct ng_network network = {NG_PROFILE_NONE, NG_PROFILE_NONE};
     struct ng_decision decision;
     unsigned guilty = 0;
@@ -64,7 +67,8 @@ void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struc
     decision = ng_decide(&facts);
     if (decision.verdict == NG_VERDICT_ALLOW)
         guilty = 0; /* what is shared is reachable because of the name asked for */
-    *ret_opinion = (struct ng_opinion){.verdict = decision.verdict, .evidence = decision.evidence};
+    *ret_opinion = (struct ng_opinion){
+        .verdict = decision.verdict, .evidence = decision.evidence, .dns = exactly && port == NG_DNS_PORT};
     if (decision.evidence == NG_EVIDENCE_ADDRESS || decision.evidence == NG_EVIDENCE_NETWORK)
         ret_opinion->has_rule = ng_explain_address(it->snapshot, it->policy, it->address, decision.evidence, proto,
                                                    port, &ret_opinion->rule) == 0;
@@ -101,7 +105,7 @@ static uint64_t value_of(void *arg, uint8_t proto, uint16_t port)
     struct numbering numbering = {.it = arg};
     struct ng_opinion opinion;
 
-    ng_case_judge(numbering.it, proto, port, &opinion);
+    ng_case_judge(numbering.it, proto, port, false, &opinion);
     numbering.wanted = &opinion.rule;
     if (opinion.has_rule)
         (void)ng_case_rules(numbering.it, number_rule, &numbering);

@@ -28,15 +28,17 @@ void ng_case_make(const struct ng_snapshot *snapshot, unsigned policy, const str
 struct ng_opinion {
     uint8_t verdict;  /* NG_VERDICT_ALLOW or NG_VERDICT_DENY; in audit what it would be */
     uint8_t evidence; /* enum ng_evidence */
+    bool dns;         /* it goes to the gate's resolver, whichever server was meant */
     bool has_rule;
     struct ng_rule_info rule; /* the one that decided */
 };
 
-/* proto may be 0: a protocol that no rule names. */
-void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struct ng_opinion *ret_opinion);
+/* proto may be 0: a protocol that no rule names. exactly: that port is meant. Else it stands for others, and what the
+ * gate itself does with ports 53 (DNS) and 853 (DNS over TLS or QUIC) does not count: only what rules say of them. */
+void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, bool exactly,
+                   struct ng_opinion *ret_opinion);
 
-/* The ports of a case by verdict and deciding rule; port 53, which goes to the resolver, and 853, which is refused
- * where no rule allows it, are as the ports around them. */
+/* The ports of a case by verdict and deciding rule, none of them meant exactly. */
 int ng_case_spans(struct ng_case *it, ng_spans *ret_spans);
 
 /* All rules that have to do with the case, in the order of precedence. As ng_explain_name_rules(). */

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "compare.h"
 
+#include "bits.h"
 #include "spans.h"
+#include "vector.h"
+
+#include "../bpf/decide.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
+
+#define SECONDS_PER_DAY 86400
 
 struct side {
     const struct ng_snapshot *snapshot;
@@ -16,12 +23,15 @@ struct comparing {
     struct side side[2]; /* before, after */
     const char *policy;
     bool from_after;     /* whose points are being walked */
+    bool ends;           /* some rule has a last day */
+    NG_VECTOR(struct ng_network_key) networks; /* of the policy, on both sides, ascending */
     FILE *out;
     size_t lines, count;
 };
 
 static const char *const verdicts[] = {"no rule", "allowed", "denied"};
 static const char *const modes[] = {"audit", "block", "strict"};
+static const char *const responds[] = {"eperm", "eacces", "refused", "unreachable", "timeout"};
 static const char *const fates[] = {"cut", "keep"};
 static const char *const losses[] = {"freeze", "closed"};
 
@@ -31,51 +41,123 @@ static bool next(struct comparing *comparing)
     return comparing->count++ < comparing->lines;
 }
 
-/* A profile on each side, by protocol and port. */
-struct pair {
-    const struct ng_snapshot *snapshot[2];
-    uint64_t profile[2];
+/* What the rules for a point say, most specific first: of an exact address two profiles, else one. */
+struct said {
+    uint64_t own, below;
 };
 
-static uint64_t verdicts_of(void *arg, uint8_t proto, uint16_t port)
-{
-    const struct pair *pair = arg;
+/* That on each side, by protocol and port. */
+struct pair {
+    const struct ng_snapshot *snapshot[2];
+    struct said said[2];
+};
 
-    return (uint64_t)ng_snapshot_verdict(pair->snapshot[0], pair->profile[0], proto, port) << 8 |
-           ng_snapshot_verdict(pair->snapshot[1], pair->profile[1], proto, port);
+#define EXACTLY (1U << 24) /* beside a word of decide.h: a rule for exactly this address, which comes before names */
+
+static uint32_t word_of(const struct pair *pair, int side, uint8_t proto, uint16_t port)
+{
+    uint32_t word = ng_snapshot_word(pair->snapshot[side], pair->said[side].own, proto, port);
+
+    return word ? word | EXACTLY : ng_snapshot_word(pair->snapshot[side], pair->said[side].below, proto, port);
+}
+
+static uint64_t words_of(void *arg, uint8_t proto, uint16_t port)
+{
+    return (uint64_t)word_of(arg, 0, proto, port) << 32 | word_of(arg, 1, proto, port);
 }
 
 /* Where the rule stands that decides now, or decided before there was none. */
 typedef int (*place_fn)(const struct comparing *comparing, const void *point, int side, uint8_t proto, uint16_t port,
                         struct ng_rule_info *ret_rule);
 
-static int compare_point(struct comparing *comparing, const uint64_t profile[2], const char *text, place_fn place,
+static const char *answer_of(uint32_t word)
+{
+    return NG_WORD_FLAGS(word) & NG_SEGMENT_REFUSE  ? "refuse"
+           : NG_WORD_FLAGS(word) & NG_SEGMENT_DECOY ? "decoy"
+                                                    : "real";
+}
+
+static const char *sharing_of(uint32_t word)
+{
+    return NG_WORD_FLAGS(word) & NG_SEGMENT_SHARED ? "allow" : "deny";
+}
+
+static const char *day_text(uint32_t until, char text[static 16])
+{
+    time_t day = (time_t)until * SECONDS_PER_DAY;
+
+    if (!until || strftime(text, 16, "%Y-%m-%d", gmtime(&day)) == 0)
+        return "for ever";
+    return text;
+}
+
+/* One span of a point, which both sides judge. Writes what of it differs. */
+static void compare_span(struct comparing *comparing, const struct ng_span *span, const char *text, place_fn place,
                          const void *point)
 {
-    struct pair pair = {{comparing->side[0].snapshot, comparing->side[1].snapshot}, {profile[0], profile[1]}};
-    const struct ng_profile *profiles[2];
+    uint32_t word[2] = {(uint32_t)(span->value >> 32), (uint32_t)span->value};
+    uint8_t before = (uint8_t)word[0], after = (uint8_t)word[1];
+    struct ng_rule_info rule[2] = {{.until = 0}, {.until = 0}};
+    char ports[NG_SPAN_TEXT_MAX], day[2][16];
+    const char *what = NULL, *from = NULL, *to = NULL;
+    int found[2];
+
+    for (int i = 0; i < 2; i++)
+        found[i] = (uint8_t)word[i] ? place(comparing, point, i, span->proto, span->low, &rule[i]) : -ENOENT;
+    if (before != after) {
+        what = "";
+        from = verdicts[before];
+        to = verdicts[after];
+    } else if ((word[0] ^ word[1]) & EXACTLY) {
+        what = "";
+        from = word[0] & EXACTLY ? "by address, before names" : "by network, after names";
+        to = word[1] & EXACTLY ? "by address, before names" : "by network, after names";
+    } else if (NG_WORD_RESPOND(word[0]) != NG_WORD_RESPOND(word[1])) {
+        what = "respond ";
+        from = responds[NG_WORD_RESPOND(word[0]) % NG_RESPOND_MAX];
+        to = responds[NG_WORD_RESPOND(word[1]) % NG_RESPOND_MAX];
+    } else if (sharing_of(word[0]) != sharing_of(word[1])) {
+        what = "shared ";
+        from = sharing_of(word[0]);
+        to = sharing_of(word[1]);
+    } else if (answer_of(word[0]) != answer_of(word[1])) {
+        what = "answer ";
+        from = answer_of(word[0]);
+        to = answer_of(word[1]);
+    } else if (rule[0].until != rule[1].until) {
+        what = "until ";
+        from = day_text(rule[0].until, day[0]);
+        to = day_text(rule[1].until, day[1]);
+    }
+    if (!what || !next(comparing))
+        return;
+    (void)fprintf(comparing->out, "%s: %s%s: %s%s -> %s", comparing->policy, text, ng_span_text(span, ports), what,
+                  from, to);
+    if (found[after ? 1 : 0] == 0)
+        (void)fprintf(comparing->out, " (%s:%u)", rule[after ? 1 : 0].file, rule[after ? 1 : 0].line);
+    (void)fputc('\n', comparing->out);
+}
+
+static int compare_point(struct comparing *comparing, const struct said said[2], const char *text, place_fn place,
+                         const void *point)
+{
+    static const struct ng_profile nothing;
+    struct pair pair = {{comparing->side[0].snapshot, comparing->side[1].snapshot}, {said[0], said[1]}};
+    const struct ng_profile *profiles[4];
     ng_spans spans = {0};
     int r;
 
-    if (profile[0] == profile[1])
-        return 0; /* the same id has the same content in every snapshot */
-    for (int i = 0; i < 2; i++)
-        profiles[i] = ng_snapshot_profile(pair.snapshot[i], profile[i]);
-    r = ng_spans_make(profiles, 2, verdicts_of, &pair, &spans);
-    for (size_t i = 0; r == 0 && i < spans.count; i++) {
-        const struct ng_span *span = &spans.items[i];
-        uint8_t before = (uint8_t)(span->value >> 8), after = (uint8_t)span->value;
-        char ports[NG_SPAN_TEXT_MAX];
-        struct ng_rule_info rule;
-
-        if (before == after || !next(comparing))
-            continue;
-        (void)fprintf(comparing->out, "%s: %s%s: %s -> %s", comparing->policy, text, ng_span_text(span, ports),
-                      verdicts[before], verdicts[after]);
-        if (place(comparing, point, after ? 1 : 0, span->proto, span->low, &rule) == 0)
-            (void)fprintf(comparing->out, " (%s:%u)", rule.file, rule.line);
-        (void)fputc('\n', comparing->out);
+    /* The same id has the same content in every snapshot; last days are not in it. */
+    if (said[0].own == said[1].own && said[0].below == said[1].below && !comparing->ends)
+        return 0;
+    for (int i = 0; i < 4; i++) {
+        profiles[i] = ng_snapshot_profile(pair.snapshot[i / 2], i % 2 ? said[i / 2].own : said[i / 2].below);
+        if (!profiles[i])
+            profiles[i] = &nothing;
     }
+    r = ng_spans_make(profiles, 4, words_of, &pair, &spans);
+    for (size_t i = 0; r == 0 && i < spans.count; i++)
+        compare_span(comparing, &spans.items[i], text, place, point);
     ng_vector_free(&spans);
     return r;
 }
@@ -101,22 +183,22 @@ static int compare_name(void *arg, const struct ng_name *name, bool below, uint6
 {
     struct comparing *comparing = arg;
     struct named named = {name, below};
-    uint64_t profile[2];
+    struct said said[2] = {{NG_PROFILE_NONE, NG_PROFILE_NONE}, {NG_PROFILE_NONE, NG_PROFILE_NONE}};
     char text[NG_PATTERN_MAX], plain[NG_NAME_TEXT_MAX];
 
     (void)own_profile;
     for (int i = 0; i < 2; i++) {
         const struct side *side = &comparing->side[i];
 
-        profile[i] = below ? ng_match_below(side->snapshot, side->policy, name)
-                           : ng_match_name(side->snapshot, side->policy, name);
+        said[i].below = below ? ng_match_below(side->snapshot, side->policy, name)
+                              : ng_match_name(side->snapshot, side->policy, name);
     }
     /* What both sides have a rule for is told when the first is walked. */
     if (comparing->from_after &&
         ng_snapshot_has(comparing->side[0].snapshot, comparing->side[0].policy, name, below))
         return 0;
     (void)snprintf(text, sizeof(text), "%s%s", below ? "*." : "", ng_name_to_text(name, plain));
-    return compare_point(comparing, profile, text, name_place, &named);
+    return compare_point(comparing, said, text, name_place, &named);
 }
 
 /* --- networks */
@@ -127,9 +209,10 @@ static int network_place(const struct comparing *comparing, const void *point, i
     const struct ng_network_key *key = point;
     const struct side *it = &comparing->side[side];
 
-    return ng_explain_address(it->snapshot, it->policy, key->address,
-                              key->prefixlen == 32 + 128 ? NG_EVIDENCE_ADDRESS : NG_EVIDENCE_NETWORK, proto, port,
-                              ret_rule);
+    if (key->prefixlen == 32 + 128 && ng_explain_address(it->snapshot, it->policy, key->address, NG_EVIDENCE_ADDRESS,
+                                                         proto, port, ret_rule) == 0)
+        return 0;
+    return ng_explain_address(it->snapshot, it->policy, key->address, NG_EVIDENCE_NETWORK, proto, port, ret_rule);
 }
 
 static void network_text(const struct ng_network_key *key, char *text, size_t size)
@@ -146,18 +229,74 @@ static void network_text(const struct ng_network_key *key, char *text, size_t si
         (void)snprintf(text, size, "%s/%u", address, bits);
 }
 
+static int by_address(const void *a, const void *b)
+{
+    const struct ng_network_key *x = a, *y = b;
+    int order = memcmp(x->address, y->address, sizeof(x->address));
+
+    return order ? order : x->prefixlen < y->prefixlen ? -1 : x->prefixlen > y->prefixlen;
+}
+
+static int take_network(void *arg, const struct ng_network_key *key, const struct ng_network *network)
+{
+    struct comparing *comparing = arg;
+    struct ng_policy_info info;
+
+    (void)network;
+    ng_snapshot_policy(comparing->side[0].snapshot, comparing->side[0].policy, &info);
+    /* The scope is the same on both sides: it is a hash of the policy's name. */
+    return key->scope != info.scope || ng_vector_add(&comparing->networks, *key) ? 0 : -ENOMEM;
+}
+
+/* The first network at that address, or behind it, with a prefix of at least so many bits; NULL: there is none. */
+static const struct ng_network_key *first_inside(const struct comparing *comparing, const uint8_t address[16],
+                                                 unsigned bits)
+{
+    size_t low = 0, high = comparing->networks.count;
+    struct ng_network_key wanted = {.prefixlen = 32 + bits};
+
+    memcpy(wanted.address, address, sizeof(wanted.address));
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (by_address(&comparing->networks.items[middle], &wanted) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == comparing->networks.count || !ng_inside(comparing->networks.items[low].address, address, bits))
+        return NULL;
+    return &comparing->networks.items[low];
+}
+
+/* Whether smaller networks, of either side, hold every address of this one: then it decides nothing. */
+static bool is_covered(const struct comparing *comparing, const uint8_t address[16], unsigned bits)
+{
+    for (unsigned half = 0; bits < 128 && half < 2; half++) {
+        uint8_t at[16];
+        const struct ng_network_key *found;
+
+        memcpy(at, address, sizeof(at));
+        if (half)
+            at[bits / 8] = (uint8_t)(at[bits / 8] | 0x80 >> bits % 8);
+        found = first_inside(comparing, at, bits + 1);
+        if (!found || (!(found->prefixlen == 32 + bits + 1 && memcmp(found->address, at, sizeof(at)) == 0) &&
+                       !is_covered(comparing, at, bits + 1)))
+            return false;
+    }
+    return bits < 128;
+}
+
 static int compare_network(void *arg, const struct ng_network_key *key, const struct ng_network *network)
 {
     struct comparing *comparing = arg;
-    uint32_t scope;
     struct ng_policy_info info;
-    uint64_t profile[2];
+    struct said said[2] = {{NG_PROFILE_NONE, NG_PROFILE_NONE}, {NG_PROFILE_NONE, NG_PROFILE_NONE}};
     char text[64];
 
     (void)network;
     ng_snapshot_policy(comparing->side[0].snapshot, comparing->side[0].policy, &info);
-    scope = info.scope; /* the same in both: it is a hash of the name */
-    if (key->scope != scope)
+    if (key->scope != info.scope || is_covered(comparing, key->address, key->prefixlen - 32))
         return 0;
     for (int i = 0; i < 2; i++) {
         const struct side *side = &comparing->side[i];
@@ -166,10 +305,10 @@ static int compare_network(void *arg, const struct ng_network_key *key, const st
 
         if (comparing->from_after && i == 0 && exactly)
             return 0;
-        profile[i] = key->prefixlen == 32 + 128 && found.own != NG_PROFILE_NONE ? found.own : found.below;
+        said[i] = (struct said){key->prefixlen == 32 + 128 ? found.own : NG_PROFILE_NONE, found.below};
     }
     network_text(key, text, sizeof(text));
-    return compare_point(comparing, profile, text, network_place, key);
+    return compare_point(comparing, said, text, network_place, key);
 }
 
 /* --- policies */
@@ -191,6 +330,11 @@ static int compare_policy(struct comparing *comparing)
     compare_setting(comparing, "mode", modes[before.mode], modes[after.mode]);
     compare_setting(comparing, "established", fates[before.established], fates[after.established]);
     compare_setting(comparing, "on-agent-loss", losses[before.on_loss], losses[after.on_loss]);
+    comparing->networks.count = 0;
+    for (int i = 0; r == 0 && i < 2; i++)
+        r = ng_snapshot_each_network(comparing->side[i].snapshot, take_network, comparing);
+    if (comparing->networks.count)
+        qsort(comparing->networks.items, comparing->networks.count, sizeof(*comparing->networks.items), by_address);
     for (int i = 0; r == 0 && i < 2; i++) {
         comparing->from_after = i == 1;
         r = ng_snapshot_each_name(comparing->side[i].snapshot, comparing->side[i].policy, compare_name, comparing);
@@ -203,7 +347,8 @@ static int compare_policy(struct comparing *comparing)
 int ng_compare(const struct ng_snapshot *before, const struct ng_snapshot *after, size_t lines,
                struct ng_comparison *ret_comparison)
 {
-    struct comparing comparing = {.lines = lines};
+    struct comparing comparing = {
+        .lines = lines, .ends = ng_snapshot_changes_at(before) || ng_snapshot_changes_at(after)};
     char *text = NULL;
     size_t size = 0;
     int r = 0;
@@ -233,6 +378,7 @@ int ng_compare(const struct ng_snapshot *before, const struct ng_snapshot *after
     }
     if (comparing.count > lines)
         (void)fprintf(comparing.out, "and %zu more\n", comparing.count - lines);
+    ng_vector_free(&comparing.networks);
     if (fclose(comparing.out) != 0)
         r = -ENOMEM;
     if (r < 0) {

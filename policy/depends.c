@@ -46,6 +46,8 @@ struct graph {
     uint32_t room;   /* a power of two */
     NG_VECTOR(uint32_t) queue; /* causes to be judged */
     uint32_t collecting;       /* the statement whose causes are being collected */
+    const struct ng_ast_destination *on; /* what of it is being looked at */
+    bool told;                 /* that this is more than names */
 };
 
 static uint32_t hash_of(const uint8_t *name, uint8_t kind)
@@ -132,8 +134,11 @@ static int add_cause(void *arg, const struct ng_member *member)
     int r = 0;
 
     if (member->destination->kind == NG_TARGET_NETWORKS) {
-        ng_ast_say(&member->file->ast, graph->tables->diag, NG_ERROR, member->destination->place,
-                   "write the name of the service", "only names, and groups of names, can be depended on");
+        if (!graph->told)
+            ng_ast_say(&graph->statements.items[graph->collecting].part->file->ast, graph->tables->diag, NG_ERROR,
+                       graph->on->place, "write the name of the service, or a group that has names alone",
+                       "only names can be depended on, and this is, or has, an address");
+        graph->told = true;
         return 0;
     }
     if (member->destination->kind != NG_TARGET_WILDCARD)
@@ -173,7 +178,11 @@ static int collect_causes(struct graph *graph, const struct ng_linked *policy)
             if (!ng_vector_add(&graph->statements, ((struct statement){part, rule, false})))
                 return -ENOMEM;
             for (uint32_t d = rule->on.first; d < rule->on.end; d++) {
-                int r = ng_link_expand(graph->tables->set, part->file, &ast->destinations.items[d], graph->left,
+                int r;
+
+                graph->on = &ast->destinations.items[d];
+                graph->told = false;
+                r = ng_link_expand(graph->tables->set, part->file, &ast->destinations.items[d], graph->left,
                                        add_cause, graph);
 
                 if (r < 0)

@@ -25,14 +25,17 @@ static int judge(struct ng_case *it, const struct ng_probe *probe, struct ng_exp
 
         if ((probe->proto && span->proto && probe->proto != span->proto) || port < span->low || port > span->high)
             continue;
-        ng_case_judge(it, probe->proto ? probe->proto : span->proto ? span->proto : IPPROTO_TCP, port, &opinion);
+        ng_case_judge(it, probe->proto ? probe->proto : span->proto ? span->proto : IPPROTO_TCP, port,
+                      probe->port_given, &opinion);
         if (opinion.verdict == expectation->expected)
             continue;
         expectation->met = false;
         (void)snprintf(trouble, size, "it is %s%s%s", verdicts[opinion.verdict],
                        probe->port_given && probe->proto ? "" : spans.count > 1 ? " on" : "",
                        spans.count > 1 ? ng_span_text(span, ports) : "");
-        if (opinion.has_rule)
+        if (opinion.dns)
+            (void)snprintf(trouble + strlen(trouble), size - strlen(trouble), ": DNS goes to the gate's resolver");
+        else if (opinion.has_rule)
             (void)snprintf(trouble + strlen(trouble), size - strlen(trouble), ", by %s:%u", opinion.rule.file,
                            opinion.rule.line);
         else

@@ -48,15 +48,18 @@ static int read_all(int fd, size_t size, char **ret_text, size_t *ret_length)
     return 0;
 }
 
+/* Nothing but a file can be opened by accident: what a pipe or a device has to say may never end. */
 static int read_file(struct ng_file *file, size_t *ret_length)
 {
-    _cleanup_fd_ int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    _cleanup_fd_ int fd = open(file->path, O_RDONLY | O_CLOEXEC | (file->stream ? 0 : O_NONBLOCK));
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0)
         return -errno;
     if (S_ISDIR(st.st_mode))
         return -EISDIR;
+    if (!S_ISREG(st.st_mode) && !(file->stream && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))))
+        return -EMEDIUMTYPE;
     file->device = st.st_dev;
     file->inode = st.st_ino;
     return read_all(fd, st.st_size > 0 ? (size_t)st.st_size : 0, &file->read, ret_length);
@@ -98,7 +101,10 @@ static int parse(struct ng_file *file, const char *text, size_t length, struct n
     if (r == 0)
         r = ng_ast_parse(file->path, text, length, diag, &file->ast);
     if (r < 0 && r != -ENOMEM) {
-        ng_diag_add(diag, NG_ERROR, file->path, 0, 0, NULL, 0, NULL, "cannot read this: %s", strerror(-r));
+        if (r == -EMEDIUMTYPE)
+            ng_diag_add(diag, NG_ERROR, file->path, 0, 0, NULL, 0, "name a file", "this is no regular file");
+        else
+            ng_diag_add(diag, NG_ERROR, file->path, 0, 0, NULL, 0, NULL, "cannot read this: %s", strerror(-r));
         r = ng_ast_parse(file->path, "", 0, diag, &file->ast);
     }
     return r;
@@ -171,6 +177,15 @@ static char *whole_pattern(const struct ng_file *file, const char *pattern)
     return asprintf(&whole, "%.*s/%s", (int)(slash - file->path), file->path, pattern) < 0 ? NULL : whole;
 }
 
+/* errno of the directory that a pattern is in; 0: it is there, or its own name is a pattern. */
+static int access_error(const char *pattern)
+{
+    const char *slash = strrchr(pattern, '/');
+    _cleanup_free_ char *dir = slash ? strndup(pattern, (size_t)(slash - pattern) + 1) : NULL;
+
+    return dir && !strpbrk(dir, "*?[") && access(dir, F_OK) < 0 ? errno : 0;
+}
+
 static int include(struct stack *stack, struct ng_file *file, uint32_t number)
 {
     const struct ng_ast_include *include = &file->ast.includes.items[number];
@@ -187,7 +202,8 @@ static int include(struct stack *stack, struct ng_file *file, uint32_t number)
                    "a policy that is brought along includes no files");
         return 0;
     }
-    switch (glob(whole, GLOB_ERR, NULL, &found)) {
+    /* A directory that is not there has no files that match; one that cannot be read is an error. */
+    switch (access_error(whole) == ENOENT ? GLOB_NOMATCH : glob(whole, GLOB_ERR, NULL, &found)) {
     case 0:
         for (size_t i = 0; r == 0 && i < found.gl_pathc; i++)
             r = include_file(stack, number, found.gl_pathv[i]);
@@ -222,6 +238,19 @@ static int read_includes(struct stack *stack, struct ng_file *file)
     return r;
 }
 
+/* Whether a file is one that was read, by whichever path. */
+static bool is_read(const struct ng_files *files, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        return false;
+    for (size_t i = 0; i < files->list.count; i++)
+        if (files->list.items[i]->device == st.st_dev && files->list.items[i]->inode == st.st_ino)
+            return true;
+    return false;
+}
+
 int ng_files_load(struct ng_files *files, const struct ng_source *sources, size_t count, struct ng_diag *diag)
 {
     struct stack stack = {.files = files, .diag = diag};
@@ -229,16 +258,21 @@ int ng_files_load(struct ng_files *files, const struct ng_source *sources, size_
 
     /* All sources come first, so that one that another includes is known as what it is. */
     for (size_t i = 0; r == 0 && i < count; i++) {
-        struct ng_file *file = add(files, sources[i].path);
+        struct ng_file *file;
 
+        if (!sources[i].text && is_read(files, sources[i].path))
+            continue;
+        file = add(files, sources[i].path);
         if (!file)
             return -ENOMEM;
         file->as = sources[i].as;
         file->source = true;
+        file->stream = sources[i].stream;
         r = parse(file, sources[i].text, sources[i].length, diag);
     }
-    for (size_t i = 0; r == 0 && i < count; i++)
-        r = read_includes(&stack, files->list.items[i]);
+    for (size_t i = 0; r == 0 && i < files->list.count; i++)
+        if (files->list.items[i]->source)
+            r = read_includes(&stack, files->list.items[i]);
     return r;
 }
 

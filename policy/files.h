@@ -23,6 +23,7 @@ struct ng_file {
     char *read;       /* the text, when it was read from a file */
     const char *as;   /* see struct ng_source */
     bool source;      /* given, not included */
+    bool stream;      /* see struct ng_source */
     bool whole;       /* its includes are read, or being read */
     dev_t device;     /* of a file that was read */
     ino_t inode;

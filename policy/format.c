@@ -5,6 +5,7 @@
 
 #include "parser.h"
 #include "parse.h"
+#include "vector.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,8 +14,15 @@
 #define WIDTH 100
 #define DEPTH_MAX 4
 
+struct token {
+    int kind;
+    struct ng_location at;
+};
+
 struct layout {
     FILE *out;
+    NG_VECTOR(struct token) tokens;
+    size_t number;     /* of the token being written */
     const char *text;
     size_t column;     /* of the line being written */
     unsigned blank;    /* line ends written since the last word: 0, 1 or 2 */
@@ -107,7 +115,7 @@ static void put_gap(struct layout *layout, const char *gap, size_t length, unsig
         length = (size_t)(stop - gap);
         while (length > 0 && strchr(" \t\r", gap[length - 1]))
             length--;
-        if (lines == 0 && layout->before) {
+        if (lines == 0 && layout->before && layout->column > 0) {
             put(layout, "  ", 2);
         } else {
             bool inside = layout->before == ','; /* in the middle of a list */
@@ -125,14 +133,23 @@ static void put_gap(struct layout *layout, const char *gap, size_t length, unsig
     *ret_lines = lines;
 }
 
-/* Octets of the destination that begins at a token: up to what follows it. */
-static size_t destination_width(const char *text, size_t offset, size_t length)
+/* Columns of the destination that begins at the token being written, with its ports and protocol. */
+static size_t destination_width(const struct layout *layout)
 {
-    size_t width = 0;
+    const struct token *tokens = layout->tokens.items;
+    size_t width = tokens[layout->number].at.length;
+    int before = 0;
 
-    for (; offset + width < length && !strchr(",{}#\n", text[offset + width]); width++)
-        ;
-    return width;
+    for (size_t i = layout->number + 1; i < layout->tokens.count; i++) {
+        int kind = tokens[i].kind;
+
+        if (kind != PORT && kind != PROTO && kind != NUMBERS && kind != PORT_COMMA && before != PROTO)
+            break;
+        width += tokens[i].at.length + (kind != PORT_COMMA && before != PORT_COMMA);
+        before = kind;
+    }
+    /* A comma belongs to it. */
+    return width + 1;
 }
 
 static void start_line(struct layout *layout, unsigned lines)
@@ -147,15 +164,13 @@ static void start_line(struct layout *layout, unsigned lines)
 }
 
 /* A token within a statement: on this line, or on the next. */
-static void go_on(struct layout *layout, int token, const struct ng_location *at, unsigned lines, size_t length)
+static void go_on(struct layout *layout, int token, unsigned lines)
 {
     bool listed = layout->before == ',';
 
     if (token == ',' || token == PORT_COMMA || layout->before == PORT_COMMA)
         return;
-    if (layout->column == 0 || (listed && (lines > 0 || layout->column + 1 +
-                                                                destination_width(layout->text, at->offset, length) >
-                                                            WIDTH))) {
+    if (layout->column == 0 || (listed && (lines > 0 || layout->column + 1 + destination_width(layout) > WIDTH))) {
         end_line(layout, 1);
         indent(layout, token == '{' ? layout->depth * INDENT : layout->margin);
         return;
@@ -163,7 +178,7 @@ static void go_on(struct layout *layout, int token, const struct ng_location *at
     put(layout, " ", 1);
 }
 
-static void put_token(struct layout *layout, int token, const struct ng_location *at, unsigned lines, size_t length)
+static void put_token(struct layout *layout, int token, const struct ng_location *at, unsigned lines)
 {
     if (token == ',' && in_group(layout))
         return; /* members need no mark */
@@ -178,7 +193,7 @@ static void put_token(struct layout *layout, int token, const struct ng_location
         if (in_group(layout))
             layout->margin = layout->column + INDENT;
     } else {
-        go_on(layout, token, at, lines, length);
+        go_on(layout, token, lines);
     }
     put(layout, layout->text + at->offset, at->length);
     if (token == '{') {
@@ -197,22 +212,27 @@ static int lay_out(struct ng_parser *parser, FILE *out)
     struct layout layout = {.out = out, .text = parser->ast->text};
     size_t length = parser->ast->length, end = 0;
     struct ng_tokens *tokens = NULL;
-    struct ng_location at;
+    struct token token;
     unsigned lines = 0;
-    int token, r = ng_tokens_new(parser, &tokens);
+    int r = ng_tokens_new(parser, &tokens);
 
     if (r < 0)
         return r;
-    while ((token = ng_tokens_next(tokens, &at)) != 0) {
-        put_gap(&layout, layout.text + end, at.offset - end, &lines);
-        put_token(&layout, token, &at, lines, length);
-        end = at.offset + at.length;
+    while (r == 0 && (token.kind = ng_tokens_next(tokens, &token.at)) != 0)
+        r = ng_vector_add(&layout.tokens, token) ? 0 : -ENOMEM;
+    ng_tokens_free(tokens);
+    for (; r == 0 && layout.number < layout.tokens.count; layout.number++) {
+        const struct ng_location *at = &layout.tokens.items[layout.number].at;
+
+        put_gap(&layout, layout.text + end, at->offset - end, &lines);
+        put_token(&layout, layout.tokens.items[layout.number].kind, at, lines);
+        end = at->offset + at->length;
     }
     put_gap(&layout, layout.text + end, length - end, &lines);
     if (layout.before)
         end_line(&layout, 1);
-    ng_tokens_free(tokens);
-    return 0;
+    ng_vector_free(&layout.tokens);
+    return r;
 }
 
 int ng_format(const char *path, const char *text, size_t length, struct ng_diag *diag, char **ret_text,

@@ -17,6 +17,7 @@
 #define SECONDS_PER_DAY 86400
 #define DAYS_SOON 14
 #define NEAR_MAX 20000 /* names among which a mistyped one is looked for */
+#define UNKNOWN_MAX 500   /* names of dependencies that no rule is for; further ones are not looked at */
 
 struct lint {
     const struct ng_set *set;
@@ -26,6 +27,7 @@ struct lint {
     struct ng_diag *diag;
     psl_ctx_t *psl;
     uint32_t today;
+    unsigned unknown;
 
     /* The policy and the rule in work. */
     const struct ng_linked *policy;
@@ -120,6 +122,13 @@ static void check_top(const struct lint *lint, const struct ng_file *file,
     for (int i = 0; own[i]; i++)
         if (strcmp(top, own[i]) == 0)
             return;
+    if (!dot && destination->kind == NG_TARGET_EXACT) {
+        warn(lint, file, destination->place,
+             "write the whole name; a protocol stands after 'proto', ports are numbers after 'port', and what no rule "
+             "is for is the mode's",
+             "'%s' is the name of a host here, and a name without a dot is hardly ever asked for", text);
+        return;
+    }
     if (!dot || !lint->psl || psl_is_public_suffix2(lint->psl, top, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE))
         return;
     near = ng_nearest(top, strlen(top), common);
@@ -207,7 +216,10 @@ static void check_until(const struct lint *lint, const struct ng_file *file)
              "this rule has ended: it is not in force");
     else if (options->until - lint->today <= DAYS_SOON)
         warn(lint, file, options->until_place, "renew it, or be ready for what comes then",
-             "this rule ends in %u days", options->until - lint->today + 1);
+             options->until == lint->today     ? "this rule ends with this day (UTC)"
+             : options->until == lint->today + 1 ? "this rule ends tomorrow (UTC)"
+                                               : "this rule ends in %u days",
+             options->until - lint->today);
 }
 
 /* --- groups and tests */
@@ -225,7 +237,25 @@ static int expecting_rule(void *arg, const struct ng_rule_info *rule)
     return expecting->found;
 }
 
-/* Whether a test of the policy in work expects that something of a group is denied. */
+/* Whether an expectation is met because of a rule for the group, in the policy that its test is of. */
+static bool expects_group(const struct lint *lint, const struct ng_ast *ast, const struct ng_ast_expect *expect,
+                          unsigned policy, struct expecting *expecting)
+{
+    _cleanup_free_ char *error = NULL, *remedy = NULL;
+    struct ng_probe probe;
+
+    if (expect->verdict != NG_VERDICT_DENY ||
+        ng_probe_parse(ast->text + expect->offset, expect->length, &probe, &error, &remedy) < 0)
+        return false;
+    if (probe.named)
+        (void)ng_explain_name_rules(lint->snapshot, policy, &probe.name, expecting_rule, expecting);
+    for (int own = 0; !probe.named && own < 2; own++)
+        (void)ng_explain_address_rules(lint->snapshot, policy, probe.address,
+                                       own ? NG_EVIDENCE_ADDRESS : NG_EVIDENCE_NETWORK, expecting_rule, expecting);
+    return expecting->found;
+}
+
+/* Whether a test of any policy, as one may extend another, expects that something of a group is denied. */
 static bool is_expected(const struct lint *lint, const char *group)
 {
     struct expecting expecting = {.group = group};
@@ -235,27 +265,21 @@ static bool is_expected(const struct lint *lint, const char *group)
 
         for (size_t t = 0; t < ast->tests.count; t++) {
             const struct ng_ast_test *test = &ast->tests.items[t];
+            int policy = ng_snapshot_find(lint->snapshot, ng_ast_string(ast, test->policy));
 
-            if (strcmp(ng_ast_string(ast, test->policy), lint->policy->name) != 0)
-                continue;
-            for (uint32_t i = test->expects.first; !expecting.found && i < test->expects.end; i++) {
-                const struct ng_ast_expect *expect = &ast->expects.items[i];
-                _cleanup_free_ char *error = NULL, *remedy = NULL;
-                struct ng_probe probe;
-
-                if (expect->verdict != NG_VERDICT_DENY ||
-                    ng_probe_parse(ast->text + expect->offset, expect->length, &probe, &error, &remedy) < 0)
-                    continue;
-                if (probe.named)
-                    (void)ng_explain_name_rules(lint->snapshot, lint->number, &probe.name, expecting_rule, &expecting);
-                for (int own = 0; !probe.named && own < 2; own++)
-                    (void)ng_explain_address_rules(lint->snapshot, lint->number, probe.address,
-                                                   own ? NG_EVIDENCE_ADDRESS : NG_EVIDENCE_NETWORK, expecting_rule,
-                                                   &expecting);
-            }
+            for (uint32_t i = test->expects.first; policy >= 0 && i < test->expects.end; i++)
+                if (expects_group(lint, ast, &ast->expects.items[i], (unsigned)policy, &expecting))
+                    return true;
         }
     }
-    return expecting.found;
+    return false;
+}
+
+static int count_member(void *arg, const struct ng_member *member)
+{
+    (void)member;
+    ++*(size_t *)arg;
+    return 0;
 }
 
 static void check_tested(const struct lint *lint, const struct ng_file *file,
@@ -263,7 +287,15 @@ static void check_tested(const struct lint *lint, const struct ng_file *file,
 {
     const char *group = ng_ast_string(&file->ast, destination->content);
     char remedy[2 * NG_TAG_LEN + 100];
+    uint32_t left = NG_MEMBERS_MAX;
+    size_t members = 0;
 
+    (void)ng_link_expand(lint->set, file, destination, &left, count_member, &members);
+    if (members == 0 && lint->rule->verdict != NG_VERDICT_NONE) {
+        warn(lint, file, destination->place, "write its members, or leave it out", "'@%s' is empty: this %s nothing",
+             group, lint->rule->verdict == NG_VERDICT_DENY ? "denies" : "allows");
+        return;
+    }
     if (lint->rule->verdict != NG_VERDICT_DENY || is_expected(lint, group))
         return;
     (void)snprintf(remedy, sizeof(remedy), "write: test %s { expect deny ONE-OF-ITS-NAMES }", lint->policy->name);
@@ -271,6 +303,35 @@ static void check_tested(const struct lint *lint, const struct ng_file *file,
 }
 
 /* --- dependencies */
+
+/* A test of a policy that there is not runs against nothing. */
+static int check_tests(const struct lint *lint)
+{
+    NG_VECTOR(const char *) names = {0};
+    char remedy[2 * NG_TAG_LEN + 40];
+
+    for (size_t i = 0; i < lint->set->policies.count; i++)
+        if (!ng_vector_add(&names, lint->set->policies.items[i]->name))
+            return -ENOMEM;
+    if (!ng_vector_add(&names, NULL))
+        return -ENOMEM;
+    for (size_t f = 0; f < lint->set->files.list.count; f++) {
+        const struct ng_file *file = lint->set->files.list.items[f];
+
+        for (size_t t = 0; t < file->ast.tests.count; t++) {
+            const char *name = ng_ast_string(&file->ast, file->ast.tests.items[t].policy), *near;
+
+            if (ng_snapshot_find(lint->snapshot, name) >= 0)
+                continue;
+            near = ng_nearest(name, strlen(name), names.items);
+            (void)snprintf(remedy, sizeof(remedy),
+                           near ? "did you mean '%s'?" : "a test bears the name of its policy%s", near ? near : "");
+            warn(lint, file, file->ast.tests.items[t].place, remedy, "there is no policy '%s' to be tested", name);
+        }
+    }
+    ng_vector_free(&names);
+    return 0;
+}
 
 /* The name among those of all rules that is nearest to one that no rule is for. */
 static char *nearest_name(const struct lint *lint, const char *text)
@@ -359,8 +420,15 @@ static int check_dependency(void *arg, const struct ng_member *member)
         return 0;
     (void)name_text(member->file, member->destination, &name, text);
     if ((below ? ng_match_below(lint->snapshot, lint->number, &name)
-               : ng_match_name(lint->snapshot, lint->number, &name)) != NG_PROFILE_NONE ||
-        is_dependent(lint, &name, below))
+               : ng_match_name(lint->snapshot, lint->number, &name)) != NG_PROFILE_NONE)
+        return 0;
+    /* Services of other policies depend on what is denied there: what no policy knows is what may be mistyped. */
+    for (unsigned i = 0; i < ng_snapshot_policies(lint->snapshot); i++)
+        if ((below ? ng_match_below(lint->snapshot, i, &name) : ng_match_name(lint->snapshot, i, &name)) !=
+            NG_PROFILE_NONE)
+            return 0;
+    /* What follows looks at all rules, each time: a mistake in a thousand lines is told by the first ones. */
+    if (lint->unknown++ >= UNKNOWN_MAX || is_dependent(lint, &name, below))
         return 0;
     near = nearest_name(lint, text);
     (void)snprintf(remedy, sizeof(remedy), near ? "did you mean '%s'?" : "no deny reaches it, so it has no effect%s",
@@ -430,5 +498,5 @@ int ng_lint(const struct ng_set *set, const struct ng_snapshot *snapshot, const 
         r = check_policy(&lint);
     }
     psl_free(lint.psl);
-    return r;
+    return r < 0 ? r : check_tests(&lint);
 }

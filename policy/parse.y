@@ -39,8 +39,12 @@ file: %empty
     | file statement
     ;
 
-policy: "policy" WORD { ng_parser_policy(parser, &@WORD, NULL); } body
-    | "policy" WORD "extends" WORD { ng_parser_policy(parser, &@2, &@4); } body
+policy: "policy" name { ng_parser_policy(parser, &@name, NULL); } body
+    | "policy" name "extends" name { ng_parser_policy(parser, &@2, &@4); } body
+    ;
+
+/* Of a policy. */
+name: WORD | NUMBERS | STRING
     ;
 
 body: '{' statements '}' { ng_parser_policy_end(parser); }
@@ -95,11 +99,15 @@ option_list: %empty
 option: text STRING { ng_parser_text(parser, &@text, &@STRING); }
     | choice WORD { ng_parser_choice(parser, &@choice, &@WORD); }
     | "shared" sharing { ng_parser_choice(parser, &@1, &@sharing); }
-    | "until" WORD { ng_parser_until(parser, &@1, &@WORD); }
+    | "until" date { ng_parser_until(parser, &@1, &@date); }
     | error
     ;
 
 text: "reason" | "instead" | "owner"
+    ;
+
+/* What is no date is told so, whatever it looks like. */
+date: WORD | NUMBERS | STRING
     ;
 
 choice: "respond" | "answer"
@@ -117,7 +125,7 @@ members: %empty
     | members error
     ;
 
-test: "test" WORD { ng_parser_test(parser, &@WORD); } '{' expects '}' { ng_parser_test_end(parser); }
+test: "test" name { ng_parser_test(parser, &@name); } '{' expects '}' { ng_parser_test_end(parser); }
     ;
 
 expects: %empty
@@ -158,6 +166,15 @@ static void list(const yysymbol_kind_t *expected, int count, char *text, size_t 
 {
     size_t used = 0;
 
+    bool names = false;
+
+    for (int i = 0; i < count; i++)
+        names |= expected[i] == YYSYMBOL_NUMBERS;
+    if (names && count == 3) { /* with WORD and STRING */
+        *words = NULL;
+        (void)snprintf(text, size, "a name");
+        return;
+    }
     for (int i = 0; i < count && used < size; i++) {
         const char *what = describe(expected[i]);
         bool keyword = what[0] >= 'a' && what[0] <= 'z' && !strchr(what, ' ');
@@ -172,13 +189,56 @@ static void list(const yysymbol_kind_t *expected, int count, char *text, size_t 
         (void)snprintf(text, size, "a statement");
 }
 
+/* What is often written, and what was meant. */
+static const char *often_meant(yysymbol_kind_t token, const yysymbol_kind_t *expected, int count, const char *at,
+                               size_t length)
+{
+    static const struct {
+        const char *word, *meant;
+    } words[] = {{"block", "deny"}, {"forbid", "deny"}, {"reject", "deny"}, {"drop", "deny"}, {"refuse", "deny"},
+                 {"permit", "allow"}, {"accept", "allow"}};
+    bool options = false, expects = false, numbers = count == 1, destinations = false;
+
+    for (int i = 0; i < count; i++) {
+        options |= expected[i] == YYSYMBOL_REASON;
+        expects |= expected[i] == YYSYMBOL_EXPECT;
+        numbers &= expected[i] == YYSYMBOL_NUMBERS;
+        destinations |= strcmp(yysymbol_name(expected[i]), "','") == 0;
+    }
+    switch (token) {
+    case YYSYMBOL_UNTIL:
+    case YYSYMBOL_REASON:
+    case YYSYMBOL_INSTEAD:
+    case YYSYMBOL_RESPOND:
+    case YYSYMBOL_ANSWER:
+    case YYSYMBOL_SHARED:
+        return "what belongs to a rule stands in braces: deny NAME { reason \"...\" }";
+    case YYSYMBOL_DENY:
+    case YYSYMBOL_ALLOW:
+        return expects ? "write: expect deny NAME:PORT" : NULL;
+    case YYSYMBOL_PORT:
+        return expects ? "a port belongs to the name here: NAME:443" : NULL;
+    case YYSYMBOL_WORD:
+        if (length > 2 && memcmp(at, "\xef\xbb\xbf", 3) == 0)
+            return "the file begins with a byte order mark: save it as UTF-8 without one";
+        if (numbers)
+            return "ports are numbers: http is 80, https 443, ssh 22";
+        for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+            if (strlen(words[i].word) == length && memcmp(words[i].word, at, length) == 0)
+                return *words[i].meant == 'd' ? "did you mean 'deny'?" : "did you mean 'allow'?";
+        return destinations && memchr(at, '.', length) ? "several destinations are separated by ','" : NULL;
+    default:
+        return options && *at == ',' ? "leave it out: options need no mark between them" : NULL;
+    }
+}
+
 static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, struct ng_parser *parser)
 {
     enum { EXPECTED_MAX = 32 };
     const struct ng_location *location = yypcontext_location(context);
     yysymbol_kind_t token = yypcontext_token(context), expected[EXPECTED_MAX];
     int count = yypcontext_expected_tokens(context, expected, EXPECTED_MAX);
-    const char *words[EXPECTED_MAX + 1], *near;
+    const char *words[EXPECTED_MAX + 1], *near, *meant;
     const char *at = parser->ast->text + location->offset;
     char wanted[600], remedy[80];
     int shown = location->length > 60 ? 60 : (int)location->length;
@@ -191,6 +251,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, str
     for (int i = 0; i < count; i++)
         quoted |= expected[i] == YYSYMBOL_STRING;
     near = token == YYSYMBOL_WORD ? ng_nearest(at, location->length, words) : NULL;
+    meant = often_meant(token, expected, count, at, location->length);
     *remedy = '\0';
     if (near)
         (void)snprintf(remedy, sizeof(remedy), "did you mean '%s'?", near);
@@ -199,7 +260,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, str
     if (token == YYSYMBOL_YYEOF)
         ng_parser_error(parser, location, NULL, "the file ends here, expected %s", wanted);
     else
-        ng_parser_error(parser, location, *remedy ? remedy : NULL, "unexpected '%.*s', expected %s", shown, at,
+        ng_parser_error(parser, location, *remedy ? remedy : meant, "unexpected '%.*s', expected %s", shown, at,
                         wanted);
     return 0;
 }

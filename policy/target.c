@@ -164,16 +164,50 @@ static bool numeric(const char *text, size_t length)
     return length > 0;
 }
 
-/* To A-labels, where the name has other characters than ASCII. Returns 0, 1 when it is ASCII as it is. */
+/* Whether the mapping of UTS 46 drops a character: the name without it would be another one. `at` is the first octet of
+ * one in UTF-8. */
+static bool is_dropped(const char *at, size_t octets)
+{
+    char around[16];
+    char *ascii = NULL;
+    bool dropped;
+
+    (void)snprintf(around, sizeof(around), "x%.*sx", (int)octets, at);
+    dropped = idn2_to_ascii_8z(around, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK &&
+              strcmp(ascii, "xx") == 0;
+    idn2_free(ascii);
+    return dropped;
+}
+
+/* To A-labels, where the name has other characters than ASCII. Returns 0, 1 when it is ASCII as it is. What stands for
+ * ASCII that no name can have, as a fullwidth slash does, is left out by libidn2, and refused here. */
 static int to_ascii(const char *name, char **ret_ascii)
 {
     const char *at = name;
+    char *plain = NULL, *strict = NULL;
+    int r;
 
     while (*at && (unsigned char)*at < 0x80)
         at++;
     if (!*at)
         return 1;
-    return idn2_to_ascii_8z(name, ret_ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES);
+    for (size_t octets; *at; at += octets) {
+        for (octets = 1; ((unsigned char)at[octets] & 0xc0) == 0x80;)
+            octets++;
+        if ((unsigned char)*at >= 0x80 && octets <= 4 && is_dropped(at, octets))
+            return IDN2_DISALLOWED;
+    }
+    r = idn2_to_ascii_8z(name, &strict, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES);
+    if (r == IDN2_OK)
+        r = idn2_to_ascii_8z(name, &plain, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+    if (r == IDN2_OK && strcmp(plain, strict) != 0)
+        r = IDN2_DISALLOWED;
+    idn2_free(plain);
+    if (r == IDN2_OK)
+        *ret_ascii = strict;
+    else
+        idn2_free(strict);
+    return r;
 }
 
 /* The canonical name of one that is ASCII. `text` is what people wrote. */
@@ -188,7 +222,9 @@ static int ascii_name(const char *text, const char *ascii, struct ng_name *ret_n
     last = memrchr(ascii, '.', length);
     last = last ? last + 1 : ascii;
     if (numeric(last, (size_t)(ascii + length - last)))
-        return complain(complaint, "a port is written after its destination: port 22",
+        return complain(complaint,
+                        strchr(ascii, '.') ? "the numbers of an IPv4 address are four, and go up to 255"
+                                           : "a port is written after its destination: port 22",
                         "'%s' is no address, and no name ends in a number", text);
     r = ng_name_from_text(ascii, strlen(ascii), ret_name);
     if (r == -ENAMETOOLONG)
@@ -239,6 +275,13 @@ static int parse_group(const char *text, struct ng_target *target, const struct 
 {
     size_t length = strlen(text + 1);
 
+    if (strchr(text, ':')) {
+        char remedy[TARGET_MAX + 64];
+        int name = (int)strcspn(text, ":");
+
+        (void)snprintf(remedy, sizeof(remedy), "write: %.*s port %s", name, text, text + name + 1);
+        return complain(complaint, remedy, "'%s' is more than a group", text);
+    }
     if (length == 0 || length > NG_GROUP_MAX)
         return complain(complaint, "example: @public-doh", "'%s' is no group", text);
     target->kind = NG_TARGET_GROUP;
@@ -246,20 +289,31 @@ static int parse_group(const char *text, struct ng_target *target, const struct 
     return 0;
 }
 
-/* What people paste: a URL, or HOST:PORT. */
+/* What people paste: a URL, HOST:PORT, an address in brackets. */
 static int parse_pasted(const char *text, const struct complaint *complaint)
 {
     const char *scheme = strstr(text, "://"), *host = scheme ? scheme + 3 : text;
-    int length = (int)strcspn(host, ":/");
+    size_t authority = strcspn(host, "/");
+    const char *user = memchr(host, '@', authority);
     char remedy[TARGET_MAX + 64];
-    const char *rest = host + length;
+    const char *rest;
+    int length;
+
+    host = user ? user + 1 : host;
+    length = (int)strcspn(host, ":/");
+    rest = host + length;
+    if (*host == '[') {
+        length = (int)strcspn(++host, "]");
+        rest = host + length + (host[length] == ']');
+    }
 
     if (*rest == ':' && numeric(rest + 1, strcspn(rest + 1, "/")))
         (void)snprintf(remedy, sizeof(remedy), "write: %.*s port %.*s", length, host,
                        (int)strcspn(rest + 1, "/"), rest + 1);
     else
         (void)snprintf(remedy, sizeof(remedy), "write the name alone: %.*s", length, host);
-    return complain(complaint, remedy, "'%s' is %s, not a destination", text, scheme ? "a URL" : "more than a name");
+    return complain(complaint, remedy, "'%s' is %s, not a destination", text,
+                    scheme ? "a URL" : "more than a name or an address");
 }
 
 static int copy_text(const char *text, size_t length, char copy[static TARGET_MAX + 1],
@@ -287,10 +341,17 @@ int ng_target_parse(const char *text, size_t length, struct ng_target *ret_targe
     /* Most are names; an address has a ':' or ends in a digit. */
     if (!strpbrk(copy, ":/") && !(copy[length - 1] >= '0' && copy[length - 1] <= '9'))
         return parse_name(copy, ret_target, &complaint);
-    if (strstr(copy, "://"))
+    if (strstr(copy, "://") || *copy == '[')
         return parse_pasted(copy, &complaint);
+    if (strchr(copy, '%'))
+        return complain(&complaint, "write the address without '%': rules are for all interfaces",
+                        "'%s' names an interface", copy);
     if (parse_address(copy, address))
         return parse_network(copy, ret_target, &complaint);
+    /* One colon, and digits behind it: a port of a name or an IPv4 address. */
+    if (strchr(copy, ':') && strchr(copy, ':') == strrchr(copy, ':') && strchr(copy, '.') < strchr(copy, ':') &&
+        strchr(copy, '.') && numeric(strchr(copy, ':') + 1, strlen(strchr(copy, ':') + 1)))
+        return parse_pasted(copy, &complaint);
     dash = strchr(copy, '-');
     hex = strspn(copy, "0123456789abcdefABCDEF:./-") == length;
     if (dash && hex && (strpbrk(copy, ":") || strspn(copy, "0123456789.-") == length))
@@ -320,7 +381,7 @@ static int cut_port(char **text, struct ng_probe *probe, const struct complaint 
 
     if (slash) {
         if (strcmp(slash, "/tcp") != 0 && strcmp(slash, "/udp") != 0)
-            return complain(complaint, "examples: example.org:443, 192.0.2.1:53/udp, [2001:db8::1]:443/tcp",
+            return complain(complaint, "examples: example.org:443, 192.0.2.1:123/udp, [2001:db8::1]:443/tcp",
                             "'%s' is no protocol, expected '/tcp' or '/udp'", slash);
         probe->proto = slash[1] == 't' ? IPPROTO_TCP : IPPROTO_UDP;
         *slash = '\0';
@@ -355,7 +416,7 @@ int ng_probe_parse(const char *text, size_t length, struct ng_probe *ret_probe, 
         return -EINVAL;
     if (!parse_address(host, probe.address)) {
         if (strpbrk(host, "*@:") || *host == '.')
-            return complain(&complaint, "examples: example.org:443, 192.0.2.1:53/udp, [2001:db8::1]:443/tcp",
+            return complain(&complaint, "examples: example.org:443, 192.0.2.1:123/udp, [2001:db8::1]:443/tcp",
                             "'%s' is not one name or address", host);
         if (name_of(host, host, &probe.name, &complaint) < 0)
             return -EINVAL;

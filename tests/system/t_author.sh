@@ -58,6 +58,29 @@ expect_ok P check "$W/bad.policy"
 expect_said 'does not hold example.org itself'
 expect_fail P check --strict "$W/bad.policy"
 expect_output '"severity": ?"warning"' P check --json "$W/bad.policy"
+# Pipes that the user names are read to their end; what is found in a directory, or included, is a file.
+expect_ok "$B/namegate" policy check <(sleep 0.3; echo 'policy q { deny a.example }')
+expect_fail "$B/namegate" policy check <(sleep 0.3; echo 'policy q { dney a.example }')
+mkdir "$W/odd" && mkfifo "$W/odd/pipe.policy"
+expect_fail "$B/namegate" policy check "$W/odd"
+expect_said 'pipe.policy: error: this is no regular file'
+expect_fail "$B/namegate" policy fmt "$W/odd/pipe.policy"
+expect_said 'this is no regular file'
+[ -p "$W/odd/pipe.policy" ] || fail "fmt replaced a pipe"
+expect_fail "$B/namegate" policy fmt "$W/odd"
+expect_said 'DIR/\*.policy'
+# A file twice is one; one that uses the directory's groups is checked with it.
+echo 'policy twice { deny a.example }' > "$W/twice.policy"
+expect_ok "$B/namegate" policy check "$W/twice.policy" "$W/./twice.policy"
+expect_eq "said" "$(cat "$W/out")" ""
+echo 'policy mine extends deploy { deny @github port 22 }' > "$W/mine.policy"
+expect_fail "$B/namegate" policy check "$W/mine.policy"
+expect_ok P check "$W/mine.policy"
+expect_output 'denied' P explain --policy "$W/mine.policy" api.github.com:22
+# No files, no error, where an include may match none.
+echo 'include "nothing-here/*.policy" policy q { deny a.example }' > "$W/none.policy"
+expect_ok "$B/namegate" policy check "$W/none.policy"
+expect_said 'warning: there is no file'
 say "test"
 expect_ok P test
 expect_said '^1..4$'

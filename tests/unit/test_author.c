@@ -56,7 +56,8 @@ static const struct warned warnings[] = {
     {"deny *.com }", "'com' is a public suffix: this denies the domains of everybody"},
     {"deny .co.uk }", "'co.uk' is a public suffix"},
     {"allow *.com }", "this allows the domains of everybody"},
-    {"deny com }", NULL},
+    {"deny com }", "a name without a dot"},
+    {"deny *.com.example, com.example }", NULL},
     {"deny .github.io }", NULL}, /* somebody's own list of suffixes, not a registry's */
     {"deny a.example, a.example }", "it is a duplicate of t:1"},
     {"allow a.example deny a.example }", "it contradicts t:1"},
@@ -67,6 +68,14 @@ static const struct warned warnings[] = {
     {"deny xn--bcher-kva.example }", NULL},
     {"deny github.con }", "did you mean github.com?"},
     {"deny git.corp, db.internal, x.prod }", NULL},
+    {"deny a.example proto tcp, udp }", "'udp' is the name of a host here"},
+    {"deny a.example port 443,http }", "'http' is the name of a host here"},
+    {"deny any }", "a name without a dot"},
+    {"deny a.example } test q { expect deny a.example }", "there is no policy 'q'"},
+    {"deny a.example } policy deploy { } test depoy { expect deny a.example }", "did you mean 'deploy'?"},
+    {"deny @g } group @g { }", "'@g' is empty: this denies nothing"},
+    {"deny a.example depends b.example on github.com } policy other { deny github.com }", NULL},
+    {"deny @g } group @g { a.example } policy q extends p { } test q { expect deny a.example }", NULL},
     {"deny localhost }", "loopback addresses, which no name can deny"},
     {"deny 127.0.0.0/8 }", "this denies 127.0.0.1, which is guarded"},
     {"deny ::1 }", "this denies ::1, which is guarded"},
@@ -115,7 +124,7 @@ static void what_is_hardly_meant_is_warned_of(void **state)
 static void an_end_is_announced(void **state)
 {
     static const int days[] = {-1, 0, 3, 13, 20};
-    static const char *const said[] = {"has ended", "ends in 1 days", "ends in 4 days", "ends in 14 days", NULL};
+    static const char *const said[] = {"has ended", "ends with this day", "ends in 3 days", "ends in 13 days", NULL};
 
     (void)state;
     for (int i = 0; i < 5; i++) {
@@ -167,10 +176,11 @@ static void tests_in_policies_are_run(void **state)
 
     (void)state;
     assert_int_equal(ng_expect(it.set, it.snapshot, take, &outcomes), 0);
-    assert_string_equal(outcomes.met, "++-+++++-++++-");
+    assert_string_equal(outcomes.met, "++-++++--++++-");
     assert_string_equal(outcomes.trouble[0], "");
     assert_string_equal(outcomes.trouble[2], "it is allowed on port 0-442, by no rule");
-    assert_string_equal(outcomes.trouble[8], "it is allowed, by no rule");
+    assert_string_equal(outcomes.trouble[7], "it is allowed: DNS goes to the gate's resolver");
+    assert_string_equal(outcomes.trouble[8], "it is allowed: DNS goes to the gate's resolver");
     assert_string_equal(outcomes.trouble[13], "there is no policy 'none'");
     release(&it);
 }
@@ -186,27 +196,27 @@ static void an_alias_decides_like_the_kernel_does(void **state)
 
     (void)state;
     ng_case_make(it.snapshot, 0, &probe, judged);
-    ng_case_judge(judged, IPPROTO_TCP, 80, &opinion);
+    ng_case_judge(judged, IPPROTO_TCP, 80, true, &opinion);
     assert_int_equal(opinion.verdict, NG_VERDICT_ALLOW);
     assert_string_equal(opinion.rule.pattern, "a.example");
     judged->addressed = true;
     test_address("192.0.2.9", judged->address);
-    ng_case_judge(judged, IPPROTO_TCP, 80, &opinion); /* a name comes before a network */
+    ng_case_judge(judged, IPPROTO_TCP, 80, true, &opinion); /* a name comes before a network */
     assert_int_equal(opinion.verdict, NG_VERDICT_ALLOW);
     judged->name[judged->names++] = test_name("c.example");
-    ng_case_judge(judged, IPPROTO_TCP, 80, &opinion);
+    ng_case_judge(judged, IPPROTO_TCP, 80, true, &opinion);
     assert_int_equal(opinion.verdict, NG_VERDICT_DENY);
     assert_int_equal(opinion.evidence, NG_EVIDENCE_SHARED);
     assert_string_equal(opinion.rule.pattern, "c.example");
     test_address("192.0.2.7", judged->address);
-    ng_case_judge(judged, IPPROTO_TCP, 80, &opinion); /* an address comes before names */
+    ng_case_judge(judged, IPPROTO_TCP, 80, true, &opinion); /* an address comes before names */
     assert_int_equal(opinion.verdict, NG_VERDICT_ALLOW);
     assert_int_equal(opinion.evidence, NG_EVIDENCE_ADDRESS);
-    ng_case_judge(judged, IPPROTO_TCP, 853, &opinion);
+    ng_case_judge(judged, IPPROTO_TCP, 853, true, &opinion);
     assert_int_equal(opinion.verdict, NG_VERDICT_DENY);
     judged->names = 0;
     test_address("198.51.100.1", judged->address);
-    ng_case_judge(judged, IPPROTO_TCP, 853, &opinion);
+    ng_case_judge(judged, IPPROTO_TCP, 853, true, &opinion);
     assert_int_equal(opinion.evidence, NG_EVIDENCE_RESOLVER);
     assert_false(opinion.has_rule);
     free(judged);
@@ -247,6 +257,36 @@ static void meanings_are_compared(void **state)
     expect_difference("policy p { deny g.example depends a.example on h.example }",
                       "policy p { deny g.example depends a.example on g.example }",
                       "p: a.example: no rule -> denied (t:1)\n");
+}
+
+/* What does not change a verdict on its own, and regions that are written in another way. */
+static void more_than_verdicts_is_compared(void **state)
+{
+    (void)state;
+    expect_difference("policy p { allow a.example deny 10.0.0.0/31, 10.0.0.0 }",
+                      "policy p { allow a.example deny 10.0.0.0/31 }",
+                      "p: 10.0.0.0: by address, before names -> by network, after names (t:1)\n");
+    expect_difference("policy p { deny a.example { shared allow } }", "policy p { deny a.example }",
+                      "p: a.example: shared allow -> deny (t:1)\n");
+    expect_difference("policy p { deny a.example { respond refused } }", "policy p { deny a.example }",
+                      "p: a.example: respond refused -> eperm (t:1)\n");
+    expect_difference("policy p { deny a.example }", "policy p { deny a.example { answer decoy } }",
+                      "p: a.example: answer real -> decoy (t:1)\n");
+    expect_difference("policy p { deny a.example { until 2999-06-30 } }",
+                      "policy p { deny a.example { until 2999-01-31 } }",
+                      "p: a.example: until 2999-06-30 -> 2999-01-31 (t:1)\n");
+    expect_difference("policy p { deny a.example { until 2999-06-30 } deny b.example }",
+                      "policy p { deny a.example deny b.example }", "p: a.example: until 2999-06-30 -> for ever (t:1)\n");
+    expect_difference("policy p { deny 10.0.0.0/24 deny 10.0.0.1 port 80 allow 10.0.0.1 port 22 }",
+                      "policy p { deny 10.0.0.0/24 allow 10.0.0.1 port 22 }",
+                      "p: 10.0.0.1 port 80: by address, before names -> by network, after names (t:1)\n");
+    expect_difference("policy p { deny 10.0.0.0/24 }", "policy p { deny 10.0.0.0/24 allow 10.0.0.1 port 22 }",
+                      "p: 10.0.0.1 port 22: denied -> allowed (t:1)\n");
+    expect_difference("policy p { deny 10.0.0.0/8 }", "policy p { deny 10.0.0.0/9, 10.128.0.0/9 }", "");
+    expect_difference("policy p { deny ::/0 }", "policy p { deny ::/1, 8000::/1 }", "");
+    expect_difference("policy p { deny 10.0.0.0/30 }",
+                      "policy p { deny 10.0.0.0/31, 10.0.0.2/31 allow 10.0.0.3 }",
+                      "p: 10.0.0.3: denied -> allowed (t:1)\n");
 }
 
 static void long_comparisons_are_cut(void **state)
@@ -294,6 +334,11 @@ static void texts_are_laid_out(void **state)
                   "policy q {\n}\n");
     expect_layout("group @g { a,b port 1\n\n c # x\n } test p { expect deny a:1 expect allow \"b\" }",
                   "group @g {\n    a\n    b port 1\n\n    c  # x\n}\n\ntest p {\n    expect deny a:1\n    expect allow \"b\"\n}\n");
+    expect_layout("group @g { a # c1\n , # c2\n b }", "group @g {\n    a  # c1\n    # c2\n    b\n}\n");
+    expect_layout("policy p { deny host1.example.org, host2.example.org, host3.example.org, host4.example.org, "
+                  "b.example.com\n port 22 proto tcp }",
+                  "policy p {\n    deny host1.example.org, host2.example.org, host3.example.org, host4.example.org,\n"
+                  "         b.example.com port 22 proto tcp\n}\n");
     expect_layout("policy p { deny a { shared allow until 2999-01-01 } depends a on b, c }",
                   "policy p {\n    deny a {\n        shared allow\n        until 2999-01-01\n    }\n"
                   "    depends a on b, c\n}\n");
@@ -337,7 +382,7 @@ int main(void)
         cmocka_unit_test(tests_in_policies_are_run),
         cmocka_unit_test(an_alias_decides_like_the_kernel_does),
         cmocka_unit_test(meanings_are_compared),
-        cmocka_unit_test(long_comparisons_are_cut),
+        cmocka_unit_test(more_than_verdicts_is_compared), cmocka_unit_test(long_comparisons_are_cut),
         cmocka_unit_test(texts_are_laid_out),
         cmocka_unit_test(long_lists_are_broken),
         cmocka_unit_test(broken_texts_are_not_laid_out),
