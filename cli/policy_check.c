@@ -15,8 +15,9 @@
 
 static const char check_usage[] =
     "Usage: namegate policy check [OPTION]... [FILE|DIR]...\n"
-    "Compiles the files together, and with the directory of --policies if that is given; and each directory by itself;\n"
-    "without any, the policies directory. Silent when all is well; errors and warnings come with their place and a remedy.\n\n"
+    "Compiles the files together, and with the directory of --policies if that is given; each directory by itself;\n"
+    "without any, the policies directory. Silent when all is well; errors and warnings come with their place and a\n"
+    "remedy.\n\n"
     "  -s, --strict   warnings count as errors\n\n"
     "Exit status: 0 no error, 1 errors, 2 usage.\n";
 
