@@ -216,6 +216,8 @@ static size_t size_of(uint32_t type)
         return sizeof(struct ng_message_trouble);
     case NG_MESSAGE_PREWARMED:
         return sizeof(struct ng_message_prewarm);
+    case NG_MESSAGE_LOADED:
+        return sizeof(struct ng_message_loaded);
     case NG_MESSAGE_PONG:
         return sizeof(struct ng_message_ping);
     default:

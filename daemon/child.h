@@ -19,6 +19,7 @@ union ng_message {
     struct ng_message_told told;
     struct ng_message_trouble trouble;
     struct ng_message_prewarm prewarm;
+    struct ng_message_loaded loaded;
     struct ng_message_ping pong;
 };
 

@@ -222,17 +222,59 @@ static void print_truth(const struct ng_config *config, size_t offset, const cha
     (void)fprintf(file, "%s %s\n", name, *(const bool *)field_const(config, offset) ? "yes" : "no");
 }
 
-static int parse_network(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+static int parse_local(struct ng_config *config, uint32_t kind, const char *value, uint32_t high)
 {
-    struct ng_network_setting *network = &config->never_deny[config->never_denies];
+    struct ng_local_setting *local = &config->local[config->locals];
+
+    if (config->locals >= high)
+        return -E2BIG;
+    if (*value != '/' || strlen(value) >= sizeof(local->path))
+        return -EINVAL;
+    local->kind = kind;
+    strcpy(local->path, value);
+    config->locals++;
+    return 0;
+}
+
+static int parse_hosts(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+{
+    (void)offset, (void)low;
+    return parse_local(config, NG_LOCAL_HOSTS, value, high);
+}
+
+static int parse_zone(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+{
+    (void)offset, (void)low;
+    return parse_local(config, NG_LOCAL_ZONE, value, high);
+}
+
+static void print_locals(const struct ng_config *config, uint32_t kind, const char *name, FILE *file)
+{
+    for (unsigned i = 0; i < config->locals; i++)
+        if (config->local[i].kind == kind)
+            (void)fprintf(file, "%s %s\n", name, config->local[i].path);
+}
+
+static void print_hosts(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+{
+    (void)offset;
+    print_locals(config, NG_LOCAL_HOSTS, name, file);
+}
+
+static void print_zones(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+{
+    (void)offset;
+    print_locals(config, NG_LOCAL_ZONE, name, file);
+}
+
+/* ADDRESS or NETWORK/BITS */
+static int read_network(const char *value, struct ng_network_setting *network)
+{
     struct ng_endpoint endpoint;
     char host[NG_ENDPOINT_TEXT_MAX];
     char *slash, *end = NULL;
     unsigned long prefix = 128;
 
-    (void)offset, (void)low;
-    if (config->never_denies >= high)
-        return -E2BIG;
     if (strlen(value) >= sizeof(host))
         return -EINVAL;
     strcpy(host, value);
@@ -251,30 +293,69 @@ static int parse_network(struct ng_config *config, size_t offset, const char *va
     }
     memcpy(network->address, endpoint.address, sizeof(network->address));
     network->prefix = (uint32_t)prefix;
-    config->never_denies++;
     return 0;
 }
 
-static void print_network(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+static int parse_network(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+{
+    int r;
+
+    (void)offset, (void)low;
+    if (config->never_denies >= high)
+        return -E2BIG;
+    r = read_network(value, &config->never_deny[config->never_denies]);
+    config->never_denies += r == 0;
+    return r;
+}
+
+static int parse_client(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+{
+    int r;
+
+    (void)offset, (void)low;
+    if (config->clients >= high)
+        return -E2BIG;
+    r = read_network(value, &config->client[config->clients]);
+    config->clients += r == 0;
+    return r;
+}
+
+static void print_networks(const struct ng_network_setting *networks, unsigned count, const char *name, FILE *file)
 {
     char text[INET6_ADDRSTRLEN];
 
-    (void)offset;
-    for (unsigned i = 0; i < config->never_denies; i++) {
-        const struct ng_network_setting *network = &config->never_deny[i];
+    for (unsigned i = 0; i < count; i++) {
+        const struct ng_network_setting *network = &networks[i];
         unsigned base = ng_address_is_v4(network->address) ? 96 : 0;
 
         (void)fprintf(file, "%s %s/%u\n", name, ng_address_text(network->address, text), network->prefix - base);
     }
 }
 
+static void print_network(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+{
+    (void)offset;
+    print_networks(config->never_deny, config->never_denies, name, file);
+}
+
+static void print_client(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+{
+    (void)offset;
+    print_networks(config->client, config->clients, name, file);
+}
+
 #define AT(field_name) offsetof(struct ng_config, field_name)
 
 static const struct setting settings[] = {
     {"listen", parse_listen, print_listen, 0, 0, NG_LISTEN_MAX, "ADDRESS or ADDRESS:PORT, at most 16 of them"},
+    {"clients", parse_client, print_client, 0, 0, NG_CLIENTS_MAX, "ADDRESS or NETWORK/BITS, at most 32 of them"},
     {"upstream", parse_upstream, print_upstream, 0, 0, NG_UPSTREAMS_MAX, "ADDRESS or ADDRESS:PORT, at most 8 of them"},
     {"forward", parse_forward, print_forward, 0, 0, NG_FORWARDS_MAX,
      "ZONE to ADDRESS..., each zone once, at most 32 of them and 8 servers for each"},
+    {"hosts", parse_hosts, print_hosts, 0, 0, NG_LOCAL_FILES_MAX,
+     "a path that begins with '/'; at most 16 of hosts and local-zone together"},
+    {"local-zone", parse_zone, print_zones, 0, 0, NG_LOCAL_FILES_MAX,
+     "a path that begins with '/'; at most 16 of hosts and local-zone together"},
     {"never-deny", parse_network, print_network, 0, 0, NG_CONFIG_NEVER_DENY_MAX,
      "ADDRESS or NETWORK/BITS, at most 32 of them"},
     {"floor", parse_time, print_time, AT(floor), 0, 86400, "a time from 0s to 24h"},

@@ -30,6 +30,14 @@ struct ng_forward_setting {
     unsigned servers;
 };
 
+#define NG_CONFIG_PATH_MAX 256
+
+/* A file with local records. */
+struct ng_local_setting {
+    uint32_t kind; /* NG_LOCAL_* */
+    char path[NG_CONFIG_PATH_MAX];
+};
+
 struct ng_config {
     struct ng_endpoint listen[NG_LISTEN_MAX];
     unsigned listens;
@@ -37,6 +45,10 @@ struct ng_config {
     unsigned upstreams;
     struct ng_forward_setting forward[NG_FORWARDS_MAX];
     unsigned forwards;
+    struct ng_local_setting local[NG_LOCAL_FILES_MAX];
+    unsigned locals;
+    struct ng_network_setting client[NG_CLIENTS_MAX]; /* who may ask at addresses that are not loopback */
+    unsigned clients;
     struct ng_network_setting never_deny[NG_CONFIG_NEVER_DENY_MAX];
     unsigned never_denies;
     struct ng_endpoint metrics; /* where they are served; port 0: nowhere */

@@ -2,6 +2,8 @@
 /* Wires the parts of the keeper together, in the order in which each may rely on the ones before. */
 #include "keeper.h"
 
+#include "local.h"
+
 #include "cgroup.h"
 #include "host.h"
 
@@ -49,6 +51,7 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_metrics_check(keeper->metrics);
     ng_control_tick(keeper->control);
     ng_change_until(keeper);
+    ng_local_files_watch(keeper);
     watch_losses(keeper);
     ng_lives_check(keeper);
     /* Names move: what a deployment is denied is looked up again while it lives. */

@@ -24,6 +24,14 @@ struct ng_run;
 
 #define NG_ENDED_MAX 1024
 
+/* A file as it was when it was sent. */
+struct ng_local_seen {
+    dev_t device;
+    ino_t inode;
+    off_t size; /* -1: there was none */
+    struct timespec changed;
+};
+
 struct ng_keeper {
     struct ng_options options;
     struct ng_config config;
@@ -63,6 +71,8 @@ struct ng_keeper {
     uint64_t next_token;
     uint64_t refreshed_at;          /* ns: when names were asked for anew */
     uint64_t until_tried_at;        /* ns: when a rule's end was last to be put in force */
+    struct ng_local_seen local_seen[NG_LOCAL_FILES_MAX];
+    unsigned local_sent[NG_LOCAL_FILES_MAX]; /* which of the configuration's, by number of the message */
     uint64_t lost_messages;
     uint64_t lost_events, lost_at; /* as counted last, and when (ns) there were more than before */
     bool upstream_silent;

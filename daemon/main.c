@@ -4,6 +4,7 @@
 #include "exporter.h"
 #include "host.h"
 #include "keeper.h"
+#include "local.h"
 
 #include "../resolver/resolver.h"
 
@@ -33,6 +34,8 @@ static int check_config(const struct ng_options *options, const struct ng_config
     struct ng_error error;
 
     if (ng_host_check_upstreams(config, &error) < 0)
+        return fail(&error);
+    if (ng_local_files_check(config, &error) < 0)
         return fail(&error);
     if (ng_policy_compile_dir(options->policies, NULL, 0, diag, &fd) < 0) {
         print_diag(diag);

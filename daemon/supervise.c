@@ -4,6 +4,7 @@
 
 #include "evidence.h"
 #include "host.h"
+#include "local.h"
 #include "text.h"
 
 #include <namegate/cleanup.h>
@@ -38,6 +39,11 @@ static struct ng_message_start start_message(const struct ng_keeper *keeper)
     unsigned left = ng_host_guard(&keeper->config, &start);
 
     memcpy(start.upstream, keeper->config.upstream, sizeof(start.upstream));
+    start.clients = keeper->config.clients;
+    for (unsigned i = 0; i < start.clients; i++) {
+        memcpy(start.client[i].address, keeper->config.client[i].address, sizeof(start.client[i].address));
+        start.client[i].prefix = keeper->config.client[i].prefix;
+    }
     if (left)
         ng_log(NG_LOG_WARNING, "%u addresses of this host do not fit into the never-deny set, ignoring", left);
     return start;
@@ -70,6 +76,7 @@ int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error)
     r = send_forwards(keeper);
     if (r < 0)
         return ng_error_set(error, -r, NULL, "cannot talk to the resolver: %s", strerror(-r));
+    ng_local_files_send(keeper);
     keeper->child_ready = false;
     keeper->child_started_at = ng_now();
     keeper->child_silent = 0;
@@ -265,6 +272,9 @@ void ng_supervise_message(void *arg, const void *message, size_t size)
     case NG_MESSAGE_PREWARMED:
         if (any->prewarm.token)
             ng_run_prewarmed(keeper, any->prewarm.token);
+        break;
+    case NG_MESSAGE_LOADED:
+        ng_local_files_loaded(keeper, &any->loaded);
         break;
     case NG_MESSAGE_PONG:
     default:

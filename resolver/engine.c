@@ -49,6 +49,7 @@ struct ng_engine {
     struct ng_engine_ops ops;
     struct ng_learn *learn;
     struct ng_cache *cache;
+    struct ng_local *local; /* NULL: none */
     struct ng_table pending;
     size_t waiting;
     uint16_t under_way[CLIENTS]; /* questions that a client was the first to ask */
@@ -120,12 +121,15 @@ static void on_expired(void *arg, const struct ng_name *name)
 static bool sane(const struct ng_message_start *start)
 {
     if (start->upstreams == 0 || start->upstreams > NG_UPSTREAMS_MAX || start->guarded > NG_GUARDED_MAX ||
-        start->tracked_max == 0)
+        start->clients > NG_CLIENTS_MAX || start->tracked_max == 0)
         return false;
     if (start->floor_s > SECONDS_MAX || start->grace_s > SECONDS_MAX || start->stale_s > SECONDS_MAX)
         return false;
     for (uint32_t i = 0; i < start->guarded; i++)
         if (start->guard[i].prefix > 128)
+            return false;
+    for (uint32_t i = 0; i < start->clients; i++)
+        if (start->client[i].prefix > 128)
             return false;
     return true;
 }
@@ -168,6 +172,7 @@ void ng_engine_free(struct ng_engine *engine)
     }
     ng_table_release(&engine->pending);
     ng_cache_free(engine->cache);
+    ng_local_free(engine->local);
     ng_learn_free(engine->learn);
     free(engine);
 }
@@ -540,12 +545,15 @@ static bool wait_for(struct ng_engine *engine, const struct waiter *like)
     return true;
 }
 
+static bool give_local(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
+                       const struct ng_asker *asker);
+
 /* Asks for a question again for nobody, so that its answer is at hand. */
 static void renew(struct ng_engine *engine, const struct ng_name *name, uint16_t type)
 {
     struct waiter waiter = {.query = {.question = {.name = *name, .type = type}}, .nobody = true};
 
-    if (!find_pending(engine, &waiter.query.question))
+    if (!find_pending(engine, &waiter.query.question) && !give_local(engine, NULL, &waiter.query, NULL))
         (void)wait_for(engine, &waiter);
 }
 
@@ -570,10 +578,22 @@ void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, c
         return;
     }
     ng_stats_count(engine->ops.stats, NG_COUNT_MISSES);
+    if (give_local(engine, client, &waiter.query, asker))
+        return;
     if (asker)
         waiter.asker = *asker;
     if (!wait_for(engine, &waiter))
         fail(engine, client, &waiter.query, NG_RCODE_SERVFAIL, 0);
+}
+
+void ng_engine_refuse(struct ng_engine *engine, const struct ng_client *client, const uint8_t *wire, size_t size)
+{
+    struct ng_query query;
+    uint8_t rcode;
+    enum ng_query_kind kind = ng_wire_query(wire, size, &query, &rcode);
+
+    if (kind != NG_QUERY_SILENT)
+        fail(engine, client, &query, kind == NG_QUERY_BAD ? rcode : NG_RCODE_REFUSED, NG_EDE_PROHIBITED);
 }
 
 /* Understands and learns an upstream's message; deployment: one waits for it. Returns 0 when it may be given. */
@@ -600,6 +620,43 @@ static int take_in(struct ng_engine *engine, const struct ng_question *question,
     }
     ng_cache_put(engine->cache, question, ret_answer, *ret_tracked ? (*ret_tracked)->id : 0, now);
     return 0;
+}
+
+/* An answer of the local records, if they have one; client NULL: to nobody. */
+static bool give_local(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
+                       const struct ng_asker *asker)
+{
+    struct ng_answer answer;
+    struct ng_tracked *tracked = NULL;
+    uint8_t *wire = NULL;
+    size_t size = 0;
+    int r = engine->local ? ng_local_answer(engine->local, &query->question, &wire, &size) : -ENOENT;
+
+    if (r == -ENOENT)
+        return false;
+    if (r == 0)
+        r = take_in(engine, &query->question, wire, size, asker != NULL, &answer, &tracked);
+    free(wire);
+    if (r < 0) {
+        if (client)
+            fail(engine, client, query, NG_RCODE_SERVFAIL, 0);
+        return true;
+    }
+    if (client)
+        give(engine, client, query, asker, tracked,
+             &(struct ng_wire_answer){
+                 .wire = answer.wire, .size = answer.size, .ttls = answer.ttls, .ttl_count = answer.ttl_count});
+    else if (tracked && tracked->ruled)
+        announce(engine, tracked);
+    ng_answer_release(&answer);
+    return true;
+}
+
+void ng_engine_local(struct ng_engine *engine, struct ng_local *local)
+{
+    ng_local_free(engine->local);
+    engine->local = local;
+    ng_cache_clear(engine->cache); /* what it has may come from the old ones, or be covered by the new */
 }
 
 static void advance(struct ng_engine *engine);
@@ -662,7 +719,7 @@ static void advance(struct ng_engine *engine)
         struct waiter waiter = {.prewarm = prewarm};
 
         while (ng_prewarm_next(prewarm, &waiter.query.question)) {
-            if (give_cached(engine, NULL, &waiter.query, NULL))
+            if (give_cached(engine, NULL, &waiter.query, NULL) || give_local(engine, NULL, &waiter.query, NULL))
                 continue;
             prewarm->outstanding++;
             if (wait_for(engine, &waiter))

@@ -5,6 +5,7 @@
 #define NAMEGATE_ENGINE_H
 
 #include "learn.h"
+#include "local.h"
 #include "stats.h"
 
 #define NG_PENDING_MAX 16384 /* questions that are with upstreams at once, half of them one client's; more fail */
@@ -54,6 +55,9 @@ int ng_engine_adopt(struct ng_engine *engine, const struct ng_destination_key *k
 void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, const uint8_t *wire, size_t size,
                      const struct ng_asker *asker);
 
+/* The same, of one who may not ask: REFUSED. */
+void ng_engine_refuse(struct ng_engine *engine, const struct ng_client *client, const uint8_t *wire, size_t size);
+
 /* What became of a query to an upstream: its message, or, with wire NULL, that none came. */
 void ng_engine_answer(struct ng_engine *engine, struct ng_pending *pending, const uint8_t *wire, size_t size);
 
@@ -61,6 +65,9 @@ void ng_engine_answer(struct ng_engine *engine, struct ng_pending *pending, cons
 void ng_engine_snapshot(struct ng_engine *engine, struct ng_snapshot *snapshot, uint64_t generation);
 void ng_engine_deployment(struct ng_engine *engine, const struct ng_message_deployment *message);
 void ng_engine_prewarm(struct ng_engine *engine, const struct ng_message_prewarm *message);
+
+/* The records that no upstream is asked for; owns them. */
+void ng_engine_local(struct ng_engine *engine, struct ng_local *local);
 
 /* To be called about every second. */
 void ng_engine_tick(struct ng_engine *engine);

@@ -50,6 +50,10 @@ static size_t size_of(uint32_t type)
         return sizeof(struct ng_message_start);
     case NG_MESSAGE_FORWARD:
         return sizeof(struct ng_message_forward);
+    case NG_MESSAGE_LOCAL:
+        return sizeof(struct ng_message_local);
+    case NG_MESSAGE_LOADED:
+        return sizeof(struct ng_message_loaded);
     case NG_MESSAGE_LISTENER:
         return sizeof(struct ng_message_listener);
     case NG_MESSAGE_SNAPSHOT:

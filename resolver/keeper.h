@@ -14,6 +14,7 @@ union ng_order {
     uint32_t type;
     struct ng_message_start start;
     struct ng_message_forward forward;
+    struct ng_message_local local;
     struct ng_message_listener listener;
     struct ng_message_snapshot snapshot;
     struct ng_message_deployment deployment;

@@ -3,6 +3,8 @@
 
 #include "map.h"
 
+#include "../policy/bits.h"
+
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
 
@@ -15,6 +17,7 @@
 int ng_listener_new(const struct ng_listener_config *config, struct ng_listener **ret_listener)
 {
     struct ng_listener like = {.source.fd = config->fd,
+                               .start = config->start,
                                .poll = config->poll,
                                .engine = config->engine,
                                .local = config->message->local,
@@ -40,6 +43,19 @@ int ng_listener_new(const struct ng_listener_config *config, struct ng_listener 
     }
     *ret_listener = listener;
     return 0;
+}
+
+bool ng_listener_admits(const struct ng_listener *listener, const struct ng_endpoint *peer, const uint8_t local[16])
+{
+    static const uint8_t v4[16] = {[10] = 0xff, [11] = 0xff, [12] = 127}, v6[16] = {[15] = 1};
+
+    if (listener->askers >= 0 || memcmp(peer->address, local, 16) == 0 || ng_inside(peer->address, v4, 104) ||
+        ng_inside(peer->address, v6, 128))
+        return true;
+    for (uint32_t i = 0; i < listener->start->clients; i++)
+        if (ng_inside(peer->address, listener->start->client[i].address, listener->start->client[i].prefix))
+            return true;
+    return false;
 }
 
 void ng_endpoint_from(const void *address, struct ng_endpoint *ret_endpoint)

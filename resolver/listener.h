@@ -8,6 +8,7 @@
 #include "poll.h"
 
 #define NG_TCP_MAX 512           /* connections of one listener; a further one replaces the one idle longest */
+#define NG_TCP_CLIENT_MAX (NG_TCP_MAX / 2) /* of one client: a deployment, or an address */
 #define NG_TCP_PIPELINED_MAX 64  /* queries of one connection under way; then it is not read */
 #define NG_TCP_UNSENT_MAX (1 << 20) /* octets of answers that one connection does not take; then it is closed */
 #define NG_TCP_IDLE_S 15         /* RFC 7766 section 6.2.3 */
@@ -17,6 +18,7 @@ struct ng_listener {
     struct ng_poll *poll;
     struct ng_engine *engine;
     struct ng_endpoint local;
+    const struct ng_message_start *start;
     uint64_t netns;      /* cookie of the network namespace */
     int askers;          /* map of askers; -1: not a redirect listener */
     void (*reply)(struct ng_listener *listener, const struct ng_client *client, const uint8_t *wire, size_t size);
@@ -27,6 +29,7 @@ struct ng_listener {
 };
 
 struct ng_listener_config {
+    const struct ng_message_start *start; /* who may ask; outlives the listener */
     struct ng_poll *poll;
     struct ng_engine *engine;
     const struct ng_message_listener *message;
@@ -39,6 +42,10 @@ int ng_listener_new(const struct ng_listener_config *config, struct ng_listener 
 /* The kinds. `listener` is filled in already; each adds its part. */
 int ng_udp_new(const struct ng_listener *like, struct ng_listener **ret_listener);
 int ng_tcp_new(const struct ng_listener *like, struct ng_listener **ret_listener);
+
+/* Whether that peer is one whose questions are answered at all: of this host (local: the address that it asked), or of
+ * the networks that are named. What others ask is refused, so that this is no open resolver. */
+bool ng_listener_admits(const struct ng_listener *listener, const struct ng_endpoint *peer, const uint8_t local[16]);
 
 /* Whether a query from that peer may be answered; on redirect listeners *ret_asker is its sender, else its scope is 0.
  */

@@ -24,6 +24,9 @@ struct resolver {
     struct ng_poll *poll;
     struct ng_engine *engine;
     struct ng_upstream *upstream;
+    struct ng_message_start start;
+    struct ng_local *loading; /* local records, while their files come */
+    uint32_t loaded;          /* files of them; UINT32_MAX: one had an error */
     struct ng_stats_memory *memory;
     struct ng_stats *stats;
     int destinations, askers;
@@ -125,6 +128,7 @@ static int on_start(struct resolver *resolver, const struct ng_message_start *st
         return -EBADMSG;
     resolver->destinations = TAKE_FD(fds[0]);
     resolver->askers = TAKE_FD(fds[1]);
+    resolver->start = *start;
     r = ng_engine_new(start, &ops, &resolver->engine);
     if (r == 0)
         r = ng_upstream_new(resolver->poll, start->upstream, start->upstreams, answered, resolver,
@@ -142,6 +146,41 @@ static int on_forward(struct resolver *resolver, const struct ng_message_forward
     return ng_upstream_forward(resolver->upstream, &zone, message->server, message->servers);
 }
 
+static int on_local(struct resolver *resolver, const struct ng_message_local *message, int fds[2])
+{
+    struct ng_message_loaded loaded = {.type = NG_MESSAGE_LOADED, .number = message->number};
+    struct ng_local_error error = {.line = 0};
+    int r = 0;
+
+    if (!resolver->engine || message->number >= message->count || message->count > NG_LOCAL_FILES_MAX || fds[0] < 0)
+        return -EBADMSG;
+    if (message->number == 0) {
+        ng_local_free(resolver->loading);
+        resolver->loading = NULL;
+        resolver->loaded = 0;
+        r = ng_local_new(&resolver->loading);
+    }
+    if (r < 0 || message->number != resolver->loaded)
+        return r; /* an earlier one had an error, and that was told */
+    r = ng_local_load(resolver->loading, message->kind, fds[0], &error);
+    resolver->loaded++;
+    if (r == 0 && resolver->loaded < message->count)
+        return 0;
+    if (r == 0)
+        r = ng_local_check(resolver->loading, &error);
+    if (r == 0) {
+        ng_engine_local(resolver->engine, resolver->loading);
+        resolver->loading = NULL;
+    }
+    if (r < 0)
+        resolver->loaded = UINT32_MAX;
+    loaded.error = (uint32_t)-r;
+    loaded.line = error.line;
+    memcpy(loaded.text, error.text, sizeof(loaded.text));
+    tell(resolver, &loaded, sizeof(loaded));
+    return 0;
+}
+
 static int on_listener(struct resolver *resolver, const struct ng_message_listener *message, int fds[2])
 {
     if (!resolver->engine || resolver->listeners || fds[0] < 0 || resolver->waiting == LISTENERS_MAX)
@@ -156,7 +195,8 @@ static int open_listeners(struct resolver *resolver)
 {
     while (resolver->waiting > 0) {
         unsigned last = resolver->waiting - 1;
-        struct ng_listener_config config = {.poll = resolver->poll,
+        struct ng_listener_config config = {.start = &resolver->start,
+                                            .poll = resolver->poll,
                                             .engine = resolver->engine,
                                             .message = &resolver->pending[last],
                                             .askers = resolver->askers,
@@ -193,6 +233,8 @@ static int obey(struct resolver *resolver, const union ng_order *order, int fds[
         return on_start(resolver, &order->start, fds);
     case NG_MESSAGE_FORWARD:
         return on_forward(resolver, &order->forward);
+    case NG_MESSAGE_LOCAL:
+        return on_local(resolver, &order->local, fds);
     case NG_MESSAGE_LISTENER:
         return on_listener(resolver, &order->listener, fds);
     case NG_MESSAGE_SNAPSHOT:
@@ -292,6 +334,7 @@ int ng_resolver_main(void)
         resolver->listener[i]->free(resolver->listener[i]);
     while (resolver->waiting > 0)
         (void)ng_close(resolver->pending_fd[--resolver->waiting]);
+    ng_local_free(resolver->loading);
     ng_engine_free(resolver->engine);
     ng_poll_free(resolver->poll);
     ng_keeper_link_free(resolver->link);

@@ -210,9 +210,35 @@ static void on_ready(struct ng_source *source, uint32_t events)
         watch(connection);
 }
 
+static bool same_client(const struct connection *a, const struct connection *b)
+{
+    return a->asker.scope || b->asker.scope ? a->asker.scope == b->asker.scope
+                                            : memcmp(a->peer.address, b->peer.address, sizeof(a->peer.address)) == 0;
+}
+
+/* A client with its share of connections gives one of its own for a further one. */
+static void end_oldest_of(struct tcp *tcp, const struct connection *client)
+{
+    struct connection *it, *oldest = NULL;
+    unsigned count = 0;
+
+    TAILQ_FOREACH(it, &tcp->used, used)
+    {
+        if (!same_client(it, client))
+            continue;
+        oldest = oldest ? oldest : it;
+        count++;
+    }
+    if (count >= NG_TCP_CLIENT_MAX)
+        end(oldest);
+}
+
 static void welcome(struct tcp *tcp, int fd, const struct sockaddr_storage *address)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
+    struct sockaddr_storage own = {0};
+    socklen_t length = sizeof(own);
+    struct ng_endpoint local;
     int on = 1;
 
     if (!connection) {
@@ -224,11 +250,15 @@ static void welcome(struct tcp *tcp, int fd, const struct sockaddr_storage *addr
     connection->used_at = ng_now();
     ng_endpoint_from(address, &connection->peer);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (!ng_listener_asker(&tcp->base, &connection->peer, IPPROTO_TCP, &connection->asker) ||
+    (void)getsockname(fd, (struct sockaddr *)&own, &length);
+    ng_endpoint_from(&own, &local);
+    if (!ng_listener_admits(&tcp->base, &connection->peer, local.address) ||
+        !ng_listener_asker(&tcp->base, &connection->peer, IPPROTO_TCP, &connection->asker) ||
         ng_table_add(&tcp->connections, &connection->link, ++tcp->last_number) < 0) {
         release(&connection->source);
         return;
     }
+    end_oldest_of(tcp, connection);
     TAILQ_INSERT_TAIL(&tcp->used, connection, used);
     if (ng_poll_add(tcp->base.poll, &connection->source, EPOLLIN) < 0)
         end(connection);

@@ -67,6 +67,7 @@ static void read_local(struct msghdr *header, struct ng_client *client)
 
         if (cmsg->cmsg_level == IPPROTO_IP && cmsg->cmsg_type == IP_PKTINFO) {
             memcpy(&v4, CMSG_DATA(cmsg), sizeof(v4));
+            memset(client->local + 10, 0xff, 2);
             memcpy(client->local + 12, &v4.ipi_addr, 4);
         } else if (cmsg->cmsg_level == IPPROTO_IPV6 && cmsg->cmsg_type == IPV6_PKTINFO) {
             memcpy(&v6, CMSG_DATA(cmsg), sizeof(v6));
@@ -85,6 +86,10 @@ static void take(struct udp *udp, int i, size_t size)
     if (client.peer.port == 0 || udp->batch.message[i].msg_hdr.msg_flags & MSG_TRUNC)
         return;
     read_local(&udp->batch.message[i].msg_hdr, &client);
+    if (!ng_listener_admits(&udp->base, &client.peer, client.local)) {
+        ng_engine_refuse(udp->base.engine, &client, udp->batch.datagram[i], size);
+        return;
+    }
     if (!ng_listener_asker(&udp->base, &client.peer, IPPROTO_UDP, &asker))
         return;
     ng_engine_query(udp->base.engine, &client, udp->batch.datagram[i], size, asker.scope ? &asker : NULL);

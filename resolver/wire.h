@@ -54,7 +54,7 @@ size_t ng_wire_ask(const struct ng_question *question, uint16_t id, uint8_t *wir
 /* Why an answer is what it is (RFC 8914), for askers that use EDNS. */
 #define NG_EDE_TEXT_MAX 128
 enum { NG_EDE_STALE = 3, NG_EDE_FORGED = 4, NG_EDE_CACHED_ERROR = 13, NG_EDE_BLOCKED = 15, NG_EDE_FILTERED = 17,
-       NG_EDE_NO_REACHABLE_AUTHORITY = 22 };
+       NG_EDE_PROHIBITED = 18, NG_EDE_NO_REACHABLE_AUTHORITY = 22 };
 
 struct ng_ede {
     uint16_t code;

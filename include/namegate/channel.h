@@ -14,6 +14,7 @@
 #define NG_CHANNEL_FD 3       /* the resolver's end, inherited over exec */
 #define NG_UPSTREAMS_MAX 8
 #define NG_GUARDED_MAX 64
+#define NG_CLIENTS_MAX 32
 #define NG_CHAIN_MAX 16       /* names in a chain, the one asked for included */
 /* A decoy is an address that stands for one name: in 240.0.0.0/4 (reserved, RFC 1112 section 4), its last 28 bits the
  * lowest of the resolution's id; or in 100::/64 (discard-only, RFC 6666), its last 64 bits the id. */
@@ -25,6 +26,7 @@ enum ng_message_type {
     /* keeper to resolver */
     NG_MESSAGE_START = 1,      /* ng_message_start, descriptors: destinations map, askers map */
     NG_MESSAGE_FORWARD,        /* ng_message_forward */
+    NG_MESSAGE_LOCAL,          /* ng_message_local, descriptor: the file; after START, and when it has changed */
     NG_MESSAGE_LISTENER,       /* ng_message_listener, descriptor: a bound (TCP: listening) non-blocking socket */
     NG_MESSAGE_SNAPSHOT,       /* ng_message_snapshot, descriptor: the sealed memfd */
     NG_MESSAGE_DEPLOYMENT,     /* ng_message_deployment */
@@ -37,6 +39,7 @@ enum ng_message_type {
     NG_MESSAGE_TOLD,           /* ng_message_told: sent after the reply left */
     NG_MESSAGE_TROUBLE,        /* ng_message_trouble */
     NG_MESSAGE_PREWARMED,      /* ng_message_prewarm, echoed when all its names are answered or timed out */
+    NG_MESSAGE_LOADED,         /* ng_message_loaded */
     NG_MESSAGE_PONG,           /* ng_message_ping, echoed at once: one that says nothing for long is replaced */
 };
 
@@ -57,10 +60,34 @@ struct ng_message_start {
     __u32 cache_entries;                /* bound of the cache */
     __u32 tracked_max;                  /* bound of tracked resolutions; not above the size of destinations */
     __u32 stale_s;                      /* for how long an answer may be given after its TTL when upstreams fail */
+    __u32 clients;                      /* networks that may ask at addresses other than loopback */
     struct {
         __u8 address[16];
         __u32 prefix;                   /* 0 to 128 */
-    } guard[NG_GUARDED_MAX];
+    } guard[NG_GUARDED_MAX], client[NG_CLIENTS_MAX];
+};
+
+#define NG_LOCAL_HOSTS 1u /* hosts(5) */
+#define NG_LOCAL_ZONE 2u  /* a zone file (RFC 1035 section 5) */
+#define NG_LOCAL_FILES_MAX 16
+#define NG_LOCAL_TEXT_MAX 160
+
+/* One of the files with local records. They are put in force together, with the last one; when one has an error, none
+ * is, and what was in force stays. */
+struct ng_message_local {
+    __u32 type;
+    __u32 kind;   /* NG_LOCAL_* */
+    __u32 number; /* from 0 */
+    __u32 count;  /* of all */
+};
+
+/* What became of them. */
+struct ng_message_loaded {
+    __u32 type;
+    __u32 error;  /* errno, or 0 */
+    __u32 number; /* the file with the error */
+    __u32 line;   /* 0: none in particular */
+    char text[NG_LOCAL_TEXT_MAX];
 };
 
 #define NG_LISTENER_TCP (1u << 0)
