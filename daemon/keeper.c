@@ -2,6 +2,7 @@
 /* Wires the parts of the keeper together, in the order in which each may rely on the ones before. */
 #include "keeper.h"
 
+#include "known.h"
 #include "local.h"
 
 #include "cgroup.h"
@@ -52,6 +53,7 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_control_tick(keeper->control);
     ng_change_until(keeper);
     ng_local_files_watch(keeper);
+    ng_known_tick(keeper);
     watch_losses(keeper);
     ng_lives_check(keeper);
     /* Names move: what a deployment is denied is looked up again while it lives. */
@@ -234,6 +236,8 @@ static int open_evidence(struct ng_keeper *keeper, struct ng_error *error)
         r = ng_records_open(keeper->options.state_dir, ng_commands_record, keeper, error, &keeper->records);
     if (r == 0 && ng_track_new(&keeper->track) < 0)
         r = ng_error_set(error, ENOMEM, NULL, "out of memory");
+    if (r == 0)
+        ng_known_load(keeper);
     return r == 0 ? ng_statistics_new(error, &keeper->statistics) : r;
 }
 
@@ -351,6 +355,8 @@ void ng_keeper_free(struct ng_keeper *keeper)
     if (!keeper)
         return;
     keeper->stopping = true;
+    if (keeper->track && !keeper->options.private)
+        ng_known_save(keeper);
     ng_control_free(keeper->control);
     ng_change_free(keeper);
     ng_child_free(keeper->child);

@@ -73,6 +73,8 @@ struct ng_keeper {
     uint64_t until_tried_at;        /* ns: when a rule's end was last to be put in force */
     struct ng_local_seen local_seen[NG_LOCAL_FILES_MAX];
     unsigned local_sent[NG_LOCAL_FILES_MAX]; /* which of the configuration's, by number of the message */
+    uint64_t known_saved_at;        /* ns */
+    bool known_sent;                /* to the resolver that runs */
     uint64_t lost_messages;
     uint64_t lost_events, lost_at; /* as counted last, and when (ns) there were more than before */
     bool upstream_silent;

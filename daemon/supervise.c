@@ -4,6 +4,7 @@
 
 #include "evidence.h"
 #include "host.h"
+#include "known.h"
 #include "local.h"
 #include "text.h"
 
@@ -77,7 +78,7 @@ int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error)
     if (r < 0)
         return ng_error_set(error, -r, NULL, "cannot talk to the resolver: %s", strerror(-r));
     ng_local_files_send(keeper);
-    keeper->child_ready = false;
+    keeper->child_ready = keeper->known_sent = false;
     keeper->child_started_at = ng_now();
     keeper->child_silent = 0;
     ng_track_new_resolver(keeper->track);
@@ -256,6 +257,9 @@ void ng_supervise_message(void *arg, const void *message, size_t size)
     case NG_MESSAGE_READY:
         keeper->child_ready = keeper->child_ready || any->ready.error == 0;
         ng_change_ready(keeper, any->ready.generation, any->ready.error);
+        if (any->ready.error == 0 && !keeper->known_sent)
+            ng_known_send(keeper);
+        keeper->known_sent |= any->ready.error == 0;
         if (any->ready.error == 0)
             ng_supervise_refresh(keeper, false);
         break;

@@ -29,6 +29,7 @@ struct ng_answer_address {
 
 struct ng_answer {
     uint8_t rcode;      /* NOERROR or NXDOMAIN */
+    bool remembered;    /* of an earlier run: what the policy denies counts, and what it allows does not */
     uint32_t ttl;       /* s: for how long all of it holds; 0: not to be kept */
     unsigned links;     /* names in chain; the one asked for is the first */
     struct ng_name chain[NG_CHAIN_MAX];

@@ -652,6 +652,34 @@ static bool give_local(struct ng_engine *engine, const struct ng_client *client,
     return true;
 }
 
+int ng_engine_known(struct ng_engine *engine, const struct ng_message_resolution *message)
+{
+    struct ng_answer_address addresses[NG_ADDRESSES_MAX];
+    struct ng_answer answer = {.remembered = true, .address = addresses};
+    struct ng_tracked *tracked = NULL;
+    int r;
+
+    if (message->links == 0 || message->links > NG_CHAIN_MAX || message->addresses > NG_ADDRESSES_MAX ||
+        !ng_learn_policy(engine->learn))
+        return -EBADMSG;
+    for (; answer.links < message->links; answer.links++) {
+        const struct ng_wire_name *name = &message->chain[answer.links];
+
+        if (ng_name_from_wire(name->wire, name->length, &answer.chain[answer.links]) != name->length)
+            return -EBADMSG;
+    }
+    for (; answer.addresses < message->addresses; answer.addresses++) {
+        memcpy(addresses[answer.addresses].address, message->address[answer.addresses], 16);
+        addresses[answer.addresses].service = 0;
+    }
+    r = learn(engine, &answer, false, &tracked);
+    if (r < 0)
+        report_failure(engine, r, &answer.chain[0]);
+    else if (tracked)
+        announce(engine, tracked);
+    return 0;
+}
+
 void ng_engine_local(struct ng_engine *engine, struct ng_local *local)
 {
     ng_local_free(engine->local);

@@ -66,6 +66,10 @@ void ng_engine_snapshot(struct ng_engine *engine, struct ng_snapshot *snapshot, 
 void ng_engine_deployment(struct ng_engine *engine, const struct ng_message_deployment *message);
 void ng_engine_prewarm(struct ng_engine *engine, const struct ng_message_prewarm *message);
 
+/* What a denied name led to when it was known last: its addresses are denied for floor and grace from now on, and
+ * longer while upstreams fail. Returns -EBADMSG for a message that is impossible. */
+int ng_engine_known(struct ng_engine *engine, const struct ng_message_resolution *message);
+
 /* The records that no upstream is asked for; owns them. */
 void ng_engine_local(struct ng_engine *engine, struct ng_local *local);
 

@@ -65,6 +65,8 @@ static size_t size_of(uint32_t type)
         return sizeof(struct ng_message_prewarm);
     case NG_MESSAGE_STATS:
         return sizeof(struct ng_message_stats);
+    case NG_MESSAGE_KNOWN:
+        return sizeof(struct ng_message_resolution);
     case NG_MESSAGE_PING:
     case NG_MESSAGE_PONG:
         return sizeof(struct ng_message_ping);

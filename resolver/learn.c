@@ -271,7 +271,7 @@ static int take_names(struct ng_learn *learn, const struct ng_answer *answer, st
         if (tracked->expires_at < learn->now + ng_judge_lifetime(&learn->start, answer->ttl, true))
             tracked->expires_at = learn->now + ng_judge_lifetime(&learn->start, answer->ttl, true);
     }
-    taking->name[0]->asked = true;
+    taking->name[0]->asked |= !answer->remembered;
     return 0;
 }
 
@@ -315,7 +315,7 @@ static int take_addresses(struct ng_learn *learn, const struct ng_answer *answer
     for (unsigned i = 0; i < answer->addresses; i++) {
         const struct ng_answer_address *it = &answer->address[i];
         struct ng_tracked *holder = it->service ? taking->service[it->service - 1] : taking->name[taking->names - 1];
-        int r = remember(learn, holder, it->address, answer->ttl, it->service > 0);
+        int r = remember(learn, holder, it->address, answer->ttl, it->service > 0 || answer->remembered);
 
         if (r < 0)
             return r;

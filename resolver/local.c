@@ -119,8 +119,8 @@ static bool parent_of(const struct ng_name *name, struct ng_name *ret_parent)
     return name->wire[0] && ng_name_from_wire(name->wire + skip, (size_t)name->length - skip, ret_parent) > 0;
 }
 
-/* Owns the record also when it fails. The names between it and its zone exist as well, without records (RFC 4592 section
- * 2.2.2); apex NULL: it is of no zone. */
+/* Owns the record also when it fails. The names between it and its zone exist as well, without records (RFC 4592
+ * section 2.2.2); apex NULL: it is of no zone. */
 static int add(struct ng_local *local, ldns_rr *rr, const struct ng_name *apex)
 {
     struct ng_name name, above;

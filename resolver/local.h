@@ -20,8 +20,8 @@ struct ng_local_error {
 int ng_local_new(struct ng_local **ret_local);
 void ng_local_free(struct ng_local *local);
 
-/* Adds what a file says; kind: NG_LOCAL_HOSTS or NG_LOCAL_ZONE. Returns 0, -EINVAL with the first error in *ret_error, or
- * -ENOMEM. The descriptor stays the caller's. */
+/* Adds what a file says; kind: NG_LOCAL_HOSTS or NG_LOCAL_ZONE. Returns 0, -EINVAL with the first error in *ret_error,
+ * or -ENOMEM. The descriptor stays the caller's. */
 int ng_local_load(struct ng_local *local, uint32_t kind, int fd, struct ng_local_error *ret_error);
 
 /* To be called when all files are added: aliases must lead to what is here. As ng_local_load(). */

@@ -32,6 +32,7 @@ enum ng_message_type {
     NG_MESSAGE_DEPLOYMENT,     /* ng_message_deployment */
     NG_MESSAGE_PREWARM,        /* ng_message_prewarm */
     NG_MESSAGE_STATS,          /* ng_message_stats, descriptor: the memory of resolver/stats.h, to be written */
+    NG_MESSAGE_KNOWN,          /* ng_message_resolution: a denied name as it was known before; after READY */
     NG_MESSAGE_PING,           /* ng_message_ping */
     /* resolver to keeper */
     NG_MESSAGE_READY,          /* ng_message_ready */

@@ -33,3 +33,20 @@ touch "$W/e/go"
 wait_until 10 test -e "$W/e/result" || fail "no result"
 expect_eq "the last known address" "$(cat "$W/e/result")" "Operation not permitted"
 touch "$W/d/end" "$W/e/end"
+
+say "also after a restart, though the upstream is down and the kernel has forgotten: known from the disk"
+wait_until 10 test -e "$W/e/end" || fail "no end"
+none() { [ "$(gate list --json | jq '.deployments | length')" = 0 ]; }
+wait_until 10 none || fail "deployments are left"
+gate_stop
+expect_output '198.51.100.45' cat "$W/state/known-names"
+[ ! -e "$W/bpf/gate" ] || fail "the gate is still pinned"
+gate_again
+wait_until 5 knows 198.51.100.45 || fail "not known: $(gate names)"
+expect_eperm run bash -c ': < /dev/tcp/198.51.100.45/443'
+expect_record '.type == "denial" and .address == "198.51.100.45" and .names[0].name == "short.github.com"'
+gate_stop
+echo '{"chain": [' >> "$W/state/known-names"
+gate_again
+expect_output 'lines make no sense' cat "$W/namegated.log"
+expect_eperm run bash -c ': < /dev/tcp/198.51.100.45/443'
