@@ -1,38 +1,177 @@
 // SPDX-License-Identifier: BSD-2-Clause
+/* Works on the octets of the message: every question that the cache does not answer comes through here. Two passes: all
+ * records are found and checked, then those that belong to the answer are written anew. */
 #include "answer.h"
 
 #include "../policy/vector.h"
 
-#include <namegate/cleanup.h>
-
-#include <ldns/ldns.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-NG_DEFINE_CLEANUP(pkt, ldns_pkt, ldns_pkt_free)
+#define FLAG_QR 0x80 /* in the third octet of the header */
+#define FLAG_TC 0x02
+#define FLAG_AD 0x20 /* in the fourth */
+#define OPCODE(octet) ((octet) >> 3 & 15)
+#define CLASS_IN 1
+#define POINTER_MAX 0x3fff
 
-typedef NG_VECTOR(uint8_t) octets;
+/* One record of the message. */
+struct record {
+    struct ng_name owner;
+    uint16_t type, class;
+    uint32_t ttl;
+    size_t data, size; /* in the message */
+    uint16_t covered;  /* of a RRSIG: the type that it signs */
+};
 
-static int owner(const ldns_rr *rr, struct ng_name *ret_name)
+/* A message that is being understood, and what is being written. Large, and one at a time. */
+struct work {
+    const struct ng_question *question;
+    const uint8_t *wire;
+    size_t size, at;
+    unsigned answers, records; /* the first ones are the answer section, then the authority section */
+    struct record record[NG_RECORDS_MAX];
+    struct ng_answer *answer;
+    size_t room; /* of its addresses */
+    uint8_t out[NG_WIRE_MAX];
+    size_t length;
+    uint16_t name_at[NG_CHAIN_MAX]; /* where a name of the chain stands in `out`; 0: nowhere near enough */
+    uint16_t ttls[NG_RECORDS_MAX];
+    unsigned ttl_count, section[2];
+};
+
+static unsigned get16(const uint8_t *at)
 {
-    const ldns_rdf *name = ldns_rr_owner(rr);
-
-    return name ? ng_name_from_wire(ldns_rdf_data(name), ldns_rdf_size(name), ret_name) : -EBADMSG;
+    return (unsigned)at[0] << 8 | at[1];
 }
 
-static int target(const ldns_rr *rr, struct ng_name *ret_name)
+static uint32_t get32(const uint8_t *at)
 {
-    const ldns_rdf *name = ldns_rr_rd_count(rr) == 1 ? ldns_rr_rdf(rr, 0) : NULL;
-
-    return name ? ng_name_from_wire(ldns_rdf_data(name), ldns_rdf_size(name), ret_name) : -EBADMSG;
+    return (uint32_t)get16(at) << 16 | get16(at + 2);
 }
 
-static bool is(const ldns_rr *rr, unsigned type, const struct ng_name *name)
+static void put16(uint8_t *at, unsigned value)
 {
-    struct ng_name own;
-
-    return ldns_rr_get_class(rr) == LDNS_RR_CLASS_IN && ldns_rr_get_type(rr) == type && owner(rr, &own) > 0 &&
-           ng_name_equal(&own, name);
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
 }
+
+/* A name that may be compressed (RFC 1035 section 4.1.4), without its pointers, in its own case. Each pointer leads to
+ * before the one that came last, so that this ends. Returns the octets of it at *at, which moves behind it, or
+ * -EBADMSG. */
+static int read_name(const struct work *work, size_t *at, uint8_t name[static NG_NAME_MAX])
+{
+    size_t from = *at, limit = from, length = 0;
+    bool moved = false;
+
+    for (;;) {
+        size_t label;
+
+        if (from >= work->size)
+            return -EBADMSG;
+        label = work->wire[from];
+        if (label >= 0xc0) {
+            size_t target;
+
+            if (work->size - from < 2)
+                return -EBADMSG;
+            target = get16(work->wire + from) & POINTER_MAX;
+            if (!moved)
+                *at = from + 2;
+            moved = true;
+            if (target >= limit)
+                return -EBADMSG;
+            from = limit = target;
+            continue;
+        }
+        if (label > 63 || work->size - from < 1 + label || length + 1 + label > NG_NAME_MAX)
+            return -EBADMSG;
+        memcpy(name + length, work->wire + from, 1 + label);
+        length += 1 + label;
+        from += 1 + label;
+        if (label == 0)
+            break;
+    }
+    if (!moved)
+        *at = from;
+    return (int)length;
+}
+
+static int read_canonical(const struct work *work, size_t *at, struct ng_name *ret_name)
+{
+    uint8_t name[NG_NAME_MAX];
+    int length = read_name(work, at, name);
+
+    if (length < 0)
+        return length;
+    return ng_name_from_wire(name, (size_t)length, ret_name) == length ? 0 : -EBADMSG;
+}
+
+static int read_record(struct work *work, struct record *ret_record)
+{
+    struct record *record = ret_record;
+    size_t at = work->at;
+
+    if (read_canonical(work, &at, &record->owner) < 0 || work->size - at < 10)
+        return -EBADMSG;
+    record->type = (uint16_t)get16(work->wire + at);
+    record->class = (uint16_t)get16(work->wire + at + 2);
+    record->ttl = get32(work->wire + at + 4);
+    record->size = get16(work->wire + at + 8);
+    record->data = at + 10;
+    if (work->size - record->data < record->size)
+        return -EBADMSG;
+    if ((record->type == NG_TYPE_A && record->size != 4) || (record->type == NG_TYPE_AAAA && record->size != 16) ||
+        (record->type == NG_TYPE_RRSIG && record->size < 19))
+        return -EBADMSG;
+    record->covered = record->type == NG_TYPE_RRSIG ? (uint16_t)get16(work->wire + record->data) : 0;
+    if (record->ttl > INT32_MAX)
+        record->ttl = 0; /* RFC 2181 section 8 */
+    if (record->ttl > NG_TTL_MAX)
+        record->ttl = NG_TTL_MAX;
+    work->at = record->data + record->size;
+    return 0;
+}
+
+/* All records, those of the additional section too, though nothing is made of them: a message is right as a whole. */
+static int read_message(struct work *work)
+{
+    unsigned rcode = work->wire[3] & 15, questions = get16(work->wire + 4), answers = get16(work->wire + 6);
+    unsigned authority = get16(work->wire + 8), additional = get16(work->wire + 10);
+    struct record passed;
+    struct ng_name name = {.length = 0};
+    unsigned type = 0, class = 0;
+
+    work->at = NG_WIRE_HEADER;
+    for (unsigned i = 0; i < questions; i++) {
+        if (read_canonical(work, &work->at, &name) < 0 || work->size - work->at < 4)
+            return -EBADMSG;
+        type = get16(work->wire + work->at);
+        class = get16(work->wire + work->at + 2);
+        work->at += 4;
+    }
+    if (answers + authority + additional > NG_RECORDS_MAX)
+        return -E2BIG;
+    for (work->records = 0; work->records < answers + authority; work->records++)
+        if (read_record(work, &work->record[work->records]) < 0)
+            return -EBADMSG;
+    work->answers = answers;
+    for (; additional > 0; additional--)
+        if (read_record(work, &passed) < 0)
+            return -EBADMSG;
+    if (work->at != work->size || !(work->wire[2] & FLAG_QR) || OPCODE(work->wire[2]) != 0 || work->wire[2] & FLAG_TC)
+        return -EBADMSG;
+    /* Some servers leave the question out when they fail. */
+    if (rcode != NG_RCODE_NOERROR && rcode != NG_RCODE_NXDOMAIN)
+        return -ENOTSUP;
+    if (questions != 1 || class != CLASS_IN || type != work->question->type ||
+        !ng_name_equal(&name, &work->question->name))
+        return -EBADMSG;
+    return 0;
+}
+
+/* --- what it says */
 
 static int add_link(struct ng_answer *answer, const struct ng_name *name)
 {
@@ -47,29 +186,31 @@ static int add_link(struct ng_answer *answer, const struct ng_name *name)
 
 /* Follows the aliases from the name asked for. Only CNAMEs move on: whoever answers with a DNAME adds the CNAME that
  * follows from it (RFC 6672 section 3.1). */
-static int follow(const ldns_rr_list *records, const struct ng_question *question, struct ng_answer *answer)
+static int follow(const struct work *work)
 {
+    struct ng_answer *answer = work->answer;
     bool moved = true;
 
-    answer->chain[0] = question->name;
+    answer->chain[0] = work->question->name;
     answer->links = 1;
     while (moved) {
         const struct ng_name *last = &answer->chain[answer->links - 1];
-        struct ng_name next;
 
         moved = false;
-        for (size_t i = 0; i < ldns_rr_list_rr_count(records) && !moved; i++) {
-            const ldns_rr *rr = ldns_rr_list_rr(records, i);
+        for (unsigned i = 0; i < work->answers && !moved; i++) {
+            const struct record *record = &work->record[i];
+            size_t at = record->data;
+            struct ng_name next;
             int r;
 
-            if (!is(rr, NG_TYPE_CNAME, last))
+            if (record->type != NG_TYPE_CNAME || record->class != CLASS_IN || !ng_name_equal(&record->owner, last))
                 continue;
-            if (target(rr, &next) < 0)
+            if (read_canonical(work, &at, &next) < 0 || at != record->data + record->size)
                 return -EBADMSG;
             r = add_link(answer, &next);
             if (r < 0)
                 return r;
-            moved = question->type != NG_TYPE_CNAME;
+            moved = work->question->type != NG_TYPE_CNAME;
             if (!moved)
                 return 0;
         }
@@ -129,19 +270,6 @@ static int add_prefixed(struct ng_answer *answer)
     return add_service(answer, &name, true);
 }
 
-/* The record's data as it stands in the message, uncompressed. */
-static int rdata(const ldns_rr *rr, octets *data)
-{
-    for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
-        const ldns_rdf *rdf = ldns_rr_rdf(rr, i);
-
-        for (size_t k = 0; k < ldns_rdf_size(rdf); k++)
-            if (!ng_vector_add(data, ldns_rdf_data(rdf)[k]))
-                return -ENOMEM;
-    }
-    return 0;
-}
-
 /* One hint: an address of the owner's service, as the owner says, and one of the names that it speaks of. */
 static int add_hint(struct ng_answer *answer, size_t *room, const uint8_t *bytes, size_t size, int service,
                     int prefixed)
@@ -192,190 +320,278 @@ static int add_hints(struct ng_answer *answer, size_t *room, const uint8_t *data
     return 0;
 }
 
-static int learn_record(const ldns_rr *rr, unsigned type, struct ng_answer *answer, size_t *room)
+static int learn_record(struct work *work, const struct record *record)
 {
-    octets data = {0};
-    int r = rdata(rr, &data);
+    const uint8_t *data = work->wire + record->data;
 
-    if (r == 0 && (type == NG_TYPE_A || type == NG_TYPE_AAAA))
-        r = data.count == (type == NG_TYPE_A ? 4U : 16U) ? add_address(answer, room, data.items, data.count, 0)
-                                                         : -EBADMSG;
-    else if (r == 0 && (type == NG_TYPE_SVCB || type == NG_TYPE_HTTPS))
-        r = add_hints(answer, room, data.items, data.count);
-    ng_vector_free(&data);
-    return r;
-}
-
-/* Whether a signature is for a record of that type. */
-static bool signs(const ldns_rr *rr, unsigned type)
-{
-    const ldns_rdf *covered = ldns_rr_rrsig_typecovered(rr);
-
-    return covered && ldns_rdf2rr_type(covered) == (ldns_rr_type)type;
+    switch (record->type) {
+    case NG_TYPE_A:
+    case NG_TYPE_AAAA:
+        return add_address(work->answer, &work->room, data, record->size, 0);
+    case NG_TYPE_SVCB:
+    case NG_TYPE_HTTPS:
+        return add_hints(work->answer, &work->room, data, record->size);
+    default:
+        return 0;
+    }
 }
 
 /* Whether a record of the answer section belongs to the chain, or is what was asked for at its end. */
-static bool belongs(const ldns_rr *rr, const struct ng_question *question, const struct ng_answer *answer,
-                    unsigned links)
+static bool belongs(const struct work *work, const struct record *record, unsigned links)
 {
-    unsigned type = ldns_rr_get_type(rr);
-    struct ng_name own;
+    const struct ng_question *question = work->question;
+    bool signature = record->type == NG_TYPE_RRSIG && question->dnssec;
 
-    if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN || owner(rr, &own) < 0)
-        return false;
     for (unsigned i = 0; i < links; i++) {
+        const struct ng_name *name = &work->answer->chain[i];
         bool last = i + 1 == links;
 
-        if (ng_name_equal(&own, &answer->chain[i])) {
-            if (type == NG_TYPE_CNAME && (!last || question->type == NG_TYPE_CNAME))
+        if (ng_name_equal(&record->owner, name)) {
+            if (record->type == NG_TYPE_CNAME && (!last || question->type == NG_TYPE_CNAME))
                 return true;
-            if (type == question->type && last)
+            if (record->type == question->type && last)
                 return true;
-            if (type == NG_TYPE_RRSIG && question->dnssec &&
-                (signs(rr, NG_TYPE_CNAME) || (last && signs(rr, question->type))))
+            if (signature && (record->covered == NG_TYPE_CNAME || (last && record->covered == question->type)))
                 return true;
         }
-        if (ng_name_below(&answer->chain[i], &own) &&
-            (type == NG_TYPE_DNAME || (type == NG_TYPE_RRSIG && question->dnssec && signs(rr, NG_TYPE_DNAME))))
+        if ((record->type == NG_TYPE_DNAME || (signature && record->covered == NG_TYPE_DNAME)) &&
+            ng_name_below(name, &record->owner))
             return true;
     }
     return false;
 }
 
-static void limit_ttl(ldns_rr *rr, uint32_t *ttl)
-{
-    uint32_t own = ldns_rr_ttl(rr);
+/* --- writing it anew */
 
-    if (own > INT32_MAX)
-        own = 0; /* RFC 2181 section 8 */
-    if (own > NG_TTL_MAX)
-        own = NG_TTL_MAX;
-    ldns_rr_set_ttl(rr, own);
-    if (own < *ttl)
-        *ttl = own;
+/* Where names stand in the data of types that may be compressed (RFC 3597 section 4): n: a name, a digit: so many octets,
+ * s: a text with its length, *: all that follows. */
+static const char *layout_of(unsigned type)
+{
+    enum { MD = 3, MF, MB = 7, MG, MR, PTR = 12, MINFO = 14, MX, RP = 17, AFSDB, RT = 21, SIG = 24, PX = 26, NXT = 30,
+           SRV = 33, NAPTR = 35, KX = 36 };
+
+    switch (type) {
+    case NG_TYPE_NS:
+    case MD:
+    case MF:
+    case NG_TYPE_CNAME:
+    case MB:
+    case MG:
+    case MR:
+    case PTR:
+    case NG_TYPE_DNAME:
+        return "n";
+    case NG_TYPE_SOA:
+        return "nn992"; /* five times */
+    case MINFO:
+    case RP:
+        return "nn";
+    case MX:
+    case AFSDB:
+    case RT:
+    case KX:
+        return "2n";
+    case SIG:
+        return "99n*"; /* 18 octets, then the signer */
+    case PX:
+        return "2nn";
+    case NXT:
+        return "n*";
+    case SRV:
+        return "6n";
+    case NAPTR:
+        return "4sssn";
+    default:
+        return "*";
+    }
 }
 
-static int copy(ldns_pkt *out, ldns_pkt_section section, const ldns_rr *rr, uint32_t *ttl)
+static bool put(struct work *work, const uint8_t *octets, size_t count)
 {
-    ldns_rr *clone = ldns_rr_clone(rr);
+    if (sizeof(work->out) - work->length < count)
+        return false;
+    memcpy(work->out + work->length, octets, count);
+    work->length += count;
+    return true;
+}
 
-    if (!clone)
-        return -ENOMEM;
-    limit_ttl(clone, ttl);
-    if (!ldns_pkt_push_rr(out, section, clone)) {
-        ldns_rr_free(clone);
-        return -ENOMEM;
+static int put_data(struct work *work, const struct record *record)
+{
+    size_t at = record->data, end = record->data + record->size;
+
+    for (const char *layout = layout_of(record->type); *layout; layout++) {
+        uint8_t name[NG_NAME_MAX];
+        size_t count;
+        int length;
+
+        if (*layout == 'n') {
+            length = read_name(work, &at, name);
+            if (length < 0 || at > end)
+                return -EBADMSG;
+            if (!put(work, name, (size_t)length))
+                return -E2BIG;
+            continue;
+        }
+        count = *layout == '*' ? end - at : *layout == 's' ? (at < end ? 1U + work->wire[at] : 1U)
+                                                           : (size_t)(*layout - '0');
+        if (count > end - at)
+            return -EBADMSG;
+        if (!put(work, work->wire + at, count))
+            return -E2BIG;
+        at += count;
     }
+    return at == end ? 0 : -EBADMSG;
+}
+
+/* A pointer where the name, or one that ends in it, stands already. */
+static bool put_owner(struct work *work, const struct ng_name *name)
+{
+    uint8_t pointer[2];
+
+    for (unsigned i = 0; i < work->answer->links; i++) {
+        const struct ng_name *chain = &work->answer->chain[i];
+        size_t ahead = chain->length - name->length;
+
+        if (!work->name_at[i] || name->length == 1 || (!ng_name_equal(chain, name) && !ng_name_below(chain, name)) ||
+            work->name_at[i] + ahead > POINTER_MAX)
+            continue;
+        put16(pointer, 0xc000 | (unsigned)(work->name_at[i] + ahead));
+        return put(work, pointer, sizeof(pointer));
+    }
+    return put(work, name->wire, name->length);
+}
+
+static int put_record(struct work *work, const struct record *record, unsigned section)
+{
+    uint8_t head[10];
+    size_t size_at;
+    int r;
+
+    if (!put_owner(work, &record->owner))
+        return -E2BIG;
+    put16(head, record->type);
+    put16(head + 2, record->class);
+    put16(head + 4, record->ttl >> 16);
+    put16(head + 6, record->ttl & 0xffff);
+    if (work->length + 4 > UINT16_MAX || !put(work, head, sizeof(head)))
+        return -E2BIG;
+    work->ttls[work->ttl_count++] = (uint16_t)(work->length - 6);
+    size_at = work->length - 2;
+    r = put_data(work, record);
+    if (r < 0)
+        return r;
+    put16(work->out + size_at, (unsigned)(work->length - size_at - 2));
+    work->section[section]++;
+    /* An alias is where its target is written first. */
+    for (unsigned i = 1; record->type == NG_TYPE_CNAME && i < work->answer->links; i++)
+        if (!work->name_at[i] && size_at + 2 <= POINTER_MAX &&
+            ng_name_equal(&record->owner, &work->answer->chain[i - 1]))
+            work->name_at[i] = (uint16_t)(size_at + 2);
     return 0;
 }
 
-static int take_answers(const ldns_rr_list *records, const struct ng_question *question, struct ng_answer *answer,
-                        ldns_pkt *out, uint32_t *ttl)
+static void put_question(struct work *work)
 {
-    unsigned links = answer->links;
-    size_t room = 0;
+    const struct ng_name *name = &work->question->name;
+
+    memset(work->out, 0, NG_WIRE_HEADER);
+    work->length = NG_WIRE_HEADER;
+    (void)put(work, name->wire, name->length);
+    put16(work->out + work->length, work->question->type);
+    put16(work->out + work->length + 2, CLASS_IN);
+    work->length += 4;
+    work->name_at[0] = NG_WIRE_HEADER;
+}
+
+static int take_answers(struct work *work, uint32_t *ttl)
+{
+    unsigned links = work->answer->links;
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < ldns_rr_list_rr_count(records); i++) {
-        const ldns_rr *rr = ldns_rr_list_rr(records, i);
+    for (unsigned i = 0; r == 0 && i < work->answers; i++) {
+        const struct record *record = &work->record[i];
 
-        if (!belongs(rr, question, answer, links))
+        if (record->class != CLASS_IN || !belongs(work, record, links))
             continue;
-        r = copy(out, LDNS_SECTION_ANSWER, rr, ttl);
-        if (r == 0 && is(rr, question->type, &answer->chain[links - 1]))
-            r = learn_record(rr, question->type, answer, &room);
+        r = put_record(work, record, 0);
+        if (record->ttl < *ttl)
+            *ttl = record->ttl;
+        if (r == 0 && record->type == work->question->type &&
+            ng_name_equal(&record->owner, &work->answer->chain[links - 1]))
+            r = learn_record(work, record);
     }
     return r;
 }
 
 /* The authority section says for how long there is nothing (RFC 2308), and proves it. */
-static int take_authority(const ldns_rr_list *records, const struct ng_question *question, ldns_pkt *out,
-                          uint32_t *ret_negative)
+static int take_authority(struct work *work, uint32_t *ret_negative)
 {
-    uint32_t ignored = UINT32_MAX;
+    enum { SOA_TIMES = 20, SOA_MIN = 22 };
+    bool dnssec = work->question->dnssec;
     int r = 0;
 
     *ret_negative = 0;
-    for (size_t i = 0; r == 0 && i < ldns_rr_list_rr_count(records); i++) {
-        const ldns_rr *rr = ldns_rr_list_rr(records, i);
-        unsigned type = ldns_rr_get_type(rr);
+    for (unsigned i = work->answers; r == 0 && i < work->records; i++) {
+        const struct record *record = &work->record[i];
+        uint32_t minimum;
 
-        if (type == NG_TYPE_SOA && ldns_rr_rd_count(rr) == 7) {
-            uint32_t ttl = ldns_rr_ttl(rr), minimum = ldns_rdf2native_int32(ldns_rr_rdf(rr, 6));
-
-            *ret_negative = ttl < minimum ? ttl : minimum;
+        if (record->class != CLASS_IN)
+            continue;
+        if (record->type == NG_TYPE_SOA) {
+            if (record->size < SOA_MIN)
+                return -EBADMSG;
+            minimum = get32(work->wire + record->data + record->size - 4);
+            *ret_negative = record->ttl < minimum ? record->ttl : minimum;
             if (*ret_negative > NG_TTL_NEGATIVE_MAX)
                 *ret_negative = NG_TTL_NEGATIVE_MAX;
-        } else if (!question->dnssec ||
-                   (type != NG_TYPE_NSEC && type != NG_TYPE_NSEC3 && type != NG_TYPE_RRSIG)) {
+        } else if (!dnssec || (record->type != NG_TYPE_NSEC && record->type != NG_TYPE_NSEC3 &&
+                               record->type != NG_TYPE_RRSIG)) {
             continue;
         }
-        r = copy(out, LDNS_SECTION_AUTHORITY, rr, &ignored);
+        r = put_record(work, record, 1);
     }
     return r;
 }
 
-static int check(const ldns_pkt *pkt, const struct ng_question *question)
+static int finish(struct work *work)
 {
-    const ldns_rr_list *questions = ldns_pkt_question(pkt);
-    ldns_pkt_rcode rcode = ldns_pkt_get_rcode(pkt);
+    struct ng_answer *answer = work->answer;
 
-    if (!ldns_pkt_qr(pkt) || ldns_pkt_get_opcode(pkt) != LDNS_PACKET_QUERY || ldns_pkt_tc(pkt))
-        return -EBADMSG;
-    /* Some servers leave the question out when they fail. */
-    if (rcode != LDNS_RCODE_NOERROR && rcode != LDNS_RCODE_NXDOMAIN)
-        return -ENOTSUP;
-    if (ldns_rr_list_rr_count(questions) != 1 ||
-        !is(ldns_rr_list_rr(questions, 0), question->type, &question->name))
-        return -EBADMSG;
-    return 0;
-}
-
-static int write_out(ldns_pkt *out, struct ng_answer *answer)
-{
-    uint16_t ttls[NG_RECORDS_MAX];
-    uint8_t *wire = NULL;
-    size_t size = 0;
-    int count;
-
-    if (ldns_pkt2wire(&wire, out, &size) != LDNS_STATUS_OK)
+    if (work->length > NG_WIRE_MAX - NG_WIRE_QUERY_MAX) /* room for an OPT record */
         return -E2BIG;
-    answer->wire = wire;
-    answer->size = size;
-    if (size > NG_WIRE_MAX - 64) /* room for an OPT record */
-        return -E2BIG;
-    count = ng_wire_ttls(wire, size, ttls);
-    if (count < 0)
-        return count;
-    answer->ttls = calloc((size_t)count + 1, sizeof(*answer->ttls));
-    if (!answer->ttls)
+    work->out[2] = FLAG_QR;
+    work->out[3] = (uint8_t)((work->wire[3] & FLAG_AD) | answer->rcode);
+    put16(work->out + 4, 1);
+    put16(work->out + 6, work->section[0]);
+    put16(work->out + 8, work->section[1]);
+    answer->wire = malloc(work->length + work->ttl_count * sizeof(*answer->ttls) + 1);
+    if (!answer->wire)
         return -ENOMEM;
-    memcpy(answer->ttls, ttls, (size_t)count * sizeof(*ttls));
-    answer->ttl_count = (size_t)count;
+    memcpy(answer->wire, work->out, work->length);
+    answer->size = work->length;
+    answer->ttls = (uint16_t *)(void *)(answer->wire + work->length + work->length % 2);
+    memcpy(answer->ttls, work->ttls, work->ttl_count * sizeof(*answer->ttls));
+    answer->ttl_count = work->ttl_count;
     return 0;
 }
 
-static int rebuild(const ldns_pkt *pkt, const struct ng_question *question, struct ng_answer *answer)
+static int understand(struct work *work)
 {
-    _cleanup_(ng_cleanup_pkt) ldns_pkt *out = ldns_pkt_new();
-    ldns_rr *asked = ldns_rr_clone(ldns_rr_list_rr(ldns_pkt_question(pkt), 0));
+    struct ng_answer *answer = work->answer;
     uint32_t ttl = UINT32_MAX, negative = 0;
-    int r = 0;
+    int r = read_message(work);
 
-    if (!out || !asked || !ldns_pkt_push_rr(out, LDNS_SECTION_QUESTION, asked)) {
-        ldns_rr_free(asked);
-        return -ENOMEM;
-    }
-    ldns_pkt_set_qr(out, true);
-    ldns_pkt_set_ad(out, ldns_pkt_ad(pkt));
-    ldns_pkt_set_rcode(out, answer->rcode);
-    r = follow(ldns_pkt_answer(pkt), question, answer);
+    if (r < 0)
+        return r;
+    answer->rcode = work->wire[3] & 15;
+    r = follow(work);
+    put_question(work);
     if (r == 0)
-        r = take_answers(ldns_pkt_answer(pkt), question, answer, out, &ttl);
+        r = take_answers(work, &ttl);
     if (r == 0)
-        r = take_authority(ldns_pkt_authority(pkt), question, out, &negative);
+        r = take_authority(work, &negative);
     if (r == 0)
-        r = write_out(out, answer);
+        r = finish(work);
     /* Nothing of the type asked for at the end of the chain: how long that holds is the authority's word. */
     if (answer->rcode == NG_RCODE_NXDOMAIN || ttl == UINT32_MAX || (negative && !answer->addresses))
         answer->ttl = negative < ttl ? negative : ttl;
@@ -384,35 +600,30 @@ static int rebuild(const ldns_pkt *pkt, const struct ng_question *question, stru
     return r;
 }
 
-int ng_answer_parse(const struct ng_question *question, const uint8_t *wire, size_t size,
-                    struct ng_answer *ret_answer)
+int ng_answer_parse(const struct ng_question *question, const uint8_t *wire, size_t size, struct ng_answer *ret_answer)
 {
-    _cleanup_(ng_cleanup_pkt) ldns_pkt *pkt = NULL;
-    uint16_t ttls[NG_RECORDS_MAX];
-    struct ng_answer answer = {0};
-    int r = ng_wire_ttls(wire, size, ttls); /* ldns passes over octets that are too many */
+    static struct work work; /* the resolver is one thread */
+    int r;
 
-    if (r < 0)
-        return r;
-    if (ldns_wire2pkt(&pkt, wire, size) != LDNS_STATUS_OK)
+    if (size < NG_WIRE_HEADER || size > NG_WIRE_MAX)
         return -EBADMSG;
-    r = check(pkt, question);
+    memset(ret_answer, 0, offsetof(struct ng_answer, chain));
+    work.question = question;
+    work.wire = wire;
+    work.size = size;
+    work.answer = ret_answer;
+    work.room = 0;
+    work.ttl_count = work.section[0] = work.section[1] = 0;
+    memset(work.name_at, 0, sizeof(work.name_at));
+    r = understand(&work);
     if (r < 0)
-        return r;
-    answer.rcode = (uint8_t)ldns_pkt_get_rcode(pkt);
-    r = rebuild(pkt, question, &answer);
-    if (r < 0) {
-        ng_answer_release(&answer);
-        return r;
-    }
-    *ret_answer = answer;
-    return 0;
+        ng_answer_release(ret_answer);
+    return r;
 }
 
 void ng_answer_release(struct ng_answer *answer)
 {
     free(answer->address);
     free(answer->wire);
-    free(answer->ttls);
-    *answer = (struct ng_answer){0};
+    memset(answer, 0, offsetof(struct ng_answer, chain));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What an upstream's message says: the chain from the name asked for, and the addresses at its end. The only user of
- * ldns. Whatever the message holds besides is neither learnt nor passed on. */
+/* What an upstream's message says: the chain from the name asked for, and the addresses at its end. Whatever else the
+ * message holds is neither learnt nor passed on. */
 #ifndef NAMEGATE_ANSWER_H
 #define NAMEGATE_ANSWER_H
 
@@ -32,15 +32,15 @@ struct ng_answer {
     bool remembered;    /* of an earlier run: what the policy denies counts, and what it allows does not */
     uint32_t ttl;       /* s: for how long all of it holds; 0: not to be kept */
     unsigned links;     /* names in chain; the one asked for is the first */
-    struct ng_name chain[NG_CHAIN_MAX];
     unsigned services;
-    struct ng_answer_service service[NG_ANSWER_SERVICES_MAX];
     unsigned addresses;
     struct ng_answer_address *address; /* A, AAAA, and the hints of SVCB and HTTPS (RFC 9460 section 7.3) */
     uint8_t *wire;      /* the answer to give: see struct ng_wire_answer */
     size_t size;
-    uint16_t *ttls;
+    uint16_t *ttls;     /* behind the wire */
     size_t ttl_count;
+    struct ng_name chain[NG_CHAIN_MAX];
+    struct ng_answer_service service[NG_ANSWER_SERVICES_MAX];
 };
 
 /* Understands the upstream's message that answers `question`. Returns 0, -EBADMSG for one that is malformed or answers

@@ -715,12 +715,15 @@ static void conclude(struct ng_engine *engine, const struct waiter *waiter, int 
 
 void ng_engine_answer(struct ng_engine *engine, struct ng_pending *pending, const uint8_t *wire, size_t size)
 {
-    struct ng_answer answer = {0};
+    struct ng_answer answer;
     struct ng_tracked *tracked = NULL;
     struct waiter *waiters = pending->waiters;
+    struct ng_wire_answer out = {.size = 0};
     int r = take_in(engine, &pending->question, wire, size, for_deployment(pending), &answer, &tracked);
-    struct ng_wire_answer out = {.wire = answer.wire, .size = answer.size, .ttls = answer.ttls,
-                                 .ttl_count = answer.ttl_count};
+
+    if (r == 0)
+        out = (struct ng_wire_answer){
+            .wire = answer.wire, .size = answer.size, .ttls = answer.ttls, .ttl_count = answer.ttl_count};
 
     ng_table_remove(&engine->pending, &pending->link);
     --*pending->of_client;
@@ -733,7 +736,8 @@ void ng_engine_answer(struct ng_engine *engine, struct ng_pending *pending, cons
         conclude(engine, waiter, r, tracked, &out);
         free(waiter);
     }
-    ng_answer_release(&answer);
+    if (r == 0)
+        ng_answer_release(&answer);
     advance(engine);
 }
 
