@@ -49,7 +49,8 @@ static void choose(void *arg, const struct ng_resolution *resolution)
 /* By name; of one name, what came last is the first. */
 static int by_name(const void *a, const void *b)
 {
-    const struct ng_resolution *x = *(const struct ng_resolution *const *)a, *y = *(const struct ng_resolution *const *)b;
+    const struct ng_resolution *x = *(const struct ng_resolution *const *)a;
+    const struct ng_resolution *y = *(const struct ng_resolution *const *)b;
     int order = memcmp(x->chain[0].wire, y->chain[0].wire,
                        x->chain[0].length < y->chain[0].length ? x->chain[0].length : y->chain[0].length);
 

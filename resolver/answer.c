@@ -15,6 +15,8 @@
 #define OPCODE(octet) ((octet) >> 3 & 15)
 #define CLASS_IN 1
 #define POINTER_MAX 0x3fff
+#define SUFFIXES_MAX 128 /* looked for when a name is written; more make answers longer, nothing worse */
+#define NAMES_ROOM 8192
 
 /* One record of the message. */
 struct record {
@@ -36,7 +38,14 @@ struct work {
     size_t room; /* of its addresses */
     uint8_t out[NG_WIRE_MAX];
     size_t length;
-    uint16_t name_at[NG_CHAIN_MAX]; /* where a name of the chain stands in `out`; 0: nowhere near enough */
+    struct suffix {
+        const uint8_t *name; /* canonical */
+        uint8_t length;
+        uint16_t at;
+    } suffix[SUFFIXES_MAX]; /* names, and what they end in, that stand in `out` already */
+    unsigned suffixes;
+    uint8_t names[NAMES_ROOM]; /* canonical ones that stand nowhere else */
+    size_t names_used;
     uint16_t ttls[NG_RECORDS_MAX];
     unsigned ttl_count, section[2];
 };
@@ -363,8 +372,8 @@ static bool belongs(const struct work *work, const struct record *record, unsign
 
 /* --- writing it anew */
 
-/* Where names stand in the data of types that may be compressed (RFC 3597 section 4): n: a name, a digit: so many octets,
- * s: a text with its length, *: all that follows. */
+/* Where names stand in the data of types that may be compressed (RFC 3597 section 4): n: a name, a digit: so many
+ * octets, s: a text with its length, *: all that follows. */
 static const char *layout_of(unsigned type)
 {
     enum { MD = 3, MF, MB = 7, MG, MR, PTR = 12, MINFO = 14, MX, RP = 17, AFSDB, RT = 21, SIG = 24, PX = 26, NXT = 30,
@@ -415,6 +424,53 @@ static bool put(struct work *work, const uint8_t *octets, size_t count)
     return true;
 }
 
+static const struct suffix *find_suffix(const struct work *work, const uint8_t *name, size_t length)
+{
+    for (unsigned i = 0; i < work->suffixes; i++)
+        if (work->suffix[i].length == length && memcmp(work->suffix[i].name, name, length) == 0)
+            return &work->suffix[i];
+    return NULL;
+}
+
+/* Writes a name, and a pointer for what of it stands there already. canonical: the same name, which stays where it is;
+ * NULL: nothing is looked for, nor found later. */
+static bool put_name(struct work *work, const uint8_t *name, size_t length, const uint8_t *canonical)
+{
+    size_t at = 0;
+
+    while (name[at]) {
+        const struct suffix *found = canonical ? find_suffix(work, canonical + at, length - at) : NULL;
+        uint8_t pointer[2];
+
+        if (found) {
+            put16(pointer, 0xc000U | found->at);
+            return put(work, pointer, sizeof(pointer));
+        }
+        if (canonical && work->suffixes < SUFFIXES_MAX && work->length <= POINTER_MAX)
+            work->suffix[work->suffixes++] =
+                (struct suffix){canonical + at, (uint8_t)(length - at), (uint16_t)work->length};
+        if (!put(work, name + at, 1U + name[at]))
+            return false;
+        at += 1U + name[at];
+    }
+    return put(work, name + at, 1);
+}
+
+/* A name in the data of a record, in its own case. Only the types of RFC 1035 may have it compressed. */
+static bool put_data_name(struct work *work, const struct record *record, const uint8_t *name, size_t length)
+{
+    enum { LAST_OF_RFC1035 = 15 };
+    struct ng_name canonical;
+    uint8_t *kept = work->names + work->names_used;
+
+    if (record->type > LAST_OF_RFC1035 || NAMES_ROOM - work->names_used < length ||
+        ng_name_from_wire(name, length, &canonical) < 0)
+        return put_name(work, name, length, NULL);
+    memcpy(kept, canonical.wire, length);
+    work->names_used += length;
+    return put_name(work, name, length, kept);
+}
+
 static int put_data(struct work *work, const struct record *record)
 {
     size_t at = record->data, end = record->data + record->size;
@@ -428,7 +484,7 @@ static int put_data(struct work *work, const struct record *record)
             length = read_name(work, &at, name);
             if (length < 0 || at > end)
                 return -EBADMSG;
-            if (!put(work, name, (size_t)length))
+            if (!put_data_name(work, record, name, (size_t)length))
                 return -E2BIG;
             continue;
         }
@@ -443,31 +499,13 @@ static int put_data(struct work *work, const struct record *record)
     return at == end ? 0 : -EBADMSG;
 }
 
-/* A pointer where the name, or one that ends in it, stands already. */
-static bool put_owner(struct work *work, const struct ng_name *name)
-{
-    uint8_t pointer[2];
-
-    for (unsigned i = 0; i < work->answer->links; i++) {
-        const struct ng_name *chain = &work->answer->chain[i];
-        size_t ahead = chain->length - name->length;
-
-        if (!work->name_at[i] || name->length == 1 || (!ng_name_equal(chain, name) && !ng_name_below(chain, name)) ||
-            work->name_at[i] + ahead > POINTER_MAX)
-            continue;
-        put16(pointer, 0xc000 | (unsigned)(work->name_at[i] + ahead));
-        return put(work, pointer, sizeof(pointer));
-    }
-    return put(work, name->wire, name->length);
-}
-
 static int put_record(struct work *work, const struct record *record, unsigned section)
 {
-    uint8_t head[10];
+    uint8_t head[10]; /* type, class, TTL, and room for the size of the data */
     size_t size_at;
     int r;
 
-    if (!put_owner(work, &record->owner))
+    if (!put_name(work, record->owner.wire, record->owner.length, record->owner.wire))
         return -E2BIG;
     put16(head, record->type);
     put16(head + 2, record->class);
@@ -482,11 +520,6 @@ static int put_record(struct work *work, const struct record *record, unsigned s
         return r;
     put16(work->out + size_at, (unsigned)(work->length - size_at - 2));
     work->section[section]++;
-    /* An alias is where its target is written first. */
-    for (unsigned i = 1; record->type == NG_TYPE_CNAME && i < work->answer->links; i++)
-        if (!work->name_at[i] && size_at + 2 <= POINTER_MAX &&
-            ng_name_equal(&record->owner, &work->answer->chain[i - 1]))
-            work->name_at[i] = (uint16_t)(size_at + 2);
     return 0;
 }
 
@@ -496,11 +529,12 @@ static void put_question(struct work *work)
 
     memset(work->out, 0, NG_WIRE_HEADER);
     work->length = NG_WIRE_HEADER;
-    (void)put(work, name->wire, name->length);
+    work->suffixes = 0;
+    work->names_used = 0;
+    (void)put_name(work, name->wire, name->length, name->wire);
     put16(work->out + work->length, work->question->type);
     put16(work->out + work->length + 2, CLASS_IN);
     work->length += 4;
-    work->name_at[0] = NG_WIRE_HEADER;
 }
 
 static int take_answers(struct work *work, uint32_t *ttl)
@@ -614,7 +648,6 @@ int ng_answer_parse(const struct ng_question *question, const uint8_t *wire, siz
     work.answer = ret_answer;
     work.room = 0;
     work.ttl_count = work.section[0] = work.section[1] = 0;
-    memset(work.name_at, 0, sizeof(work.name_at));
     r = understand(&work);
     if (r < 0)
         ng_answer_release(ret_answer);
