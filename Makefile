@@ -62,6 +62,7 @@ help:
 	@echo 'make check-system  the tests against the real kernel (root)'
 	@echo 'make fuzz       run each fuzz target for FUZZ_SECONDS (default 10)'
 	@echo 'make bench      connect(), resolver and a million names, as ratios (root); bench-peers installs more servers'
+	@echo 'make soak       memory under 10 million random names (root, half an hour)'
 	@echo 'make coverage   line coverage of policy/, resolver/ and the decision function'
 	@echo 'make lint       headers compile alone, lines of 120 columns, shellcheck'
 	@echo 'make install    DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)'
@@ -191,6 +192,9 @@ $(B)/tests/bench/policy: $(B)/obj/tests/bench/policy.o $(POLICY_OBJECTS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_policy) -o $@
 
+soak: all
+	$(Q)B=$(abspath $(B)) tests/soak.sh
+
 bench: all bench-policy
 	$(Q)B=$(abspath $(B)) tests/bench/bench.sh
 
@@ -199,7 +203,7 @@ bench-policy: $(B)/tests/bench/policy
 
 # The same beside servers that are no packages of ours: installs them.
 bench-peers:
-	$(Q)DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends dnsmasq-base dnsdist
+	$(Q)DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends dnsmasq-base dnsdist smartdns ipset
 	$(Q)$(MAKE) --no-print-directory bench
 
 # Asks dpkg first, so that nothing is downloaded, and no network needed, where all is there.
@@ -236,5 +240,5 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: all help unit check check-conf check-thread check-system fuzz-seeds fuzz lint coverage test demo bench bench-policy bench-peers deps install \
+.PHONY: all help unit check check-conf check-thread check-system fuzz-seeds fuzz lint coverage test demo bench bench-policy bench-peers soak deps install \
 	uninstall clean

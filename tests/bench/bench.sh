@@ -152,16 +152,50 @@ children() { echo "$1"; pgrep -P "$1" | while read -r child; do children "$child
 
 answers() { dig +time=1 +tries=1 +short -p "$1" @127.0.0.1 ns.test A 2> /dev/null | grep -q 192.0.2.53; }
 
-# Forwarders to compare with, where they happen to be installed: lines of CASE PORT PID in $W/others. dnsmasq has room for
-# all names, because it is slow beyond measure once its cache is full.
+# other NAME PORT SETS COMMAND...: SETS yes: it puts the addresses of learn.test into a set of the kernel
+other() {
+    local name=$1 port=$2 sets=$3
+    shift 3
+    "$@" > "$W/$name.log" 2>&1 &
+    if wait_until 10 answers "$port"; then
+        echo "$name $port $! $sets" >> "$W/others"
+    else
+        say "$name does not start: $(tail -n 1 "$W/$name.log")"
+    fi
+}
+
+# dnsmasq has room for all names, because it is slow beyond measure once its cache is full.
+dnsmasq_on() { # NAME PORT SETS OPTION...
+    local name=$1 port=$2 sets=$3
+    shift 3
+    other "$name" "$port" "$sets" dnsmasq --keep-in-foreground --conf-file=/dev/null --port="$port" \
+        --listen-address=127.0.0.1 --bind-interfaces --no-resolv --no-hosts --server=192.0.2.53 \
+        --cache-size=$((ROUNDS * NAMES * 2)) --dns-forward-max=4096 --user=root --pid-file="$W/$name.pid" "$@"
+}
+
+smartdns_on() { # NAME PORT SETS LINE
+    printf '%s\n' "bind 127.0.0.1:$2" 'server 192.0.2.53' 'cache-size 200000' 'speed-check-mode none' 'log-level error' \
+        'dualstack-ip-selection no' 'prefetch-domain no' 'user root' "$4" > "$W/$1.conf"
+    other "$1" "$2" "$3" smartdns -f -x -p - -c "$W/$1.conf"
+}
+
+# Forwarders to compare with, where they happen to be installed: lines of CASE PORT PID SETS in $W/others.
 others_up() {
+    local sets=no
     : > "$W/others"
+    ! ipset create bench hash:ip maxelem 1000000 2> "$W/ipset.log" || sets=yes
     if command -v dnsmasq > /dev/null; then
-        dnsmasq --keep-in-foreground --conf-file=/dev/null --port=5302 --listen-address=127.0.0.1 --bind-interfaces \
-            --no-resolv --no-hosts --server=192.0.2.53 --cache-size=$((ROUNDS * NAMES * 2)) --dns-forward-max=4096 \
-            --user=root --pid-file="$W/dnsmasq.pid" > "$W/dnsmasq.log" 2>&1 &
-        echo "dnsmasq 5302 $!" >> "$W/others"
-        wait_until 10 answers 5302 || fail "dnsmasq: $(cat "$W/dnsmasq.log")"
+        dnsmasq_on dnsmasq 5302 no
+        [ $sets = no ] || dnsmasq_on dnsmasq+ipset 5304 yes --ipset=/learn.test/bench
+    fi
+    if command -v smartdns > /dev/null; then
+        smartdns_on smartdns 5305 no ''
+        [ $sets = no ] || smartdns_on smartdns+ipset 5306 yes 'ipset /learn.test/bench'
+    fi
+    if command -v dnsdist > /dev/null; then
+        printf '%s\n' 'setLocal("127.0.0.1:5307")' 'newServer("192.0.2.53")' \
+            'getPool(""):setCache(newPacketCache(200000))' > "$W/dnsdist.conf"
+        other dnsdist 5307 no dnsdist --supervised --disable-syslog -C "$W/dnsdist.conf"
     fi
     if command -v unbound > /dev/null; then
         cat > "$W/unbound.conf" << CONF
@@ -187,14 +221,12 @@ forward-zone:
     name: "."
     forward-addr: 192.0.2.53
 CONF
-        unbound -c "$W/unbound.conf" > "$W/unbound.log" 2>&1 &
-        echo "unbound 5303 $!" >> "$W/others"
-        wait_until 10 answers 5303 || fail "unbound: $(cat "$W/unbound.log")"
+        other unbound 5303 no unbound -c "$W/unbound.conf"
     fi
 }
 
 resolver_round() { # ROUND
-    local round=$1 case port pid
+    local round=$1 case port pid sets
     mapfile -t nsd < <(children "$NSD_PID")
     mapfile -t gate < <(echo "$GATE_PID"; resolver_pid)
     awk -v n="$NAMES" -v round="$round" 'BEGIN { for (i = 0; i < n; i++) printf "r%d-%d.bench.test A\n", round, i }' > "$W/fresh"
@@ -210,10 +242,14 @@ resolver_round() { # ROUND
     cached "$round" namegate
     speed fresh "$round" namegate -d "$W/fresh" -n 1
     speed fresh "$round" namegate,_each_learnt_as_denied -d "$W/denied" -n 1
-    while read -r case port pid; do
+    while read -r case port pid sets; do
         server 127.0.0.1 "$port" "$pid"
-        cached "$round" "$case"
-        speed fresh "$round" "$case" -d "$W/fresh" -n 1
+        if [ "$sets" = yes ]; then
+            speed fresh "$round" "$case,_each_put_into_a_set" -d "$W/denied" -n 1
+        else
+            cached "$round" "$case"
+            speed fresh "$round" "$case" -d "$W/fresh" -n 1
+        fi
     done < "$W/others"
 }
 
