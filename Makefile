@@ -203,6 +203,7 @@ bench-policy: $(B)/tests/bench/policy
 
 # The same beside servers that are no packages of ours: installs them.
 bench-peers:
+	$(Q)$(MAKE) --no-print-directory deps
 	$(Q)DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends dnsmasq-base dnsdist smartdns ipset
 	$(Q)$(MAKE) --no-print-directory bench
 
