@@ -4,6 +4,7 @@
 #include "child.h"
 
 #include <namegate/cleanup.h>
+#include <namegate/packing.h>
 
 #include <fcntl.h>
 #include <grp.h>
@@ -208,8 +209,6 @@ static size_t size_of(uint32_t type)
     switch (type) {
     case NG_MESSAGE_READY:
         return sizeof(struct ng_message_ready);
-    case NG_MESSAGE_RESOLUTION:
-        return sizeof(struct ng_message_resolution);
     case NG_MESSAGE_TOLD:
         return sizeof(struct ng_message_told);
     case NG_MESSAGE_TROUBLE:
@@ -225,18 +224,29 @@ static size_t size_of(uint32_t type)
     }
 }
 
+/* Takes a message in, checked for its size. Returns 0 or -EBADMSG. */
+static int take(const union ng_message *received, size_t size, union ng_message *message)
+{
+    if (size < sizeof(uint32_t) || size > sizeof(*received))
+        return -EBADMSG;
+    if (received->type == NG_MESSAGE_RESOLUTION)
+        return ng_resolution_unpack((const uint8_t *)received, size, &message->resolution);
+    if (size != size_of(received->type))
+        return -EBADMSG;
+    memcpy(message, received, size);
+    return 0;
+}
+
 int ng_child_receive(struct ng_child *child)
 {
-    static union ng_message message; /* too large for the stack of a callback */
+    static union ng_message received, message; /* too large for the stack of a callback */
 
     for (int i = 0; i < MESSAGES_PER_TURN; i++) {
-        ssize_t size = recv(child->channel, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
+        ssize_t size = recv(child->channel, &received, sizeof(received), MSG_DONTWAIT | MSG_TRUNC);
 
         if (size < 0)
             return errno == EAGAIN || errno == EINTR ? 0 : -ECONNRESET;
-        if (size == 0)
-            return -ECONNRESET;
-        if ((size_t)size < sizeof(uint32_t) || (size_t)size != size_of(message.type))
+        if (size == 0 || take(&received, (size_t)size, &message) < 0)
             return -ECONNRESET; /* it does not keep to the protocol: start another */
         child->on_message(child->arg, &message, (size_t)size);
         if (child->channel < 0)

@@ -39,6 +39,7 @@ static void free_resolution(void *pointer)
 
     if (!resolution)
         return;
+    free(resolution->chain);
     free(resolution->address);
     free(resolution);
 }
@@ -202,18 +203,22 @@ static int check(const struct ng_message_resolution *message, struct ng_name cha
 
 int ng_track_resolution(struct ng_track *track, const struct ng_message_resolution *message)
 {
-    struct ng_name chain[NG_CHAIN_MAX];
+    struct ng_name chain[NG_CHAIN_MAX], *own;
     struct ng_resolution *resolution;
     int r = check(message, chain);
 
     if (r < 0)
         return r;
+    own = calloc(message->links, sizeof(*own)); /* first: one without a name would be found by its address */
     resolution = (struct ng_resolution *)(uintptr_t)ng_track_find(track, message->id);
-    if (!resolution)
+    if (own && !resolution)
         resolution = add(track, message->id);
-    if (!resolution)
+    if (!own || !resolution) {
+        free(own);
         return -ENOMEM;
-    memcpy(resolution->chain, chain, message->links * sizeof(chain[0]));
+    }
+    free(resolution->chain);
+    resolution->chain = memcpy(own, chain, message->links * sizeof(chain[0]));
     resolution->links = message->links;
     resolution->wrote_at = message->wrote_at;
     resolution->expires_at = message->expires_at;

@@ -22,7 +22,7 @@ struct ng_resolution {
     uint64_t wrote_at;   /* ns, 0: nothing was written */
     uint64_t replied_at; /* ns, 0: nobody was told yet */
     uint64_t expires_at; /* ns */
-    struct ng_name chain[NG_CHAIN_MAX];
+    struct ng_name *chain;
     unsigned links;
     uint8_t (*address)[16];
     unsigned addresses;

@@ -3,6 +3,8 @@
 
 #include "tell.h"
 
+#include <namegate/packing.h>
+
 #include "../policy/vector.h"
 
 #include <namegate/cleanup.h>
@@ -138,8 +140,13 @@ void ng_keeper_link_flush(struct ng_keeper_link *link)
 
 void ng_keeper_link_send(struct ng_keeper_link *link, const void *message, size_t size)
 {
+    uint8_t packed[sizeof(struct ng_message_resolution)];
     union kept keep = {.type = 0};
 
+    if (*(const uint32_t *)message == NG_MESSAGE_RESOLUTION) {
+        size = ng_resolution_pack(message, packed);
+        message = packed;
+    }
     if (link->kept.count || link->lost)
         ng_keeper_link_flush(link);
     if (!link->kept.count && try_send(link, message, size))
@@ -149,6 +156,6 @@ void ng_keeper_link_send(struct ng_keeper_link *link, const void *message, size_
         return;
     }
     memcpy(&keep, message, size);
-    if (size != size_of(keep.type) || !ng_vector_add(&link->kept, keep))
+    if (keep.type == NG_MESSAGE_RESOLUTION || size != size_of(keep.type) || !ng_vector_add(&link->kept, keep))
         link->lost++;
 }

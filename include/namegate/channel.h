@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What keeper and resolver tell each other: over one SOCK_SEQPACKET pair, each message a struct of fixed size that
- * begins with its type; a message of any other size is refused. Neither trusts the other's lengths or counts: both
+ * begins with its type (but RESOLUTION); a message of any other size is refused. Neither trusts the other's lengths or counts: both
  * check them. Descriptors travel with SCM_RIGHTS, one or two a message as said below.
  *
  * Start: the keeper sends STATS, START, then LISTENER and FORWARD messages, then SNAPSHOT; the resolver answers READY.
@@ -36,7 +36,7 @@ enum ng_message_type {
     NG_MESSAGE_PING,           /* ng_message_ping */
     /* resolver to keeper */
     NG_MESSAGE_READY,          /* ng_message_ready */
-    NG_MESSAGE_RESOLUTION,     /* ng_message_resolution: sent before the reply leaves */
+    NG_MESSAGE_RESOLUTION,     /* ng_message_resolution, packed (packing.h): sent before the reply leaves */
     NG_MESSAGE_TOLD,           /* ng_message_told: sent after the reply left */
     NG_MESSAGE_TROUBLE,        /* ng_message_trouble */
     NG_MESSAGE_PREWARMED,      /* ng_message_prewarm, echoed when all its names are answered or timed out */
