@@ -398,7 +398,6 @@ static void send_to(struct question *question, unsigned number, bool tcp, uint64
     if (!path)
         return;
     memcpy(wire, question->wire, length);
-    put_id(wire);
     if (server->lowers_case)
         lower(wire + NG_WIRE_HEADER, name_length(question));
     if (server->no_edns) {
@@ -536,6 +535,7 @@ int ng_upstream_ask(struct ng_upstream *upstream, const struct ng_name *name, co
     ng_stats_asks(upstream->stats, now);
     question->size = size;
     memcpy(question->wire, wire, size);
+    put_id(question->wire); /* one for all attempts: each further one could be guessed as well */
     mix_case(question->wire + NG_WIRE_HEADER, name_length(question));
     TAILQ_INSERT_TAIL(&upstream->open, question, open);
     proceed(question, now);

@@ -65,6 +65,7 @@ under_fire 3 over client 5353 3 flood
 
 say "only what was answered for is learnt"
 wait_until 10 good_answers last || fail "the upstream is silent: $(cat "$W/upstream.log")"
+gate names --json | jq -r '.names[] | select(.addresses | index("198.51.100.66")) | "# \(.name): 198.51.100.66"'
 expect_eq "addresses learnt" "$(gate names --json | jq -c '[.names[].addresses[]] | unique')" \
     '["198.51.100.77","198.51.100.78"]'
 client reach
