@@ -175,6 +175,29 @@ static void replies_fit_the_asker(void **state)
     assert_int_equal(ng_wire_reply(&plain, &answer, NULL, 512, out, 20), 0);
 }
 
+/* RFC 8914 section 2: option 15, a code, a text. No reason to cut an answer, and only for those who use EDNS. */
+static void explanations_fit_or_go(void **state)
+{
+    struct ng_query plain = good_query(false), edns = good_query(true);
+    struct ng_ede ede = {.code = NG_EDE_BLOCKED, .text = "why"};
+    struct ng_wire_answer answer;
+    uint8_t wire[128], out[NG_WIRE_QUERY_MAX];
+    size_t size = answer_wire(wire, &answer), length;
+
+    (void)state;
+    length = ng_wire_reply(&edns, &answer, &ede, 512, out, sizeof(out));
+    assert_int_equal(length, size + 11 + 9);
+    assert_memory_equal(out + size + 9, "\0\x09\0\x0f\0\x05\0\x0f" "why", 11);
+    assert_int_equal(ng_wire_reply(&edns, &answer, &ede, size + 11 + 8, out, sizeof(out)), size + 11);
+    assert_int_equal(out[2] & 2, 0);
+    assert_int_equal(ng_wire_reply(&plain, &answer, &ede, 512, out, sizeof(out)), size);
+    length = ng_wire_nothing(&edns, NG_RCODE_NXDOMAIN, 5, &ede, out);
+    assert_int_equal(out[3] & 15, NG_RCODE_NXDOMAIN);
+    assert_int_equal(out[9], 1);
+    assert_memory_equal(out + length - 3, "why", 3);
+    assert_int_equal(ng_wire_nothing(&plain, NG_RCODE_NXDOMAIN, 5, &ede, out), 28 + 12 + 22);
+}
+
 static void failures_echo_question_and_class(void **state)
 {
     struct ng_query query = good_query(true);
@@ -247,7 +270,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(queries_are_understood), cmocka_unit_test(details_of_a_query),
-        cmocka_unit_test(what_is_asked_is_understood_again), cmocka_unit_test(replies_fit_the_asker),
+        cmocka_unit_test(what_is_asked_is_understood_again), cmocka_unit_test(replies_fit_the_asker), cmocka_unit_test(explanations_fit_or_go),
         cmocka_unit_test(failures_echo_question_and_class), cmocka_unit_test(the_shape_of_messages_is_checked),
         cmocka_unit_test(any_octets_are_survived),
     };
