@@ -208,47 +208,106 @@ static int load_hosts(struct ng_local *local, FILE *file, struct ng_local_error 
 
 /* --- zone files */
 
-static int check_record(const ldns_rr *rr, const struct ng_name *apex, struct ng_local_error *error)
+/* A record with the line that it ends on. */
+struct placed {
+    ldns_rr *rr;
+    unsigned line;
+};
+
+struct loading {
+    NG_VECTOR(struct placed) records;
+    ldns_rdf *origin, *previous;
+};
+
+static void loading_release(struct loading *loading)
 {
-    _cleanup_free_ char *text = ldns_rdf2str(ldns_rr_owner(rr));
+    for (size_t i = 0; i < loading->records.count; i++)
+        ldns_rr_free(loading->records.items[i].rr);
+    ng_vector_free(&loading->records);
+    ldns_rdf_deep_free(loading->origin);
+    ldns_rdf_deep_free(loading->previous);
+}
+
+/* Record by record, not by ldns_zone_new_frm_fp_l(): that one loses the SOA record's memory when a later line is
+ * wrong, and tells no lines of the records. */
+static int read_zone(struct loading *loading, FILE *file, struct ng_local_error *error)
+{
+    uint32_t ttl = ZONE_TTL;
+    int line = 1;
+
+    loading->origin = ldns_dname_new_frm_str(".");
+    if (!loading->origin)
+        return -ENOMEM;
+    while (!feof(file)) {
+        ldns_rr *rr = NULL;
+        ldns_status status = ldns_rr_new_frm_fp_l(&rr, file, &ttl, &loading->origin, &loading->previous, &line);
+
+        if (status == LDNS_STATUS_OK) {
+            if (!ng_vector_add(&loading->records, ((struct placed){rr, (unsigned)line - 1}))) {
+                ldns_rr_free(rr);
+                return -ENOMEM;
+            }
+        } else if (status == LDNS_STATUS_SYNTAX_INCLUDE) {
+            return complain(error, (unsigned)line - 1, "$INCLUDE is not known here; write those records in this file");
+        } else if (status != LDNS_STATUS_SYNTAX_EMPTY && status != LDNS_STATUS_SYNTAX_TTL &&
+                   status != LDNS_STATUS_SYNTAX_ORIGIN) {
+            return complain(error, (unsigned)line - 1, "%s", ldns_get_errorstr_by_id(status));
+        }
+    }
+    return 0;
+}
+
+static int check_record(const struct placed *placed, const struct ng_name *apex, struct ng_local_error *error)
+{
+    _cleanup_free_ char *text = ldns_rdf2str(ldns_rr_owner(placed->rr));
     struct ng_name name;
 
-    if (name_of(ldns_rr_owner(rr), &name) < 0 || ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN)
-        return complain(error, 0, "%.60s: only class IN is known", text ? text : "");
+    if (name_of(ldns_rr_owner(placed->rr), &name) < 0 || ldns_rr_get_class(placed->rr) != LDNS_RR_CLASS_IN)
+        return complain(error, placed->line, "%.60s: only class IN is known", text ? text : "");
     if (!ng_name_equal(&name, apex) && !ng_name_below(&name, apex))
-        return complain(error, 0, "%.60s is not in the zone of the SOA record", text ? text : "");
-    if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_DNAME)
-        return complain(error, 0, "%.60s: DNAME records are not known here; write the names that are meant",
+        return complain(error, placed->line, "%.60s is not in the zone of the SOA record", text ? text : "");
+    if (ldns_rr_get_type(placed->rr) == LDNS_RR_TYPE_DNAME)
+        return complain(error, placed->line, "%.60s: DNAME records are not known here; write the names that are meant",
+                        text ? text : "");
+    if (ldns_rr_get_type(placed->rr) == LDNS_RR_TYPE_SOA && !ng_name_equal(&name, apex))
+        return complain(error, placed->line, "%.60s is a second SOA record; give each zone a file of its own",
                         text ? text : "");
     return 0;
 }
 
-static int add_zone(struct ng_local *local, const ldns_zone *loaded, struct ng_local_error *error)
+static const struct placed *soa_of(const struct loading *loading)
 {
-    const ldns_rr_list *records = ldns_zone_rrs(loaded);
+    for (size_t i = 0; i < loading->records.count; i++)
+        if (ldns_rr_get_type(loading->records.items[i].rr) == LDNS_RR_TYPE_SOA)
+            return &loading->records.items[i];
+    return NULL;
+}
+
+static int add_zone(struct ng_local *local, const struct loading *loading, struct ng_local_error *error)
+{
+    const struct placed *soa = soa_of(loading);
     struct zone zone = {.soa = NULL};
     uint32_t minimum;
     int r = 0;
 
-    if (!ldns_zone_soa(loaded) || name_of(ldns_rr_owner(ldns_zone_soa(loaded)), &zone.name) < 0)
+    if (!soa || name_of(ldns_rr_owner(soa->rr), &zone.name) < 0)
         return complain(error, 0, "the zone has no SOA record");
     for (size_t i = 0; i < local->zones.count; i++)
         if (ng_name_equal(&local->zones.items[i].name, &zone.name))
-            return complain(error, 0, "another file has the same zone");
-    zone.soa = ldns_rr_clone(ldns_zone_soa(loaded));
+            return complain(error, soa->line, "another file has the same zone");
+    zone.soa = ldns_rr_clone(soa->rr);
     if (!zone.soa || !ng_vector_add(&local->zones, zone)) {
         ldns_rr_free(zone.soa);
         return -ENOMEM;
     }
-    r = add(local, ldns_rr_clone(zone.soa), &zone.name);
     minimum = ldns_rdf2native_int32(ldns_rr_rdf(zone.soa, 6));
     if (minimum < ldns_rr_ttl(zone.soa)) /* of negative answers: RFC 2308 section 3 */
         ldns_rr_set_ttl(zone.soa, minimum);
-    for (size_t i = 0; r == 0 && i < ldns_rr_list_rr_count(records); i++) {
-        const ldns_rr *rr = ldns_rr_list_rr(records, i);
+    for (size_t i = 0; r == 0 && i < loading->records.count; i++) {
+        const ldns_rr *rr = loading->records.items[i].rr;
 
-        r = check_record(rr, &zone.name, error);
-        if (r == 0)
+        r = check_record(&loading->records.items[i], &zone.name, error);
+        if (r == 0 && (rr == soa->rr || ldns_rr_get_type(rr) != LDNS_RR_TYPE_SOA)) /* zone transfers end with it */
             r = add(local, ldns_rr_clone(rr), &zone.name);
     }
     return r;
@@ -256,16 +315,12 @@ static int add_zone(struct ng_local *local, const ldns_zone *loaded, struct ng_l
 
 static int load_zone(struct ng_local *local, FILE *file, struct ng_local_error *error)
 {
-    ldns_rdf *root = ldns_dname_new_frm_str(".");
-    ldns_zone *zone = NULL;
-    int line = 0, r;
-    ldns_status status = ldns_zone_new_frm_fp_l(&zone, file, root, ZONE_TTL, LDNS_RR_CLASS_IN, &line);
+    struct loading loading = {.origin = NULL};
+    int r = read_zone(&loading, file, error);
 
-    ldns_rdf_deep_free(root);
-    if (status != LDNS_STATUS_OK)
-        return complain(error, line > 0 ? (unsigned)line : 0, "%s", ldns_get_errorstr_by_id(status));
-    r = add_zone(local, zone, error);
-    ldns_zone_deep_free(zone);
+    if (r == 0)
+        r = add_zone(local, &loading, error);
+    loading_release(&loading);
     return r;
 }
 

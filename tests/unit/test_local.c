@@ -19,7 +19,8 @@ static const char zone_text[] = "$ORIGIN corp.test.\n"
                                 "odd CNAME nobody\n"
                                 "*.apps A 203.0.113.4\n"
                                 "known.apps TXT \"x\"\n"
-                                "a.b.deep TXT \"x\"\n";
+                                "a.b.deep TXT \"x\"\n"
+                                "@ SOA ns admin 1 3600 600 86400 30\n";
 
 static const char hosts_text[] = "# a comment\n"
                                  "198.51.100.1 Old.Example old\n"
@@ -106,9 +107,11 @@ static const struct {
     {NG_LOCAL_HOSTS, "127.0.0.1\n", 1, "has no name"},
     {NG_LOCAL_HOSTS, "127.0.0.1 a..b\n", 1, "'a..b' is no name"},
     {NG_LOCAL_ZONE, "a.test. 60 IN A 1.2.3.4\n", 0, "no SOA record"},
-    {NG_LOCAL_ZONE, "test. 60 IN SOA . . 1 2 3 4 5\nother.example. 60 IN A 1.2.3.4\n", 0, "is not in the zone"},
-    {NG_LOCAL_ZONE, "test. 60 IN SOA . . 1 2 3 4 5\na.test. 60 IN DNAME b.test.\n", 0, "DNAME records are not known"},
+    {NG_LOCAL_ZONE, "test. 60 IN SOA . . 1 2 3 4 5\nother.example. 60 IN A 1.2.3.4\n", 2, "is not in the zone"},
+    {NG_LOCAL_ZONE, "test. 60 IN SOA . . 1 2 3 4 5\na.test. 60 IN DNAME b.test.\n", 2, "DNAME records are not known"},
     {NG_LOCAL_ZONE, "test. 60 IN SOA . . 1 2 3 4 5\na.test. 60 IN A 1.2\n", 2, "parse"},
+    {NG_LOCAL_ZONE, "; (\ntest. 60 IN SOA . . (1 2\n3 4\n5)\n\na.test. 60 IN SOA . . 1 2 3 4 5\n", 6, "second SOA"},
+    {NG_LOCAL_ZONE, "test. 60 IN SOA . . 1 2 3 4 5\n$INCLUDE other\n", 2, "$INCLUDE is not known"},
 };
 
 static void mistakes_are_told(void **state)
