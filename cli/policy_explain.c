@@ -168,28 +168,34 @@ static void put_until(uint32_t until)
         put_labelled("until", text);
 }
 
-/* What the gate itself does with ports that the span holds. */
-static void put_own_ports(const struct explaining *explaining, const struct ng_span *span)
+/* The ports of a span, and of those behind it where the same decides. */
+static void put_ports(const struct ng_span *span, const struct ng_span *end)
 {
-    if (explaining->probe.port_given)
-        return;
-    if (span->low <= NG_DNS_PORT && NG_DNS_PORT <= span->high)
-        put_labelled("but", "port 53, DNS, goes to the gate's resolver");
-    if (span->low <= NG_DOT_PORT && NG_DOT_PORT <= span->high)
-        put_labelled("but", "port 853, DNS over TLS or QUIC, is refused where no rule allows it");
+    const char *mark = " port ";
+
+    if (span->low == 0 && span->high == 65535)
+        mark = NULL;
+    for (const struct ng_span *it = span; mark && it < end; it++) {
+        if (it->proto != span->proto || it->value != span->value)
+            continue;
+        (void)printf(it->low == it->high ? "%s%u" : "%s%u-%u", mark, it->low, it->high);
+        mark = ",";
+    }
+    if (span->proto)
+        (void)printf(" proto %s", span->proto == IPPROTO_TCP ? "tcp" : "udp");
+    (void)fputs(": ", stdout);
 }
 
-static void print_span(const struct explaining *explaining, const struct ng_span *span,
+static void print_span(const struct explaining *explaining, const struct ng_span *span, const struct ng_span *end,
                        const struct ng_opinion *opinion, const struct losers *losers)
 {
     bool denied = opinion->verdict == NG_VERDICT_DENY, audit = explaining->it->mode == NG_MODE_AUDIT;
-    char ports[NG_SPAN_TEXT_MAX];
 
     ng_cli_put(stdout, explaining->text);
     if (explaining->at)
         (void)printf(" at %s", explaining->at);
     if (!explaining->probe.port_given)
-        (void)printf("%s: ", ng_span_text(span, ports));
+        put_ports(span, end);
     else
         (void)printf("%s: ", explaining->probe.proto || !span->proto ? ""
                              : span->proto == IPPROTO_TCP            ? "/tcp"
@@ -212,7 +218,6 @@ static void print_span(const struct explaining *explaining, const struct ng_span
         put_labelled("rule", without_rule(opinion));
     }
     put_labelled("seen", seen(explaining, opinion));
-    put_own_ports(explaining, span);
     for (unsigned i = 0; i < losers->count; i++) {
         (void)fputs(i == 0 ? "  lost     " : "           ", stdout);
         put_rule(stdout, &losers->list[i].rule);
@@ -252,7 +257,8 @@ static json_t *span_json(const struct explaining *explaining, const struct ng_sp
                      seen(explaining, opinion), "lost", losers_json(losers));
 }
 
-static int explain_span(struct explaining *explaining, const struct ng_span *span)
+/* `end` is that of the spans that may be told with this one. */
+static int explain_span(struct explaining *explaining, const struct ng_span *span, const struct ng_span *end)
 {
     _cleanup_free_ struct losers *losers = calloc(1, sizeof(*losers));
     uint8_t proto = span->proto ? span->proto : IPPROTO_TCP;
@@ -260,37 +266,50 @@ static int explain_span(struct explaining *explaining, const struct ng_span *spa
 
     if (!losers)
         return -ENOMEM;
-    ng_case_judge(explaining->it, proto, span->low, explaining->probe.port_given, &opinion);
+    ng_case_judge(explaining->it, proto, span->low, &opinion);
     losers->opinion = &opinion;
     losers->proto = proto;
     losers->port = span->low;
     (void)ng_case_rules(explaining->it, take_rule, losers);
     if (!explaining->list) {
-        print_span(explaining, span, &opinion, losers);
+        print_span(explaining, span, end, &opinion, losers);
         return 0;
     }
     return json_array_append_new(explaining->list, span_json(explaining, span, &opinion, losers)) < 0 ? -ENOMEM : 0;
 }
 
-/* Each span that the question leaves open; with a port, that one alone. */
+/* The protocol and the port that are asked for, of a span that holds them. */
+static bool narrow(const struct ng_probe *probe, struct ng_span *span)
+{
+    if (probe->proto && span->proto && span->proto != probe->proto)
+        return false;
+    if (probe->port_given && (probe->port < span->low || probe->port > span->high))
+        return false;
+    if (probe->proto)
+        span->proto = probe->proto;
+    if (probe->port_given)
+        span->low = span->high = probe->port;
+    return true;
+}
+
+/* Each span that the question leaves open; with a port, that one alone. In text, what is decided alike comes once. */
 static int explain(struct explaining *explaining)
 {
-    const struct ng_probe *probe = &explaining->probe;
     ng_spans spans = {0};
+    size_t count = 0;
     int r = ng_case_spans(explaining->it, &spans);
 
-    for (size_t i = 0; r == 0 && i < spans.count; i++) {
-        struct ng_span span = spans.items[i];
+    for (size_t i = 0; i < spans.count; i++)
+        if (narrow(&explaining->probe, &spans.items[i]))
+            spans.items[count++] = spans.items[i];
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        const struct ng_span *span = &spans.items[i];
+        bool told = false;
 
-        if (probe->proto && span.proto && span.proto != probe->proto)
-            continue;
-        if (probe->port_given && (probe->port < span.low || probe->port > span.high))
-            continue;
-        if (probe->proto)
-            span.proto = probe->proto;
-        if (probe->port_given)
-            span.low = span.high = probe->port;
-        r = explain_span(explaining, &span);
+        for (size_t k = 0; !explaining->list && k < i; k++)
+            told |= spans.items[k].proto == span->proto && spans.items[k].value == span->value;
+        if (!told)
+            r = explain_span(explaining, span, spans.items + count);
     }
     ng_vector_free(&spans);
     return r;

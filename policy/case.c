@@ -34,12 +34,11 @@ static bool is_loopback(const uint8_t address[16])
     return memcmp(address, zero, 15) == 0 && address[15] <= 1;
 }
 
-void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, bool exactly,
-                   struct ng_opinion *ret_opinion)
+void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struct ng_opinion *ret_opinion)
 {
     struct ng_facts facts = {.mode = it->mode == NG_MODE_AUDIT ? NG_MODE_BLOCK : it->mode,
-                             .port = exactly ? port : 0,
-                             .dns = exactly && port == NG_DNS_PORT};
+                             .port = port,
+                             .dns = port == NG_DNS_PORT};
     struct ng_network network = {NG_PROFILE_NONE, NG_PROFILE_NONE};
     struct ng_decision decision;
     unsigned guilty = 0;
@@ -67,8 +66,10 @@ void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, bool 
     decision = ng_decide(&facts);
     if (decision.verdict == NG_VERDICT_ALLOW)
         guilty = 0; /* what is shared is reachable because of the name asked for */
-    *ret_opinion = (struct ng_opinion){
-        .verdict = decision.verdict, .evidence = decision.evidence, .dns = exactly && port == NG_DNS_PORT};
+    *ret_opinion = (struct ng_opinion){.verdict = decision.verdict,
+                                       .evidence = decision.evidence,
+                                       .dns = facts.dns,
+                                       .own = facts.dns || decision.evidence == NG_EVIDENCE_RESOLVER};
     if (decision.evidence == NG_EVIDENCE_ADDRESS || decision.evidence == NG_EVIDENCE_NETWORK)
         ret_opinion->has_rule = ng_explain_address(it->snapshot, it->policy, it->address, decision.evidence, proto,
                                                    port, &ret_opinion->rule) == 0;
@@ -105,31 +106,33 @@ static uint64_t value_of(void *arg, uint8_t proto, uint16_t port)
     struct numbering numbering = {.it = arg};
     struct ng_opinion opinion;
 
-    ng_case_judge(numbering.it, proto, port, false, &opinion);
+    ng_case_judge(numbering.it, proto, port, &opinion);
     numbering.wanted = &opinion.rule;
     if (opinion.has_rule)
         (void)ng_case_rules(numbering.it, number_rule, &numbering);
-    return numbering.found << 16 | (uint64_t)opinion.evidence << 8 | opinion.verdict;
+    return numbering.found << 17 | (uint64_t)opinion.dns << 16 | (uint64_t)opinion.evidence << 8 | opinion.verdict;
 }
 
-static const struct ng_profile nothing;
+static int add_segments(void *arg, const struct ng_rule_info *rule)
+{
+    ng_segments *segments = arg;
+
+    return ng_vector_append(segments, rule->segments, rule->count) ? 0 : -ENOMEM;
+}
 
 int ng_case_spans(struct ng_case *it, ng_spans *ret_spans)
 {
-    const struct ng_profile *profiles[NG_CASE_NAMES_MAX + 2];
-    struct ng_network network = {NG_PROFILE_NONE, NG_PROFILE_NONE};
-    size_t count = 0;
+    static const struct ng_segment own[] = {{.port_lo = NG_DNS_PORT, .port_hi = NG_DNS_PORT},
+                                            {.port_lo = NG_DOT_PORT, .port_hi = NG_DOT_PORT}};
+    ng_segments segments = {0};
+    int r = ng_vector_append(&segments, own, sizeof(own) / sizeof(*own)) ? 0 : -ENOMEM;
 
-    for (unsigned i = 0; i < it->names; i++)
-        profiles[count++] = ng_snapshot_profile(it->snapshot, ng_match_name(it->snapshot, it->policy, &it->name[i]));
-    if (it->addressed)
-        ng_match_address(it->snapshot, it->policy, it->address, &network);
-    profiles[count++] = ng_snapshot_profile(it->snapshot, network.own);
-    profiles[count++] = ng_snapshot_profile(it->snapshot, network.below);
-    for (size_t i = 0; i < count; i++)
-        if (!profiles[i])
-            profiles[i] = &nothing;
-    return ng_spans_make(profiles, count, value_of, it, ret_spans);
+    if (r == 0)
+        r = ng_case_rules(it, add_segments, &segments);
+    if (r == 0)
+        r = ng_spans_make(&segments, value_of, it, ret_spans);
+    ng_vector_free(&segments);
+    return r;
 }
 
 int ng_case_rules(const struct ng_case *it, ng_rule_fn each, void *arg)

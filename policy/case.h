@@ -29,16 +29,15 @@ struct ng_opinion {
     uint8_t verdict;  /* NG_VERDICT_ALLOW or NG_VERDICT_DENY; in audit what it would be */
     uint8_t evidence; /* enum ng_evidence */
     bool dns;         /* it goes to the gate's resolver, whichever server was meant */
+    bool own;         /* the gate itself decided, no rule: DNS, and DNS over TLS or QUIC that no rule allows */
     bool has_rule;
     struct ng_rule_info rule; /* the one that decided */
 };
 
-/* proto may be 0: a protocol that no rule names. exactly: that port is meant. Else it stands for others, and what the
- * gate itself does with ports 53 (DNS) and 853 (DNS over TLS or QUIC) does not count: only what rules say of them. */
-void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, bool exactly,
-                   struct ng_opinion *ret_opinion);
+/* proto may be 0: a protocol that no rule names. */
+void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struct ng_opinion *ret_opinion);
 
-/* The ports of a case by verdict and deciding rule, none of them meant exactly. */
+/* The ports of a case by what decides there: verdict, evidence and rule. What is the same has the same value. */
 int ng_case_spans(struct ng_case *it, ng_spans *ret_spans);
 
 /* All rules that have to do with the case, in the order of precedence. As ng_explain_name_rules(). */

@@ -141,24 +141,27 @@ static void compare_span(struct comparing *comparing, const struct ng_span *span
 static int compare_point(struct comparing *comparing, const struct said said[2], const char *text, place_fn place,
                          const void *point)
 {
-    static const struct ng_profile nothing;
     struct pair pair = {{comparing->side[0].snapshot, comparing->side[1].snapshot}, {said[0], said[1]}};
-    const struct ng_profile *profiles[4];
+    ng_segments segments = {0};
     ng_spans spans = {0};
-    int r;
+    int r = 0;
 
     /* The same id has the same content in every snapshot; last days are not in it. */
     if (said[0].own == said[1].own && said[0].below == said[1].below && !comparing->ends)
         return 0;
     for (int i = 0; i < 4; i++) {
-        profiles[i] = ng_snapshot_profile(pair.snapshot[i / 2], i % 2 ? said[i / 2].own : said[i / 2].below);
-        if (!profiles[i])
-            profiles[i] = &nothing;
+        const struct ng_profile *profile =
+            ng_snapshot_profile(pair.snapshot[i / 2], i % 2 ? said[i / 2].own : said[i / 2].below);
+
+        if (r == 0 && profile && !ng_vector_append(&segments, profile->segment, profile->count))
+            r = -ENOMEM;
     }
-    r = ng_spans_make(profiles, 4, words_of, &pair, &spans);
+    if (r == 0)
+        r = ng_spans_make(&segments, words_of, &pair, &spans);
     for (size_t i = 0; r == 0 && i < spans.count; i++)
         compare_span(comparing, &spans.items[i], text, place, point);
     ng_vector_free(&spans);
+    ng_vector_free(&segments);
     return r;
 }
 

@@ -9,7 +9,8 @@
 
 static const char *const verdicts[] = {"none", "allowed", "denied"};
 
-/* Whether all that the probe leaves open has the verdict; if not, why. */
+/* Whether all that the probe leaves open has the verdict; if not, why. Ports that the gate itself decides count only
+ * when the probe names them. */
 static int judge(struct ng_case *it, const struct ng_probe *probe, struct ng_expectation *expectation, char *trouble,
                  size_t size)
 {
@@ -19,20 +20,21 @@ static int judge(struct ng_case *it, const struct ng_probe *probe, struct ng_exp
     expectation->met = true;
     for (size_t i = 0; r == 0 && expectation->met && i < spans.count; i++) {
         const struct ng_span *span = &spans.items[i];
+        struct ng_span open = {.proto = probe->proto ? 0 : span->proto, .high = 65535}; /* what the probe leaves so */
         uint16_t port = probe->port_given ? probe->port : span->low;
         struct ng_opinion opinion;
         char ports[NG_SPAN_TEXT_MAX];
 
         if ((probe->proto && span->proto && probe->proto != span->proto) || port < span->low || port > span->high)
             continue;
-        ng_case_judge(it, probe->proto ? probe->proto : span->proto ? span->proto : IPPROTO_TCP, port,
-                      probe->port_given, &opinion);
-        if (opinion.verdict == expectation->expected)
+        ng_case_judge(it, probe->proto ? probe->proto : span->proto ? span->proto : IPPROTO_TCP, port, &opinion);
+        if (opinion.verdict == expectation->expected || (opinion.own && !probe->port_given))
             continue;
         expectation->met = false;
-        (void)snprintf(trouble, size, "it is %s%s%s", verdicts[opinion.verdict],
-                       probe->port_given && probe->proto ? "" : spans.count > 1 ? " on" : "",
-                       spans.count > 1 ? ng_span_text(span, ports) : "");
+        if (!probe->port_given)
+            open = (struct ng_span){open.proto, span->low, span->high, 0};
+        (void)ng_span_text(&open, ports);
+        (void)snprintf(trouble, size, "it is %s%s%s", verdicts[opinion.verdict], *ports ? " on" : "", ports);
         if (opinion.dns)
             (void)snprintf(trouble + strlen(trouble), size - strlen(trouble), ": DNS goes to the gate's resolver");
         else if (opinion.has_rule)

@@ -15,14 +15,13 @@ static int ascending(const void *a, const void *b)
 }
 
 /* Where something may change: the first ports of spans, 0 to 65536. */
-static int find_edges(const struct ng_profile *const *profiles, size_t count, edges_vector *edges)
+static int find_edges(const ng_segments *segments, edges_vector *edges)
 {
     bool good = ng_vector_add(edges, 0) && ng_vector_add(edges, 65536);
 
-    for (size_t p = 0; p < count; p++)
-        for (uint32_t i = 0; good && i < profiles[p]->count; i++)
-            good = ng_vector_add(edges, profiles[p]->segment[i].port_lo) &&
-                   ng_vector_add(edges, profiles[p]->segment[i].port_hi + 1U);
+    for (size_t i = 0; good && i < segments->count; i++)
+        good = ng_vector_add(edges, segments->items[i].port_lo) &&
+               ng_vector_add(edges, segments->items[i].port_hi + 1U);
     if (!good)
         return -ENOMEM;
     qsort(edges->items, edges->count, sizeof(*edges->items), ascending);
@@ -61,13 +60,12 @@ static void join_protos(ng_spans *spans, size_t udp)
         spans->items[i].proto = 0;
 }
 
-int ng_spans_make(const struct ng_profile *const *profiles, size_t count, ng_span_fn value, void *arg,
-                  ng_spans *ret_spans)
+int ng_spans_make(const ng_segments *segments, ng_span_fn value, void *arg, ng_spans *ret_spans)
 {
     edges_vector edges = {0};
     ng_spans spans = {0};
     size_t udp = 0;
-    int r = find_edges(profiles, count, &edges);
+    int r = find_edges(segments, &edges);
 
     if (r == 0)
         r = add_proto(&edges, IPPROTO_TCP, value, arg, &spans);

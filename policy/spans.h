@@ -15,12 +15,13 @@ struct ng_span {
 
 typedef NG_VECTOR(struct ng_span) ng_spans;
 
-/* A function of protocol and port that changes only where a segment of a profile begins or ends. */
+typedef NG_VECTOR(struct ng_segment) ng_segments;
+
+/* A function of protocol and port that changes only where one of the segments begins or ends. */
 typedef uint64_t (*ng_span_fn)(void *arg, uint8_t proto, uint16_t port);
 
 /* Fills *ret_spans, which the caller frees. Returns 0 or -ENOMEM. */
-int ng_spans_make(const struct ng_profile *const *profiles, size_t count, ng_span_fn value, void *arg,
-                  ng_spans *ret_spans);
+int ng_spans_make(const ng_segments *segments, ng_span_fn value, void *arg, ng_spans *ret_spans);
 
 /* Writes " port 22" or " port 22-80", " proto tcp" as they are written in a rule; nothing for everything. */
 #define NG_SPAN_TEXT_MAX 40

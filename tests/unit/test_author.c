@@ -178,7 +178,7 @@ static void tests_in_policies_are_run(void **state)
     assert_int_equal(ng_expect(it.set, it.snapshot, take, &outcomes), 0);
     assert_string_equal(outcomes.met, "++-++++--++++-");
     assert_string_equal(outcomes.trouble[0], "");
-    assert_string_equal(outcomes.trouble[2], "it is allowed on port 0-442, by no rule");
+    assert_string_equal(outcomes.trouble[2], "it is allowed on port 0-52, by no rule");
     assert_string_equal(outcomes.trouble[7], "it is allowed: DNS goes to the gate's resolver");
     assert_string_equal(outcomes.trouble[8], "it is allowed: DNS goes to the gate's resolver");
     assert_string_equal(outcomes.trouble[13], "there is no policy 'none'");
@@ -196,29 +196,66 @@ static void an_alias_decides_like_the_kernel_does(void **state)
 
     (void)state;
     ng_case_make(it.snapshot, 0, &probe, judged);
-    ng_case_judge(judged, IPPROTO_TCP, 80, true, &opinion);
+    ng_case_judge(judged, IPPROTO_TCP, 80, &opinion);
     assert_int_equal(opinion.verdict, NG_VERDICT_ALLOW);
     assert_string_equal(opinion.rule.pattern, "a.example");
     judged->addressed = true;
     test_address("192.0.2.9", judged->address);
-    ng_case_judge(judged, IPPROTO_TCP, 80, true, &opinion); /* a name comes before a network */
+    ng_case_judge(judged, IPPROTO_TCP, 80, &opinion); /* a name comes before a network */
     assert_int_equal(opinion.verdict, NG_VERDICT_ALLOW);
     judged->name[judged->names++] = test_name("c.example");
-    ng_case_judge(judged, IPPROTO_TCP, 80, true, &opinion);
+    ng_case_judge(judged, IPPROTO_TCP, 80, &opinion);
     assert_int_equal(opinion.verdict, NG_VERDICT_DENY);
     assert_int_equal(opinion.evidence, NG_EVIDENCE_SHARED);
     assert_string_equal(opinion.rule.pattern, "c.example");
     test_address("192.0.2.7", judged->address);
-    ng_case_judge(judged, IPPROTO_TCP, 80, true, &opinion); /* an address comes before names */
+    ng_case_judge(judged, IPPROTO_TCP, 80, &opinion); /* an address comes before names */
     assert_int_equal(opinion.verdict, NG_VERDICT_ALLOW);
     assert_int_equal(opinion.evidence, NG_EVIDENCE_ADDRESS);
-    ng_case_judge(judged, IPPROTO_TCP, 853, true, &opinion);
+    ng_case_judge(judged, IPPROTO_TCP, 853, &opinion);
     assert_int_equal(opinion.verdict, NG_VERDICT_DENY);
     judged->names = 0;
     test_address("198.51.100.1", judged->address);
-    ng_case_judge(judged, IPPROTO_TCP, 853, true, &opinion);
+    ng_case_judge(judged, IPPROTO_TCP, 853, &opinion);
     assert_int_equal(opinion.evidence, NG_EVIDENCE_RESOLVER);
     assert_false(opinion.has_rule);
+    free(judged);
+    release(&it);
+}
+
+/* DNS is the resolver's on every server; DNS over TLS or QUIC is refused where no rule allows it. */
+static void ports_that_the_gate_decides_are_told_apart(void **state)
+{
+    static const struct {
+        const char *name, *spans;
+    } cases[] = {{"x.example", "0-52 allow, 53 dns, 54-852 allow, 853 deny, 854-65535 allow, "},
+                 {"a.example", "0-52 deny, 53 dns, 54-65535 deny, "},
+                 {"b.example", "0-52 allow, 53 dns, 54-65535 allow, "},
+                 {"c.example", "0-52 allow, 53 dns, 54-852 allow, 853 allow, 854-65535 allow, "}};
+    struct compiled it = compile("policy p { deny a.example allow b.example, c.example port 853 }");
+    struct ng_case *judged = malloc(sizeof(*judged));
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct ng_probe probe = {.named = true, .name = test_name(cases[i].name)};
+        char got[200] = "";
+        ng_spans spans;
+
+        ng_case_make(it.snapshot, 0, &probe, judged);
+        assert_int_equal(ng_case_spans(judged, &spans), 0);
+        for (size_t s = 0; s < spans.count; s++) {
+            struct ng_opinion opinion;
+            char ports[NG_SPAN_TEXT_MAX];
+
+            ng_case_judge(judged, IPPROTO_TCP, spans.items[s].low, &opinion);
+            (void)sprintf(got + strlen(got), "%s %s, ", ng_span_text(&spans.items[s], ports) + strlen(" port "),
+                          opinion.dns                              ? "dns"
+                          : opinion.verdict == NG_VERDICT_DENY ? "deny"
+                                                                   : "allow");
+        }
+        assert_string_equal(got, cases[i].spans);
+        ng_vector_free(&spans);
+    }
     free(judged);
     release(&it);
 }
@@ -381,6 +418,7 @@ int main(void)
         cmocka_unit_test(an_end_is_announced),
         cmocka_unit_test(tests_in_policies_are_run),
         cmocka_unit_test(an_alias_decides_like_the_kernel_does),
+        cmocka_unit_test(ports_that_the_gate_decides_are_told_apart),
         cmocka_unit_test(meanings_are_compared),
         cmocka_unit_test(more_than_verdicts_is_compared), cmocka_unit_test(long_comparisons_are_cut),
         cmocka_unit_test(texts_are_laid_out),
