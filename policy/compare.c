@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -24,6 +25,7 @@ struct comparing {
     const char *policy;
     bool from_after;     /* whose points are being walked */
     bool ends;           /* some rule has a last day */
+    bool names;          /* the policy has rules for names, on some side */
     NG_VECTOR(struct ng_network_key) networks; /* of the policy, on both sides, ascending */
     FILE *out;
     size_t lines, count;
@@ -46,29 +48,82 @@ struct said {
     uint64_t own, below;
 };
 
-/* That on each side, by protocol and port. */
-struct pair {
-    const struct ng_snapshot *snapshot[2];
-    struct said said[2];
+/* Calls `each` for the rules of one side that are for a point, in the order of precedence. */
+typedef int (*rules_fn)(const struct comparing *comparing, const void *point, int side, ng_rule_fn each, void *arg);
+
+/* What decides at a protocol and port, before and after. */
+struct outcome {
+    uint32_t word[2];  /* of decide.h, and EXACTLY */
+    uint32_t until[2]; /* the last day of the rule that decides; 0: none */
 };
 
-#define EXACTLY (1U << 24) /* beside a word of decide.h: a rule for exactly this address, which comes before names */
+/* A point with its outcomes so far; a span's value is the number of its. */
+struct judging {
+    const struct comparing *comparing;
+    const struct said *said;
+    const char *text;
+    const void *point;
+    rules_fn rules;
+    NG_VECTOR(struct outcome) outcomes;
+    ng_segments segments;
+    bool no_memory;
+};
 
-static uint32_t word_of(const struct pair *pair, int side, uint8_t proto, uint16_t port)
+#define EXACTLY (1U << 24) /* a rule for exactly this address, which comes before names */
+
+/* Where there are no rules for names, nothing comes between exact addresses and networks. */
+static uint32_t word_of(const struct judging *judging, int side, uint8_t proto, uint16_t port)
 {
-    uint32_t word = ng_snapshot_word(pair->snapshot[side], pair->said[side].own, proto, port);
+    const struct ng_snapshot *snapshot = judging->comparing->side[side].snapshot;
+    uint32_t word = ng_snapshot_word(snapshot, judging->said[side].own, proto, port);
 
-    return word ? word | EXACTLY : ng_snapshot_word(pair->snapshot[side], pair->said[side].below, proto, port);
+    if (!word)
+        return ng_snapshot_word(snapshot, judging->said[side].below, proto, port);
+    return judging->comparing->names ? word | EXACTLY : word;
 }
 
-static uint64_t words_of(void *arg, uint8_t proto, uint16_t port)
+struct search {
+    uint8_t proto;
+    uint16_t port;
+    struct ng_rule_info *found;
+};
+
+static int first_that_covers(void *arg, const struct ng_rule_info *rule)
 {
-    return (uint64_t)word_of(arg, 0, proto, port) << 32 | word_of(arg, 1, proto, port);
+    struct search *search = arg;
+
+    if (!ng_rule_covers(rule, search->proto, search->port))
+        return 0;
+    *search->found = *rule;
+    return 1;
 }
 
-/* Where the rule stands that decides now, or decided before there was none. */
-typedef int (*place_fn)(const struct comparing *comparing, const void *point, int side, uint8_t proto, uint16_t port,
-                        struct ng_rule_info *ret_rule);
+/* The rule that decides; false: there is none. */
+static bool find_rule(const struct judging *judging, int side, uint8_t proto, uint16_t port,
+                      struct ng_rule_info *ret_rule)
+{
+    struct search search = {proto, port, ret_rule};
+
+    return judging->rules(judging->comparing, judging->point, side, first_that_covers, &search) == 1;
+}
+
+static uint64_t outcome_of(void *arg, uint8_t proto, uint16_t port)
+{
+    struct judging *judging = arg;
+    struct outcome outcome = {.word = {0}};
+    struct ng_rule_info rule;
+
+    for (int i = 0; i < 2; i++) {
+        outcome.word[i] = word_of(judging, i, proto, port);
+        if (judging->comparing->ends && outcome.word[i] && find_rule(judging, i, proto, port, &rule))
+            outcome.until[i] = rule.until;
+    }
+    for (size_t i = 0; i < judging->outcomes.count; i++)
+        if (memcmp(&judging->outcomes.items[i], &outcome, sizeof(outcome)) == 0)
+            return i;
+    judging->no_memory |= !ng_vector_add(&judging->outcomes, outcome);
+    return judging->outcomes.count - 1;
+}
 
 static const char *answer_of(uint32_t word)
 {
@@ -91,77 +146,70 @@ static const char *day_text(uint32_t until, char text[static 16])
     return text;
 }
 
-/* One span of a point, which both sides judge. Writes what of it differs. */
-static void compare_span(struct comparing *comparing, const struct ng_span *span, const char *text, place_fn place,
-                         const void *point)
+/* Writes what differs, if it does, with the place of the rule that decides now, or did before there was none. */
+static void tell(struct comparing *comparing, const struct judging *judging, const struct ng_span *span,
+                 const char *what, const char *before, const char *after)
 {
-    uint32_t word[2] = {(uint32_t)(span->value >> 32), (uint32_t)span->value};
-    uint8_t before = (uint8_t)word[0], after = (uint8_t)word[1];
-    struct ng_rule_info rule[2] = {{.until = 0}, {.until = 0}};
-    char ports[NG_SPAN_TEXT_MAX], day[2][16];
-    const char *what = NULL, *from = NULL, *to = NULL;
-    int found[2];
+    const struct outcome *outcome = &judging->outcomes.items[span->value];
+    struct ng_rule_info rule;
+    char ports[NG_SPAN_TEXT_MAX];
 
-    for (int i = 0; i < 2; i++)
-        found[i] = (uint8_t)word[i] ? place(comparing, point, i, span->proto, span->low, &rule[i]) : -ENOENT;
-    if (before != after) {
-        what = "";
-        from = verdicts[before];
-        to = verdicts[after];
-    } else if ((word[0] ^ word[1]) & EXACTLY) {
-        what = "";
-        from = word[0] & EXACTLY ? "by address, before names" : "by network, after names";
-        to = word[1] & EXACTLY ? "by address, before names" : "by network, after names";
-    } else if (NG_WORD_RESPOND(word[0]) != NG_WORD_RESPOND(word[1])) {
-        what = "respond ";
-        from = responds[NG_WORD_RESPOND(word[0]) % NG_RESPOND_MAX];
-        to = responds[NG_WORD_RESPOND(word[1]) % NG_RESPOND_MAX];
-    } else if (sharing_of(word[0]) != sharing_of(word[1])) {
-        what = "shared ";
-        from = sharing_of(word[0]);
-        to = sharing_of(word[1]);
-    } else if (answer_of(word[0]) != answer_of(word[1])) {
-        what = "answer ";
-        from = answer_of(word[0]);
-        to = answer_of(word[1]);
-    } else if (rule[0].until != rule[1].until) {
-        what = "until ";
-        from = day_text(rule[0].until, day[0]);
-        to = day_text(rule[1].until, day[1]);
-    }
-    if (!what || !next(comparing))
+    if (strcmp(before, after) == 0 || !next(comparing))
         return;
-    (void)fprintf(comparing->out, "%s: %s%s: %s%s -> %s", comparing->policy, text, ng_span_text(span, ports), what,
-                  from, to);
-    if (found[after ? 1 : 0] == 0)
-        (void)fprintf(comparing->out, " (%s:%u)", rule[after ? 1 : 0].file, rule[after ? 1 : 0].line);
+    (void)fprintf(comparing->out, "%s: %s%s: %s%s -> %s", comparing->policy, judging->text, ng_span_text(span, ports),
+                  what, before, after);
+    if (find_rule(judging, outcome->word[1] ? 1 : 0, span->proto ? span->proto : IPPROTO_TCP, span->low, &rule))
+        (void)fprintf(comparing->out, " (%s:%u)", rule.file, rule.line);
     (void)fputc('\n', comparing->out);
 }
 
-static int compare_point(struct comparing *comparing, const struct said said[2], const char *text, place_fn place,
+/* A verdict that changes, or else what changes of how it is carried out. */
+static void tell_span(struct comparing *comparing, const struct judging *judging, const struct ng_span *span)
+{
+    static const char *const ranks[] = {"by network, after names", "by address, before names"};
+    const struct outcome *outcome = &judging->outcomes.items[span->value];
+    uint32_t before = outcome->word[0], after = outcome->word[1];
+    char day[2][16];
+
+    tell(comparing, judging, span, "", verdicts[(uint8_t)before], verdicts[(uint8_t)after]);
+    if ((uint8_t)before != (uint8_t)after)
+        return;
+    tell(comparing, judging, span, "", ranks[!!(before & EXACTLY)], ranks[!!(after & EXACTLY)]);
+    tell(comparing, judging, span, "respond ", responds[NG_WORD_RESPOND(before) % NG_RESPOND_MAX],
+         responds[NG_WORD_RESPOND(after) % NG_RESPOND_MAX]);
+    tell(comparing, judging, span, "shared ", sharing_of(before), sharing_of(after));
+    tell(comparing, judging, span, "answer ", answer_of(before), answer_of(after));
+    tell(comparing, judging, span, "until ", day_text(outcome->until[0], day[0]), day_text(outcome->until[1], day[1]));
+}
+
+static int add_segments(void *arg, const struct ng_rule_info *rule)
+{
+    struct judging *judging = arg;
+
+    return ng_vector_append(&judging->segments, rule->segments, rule->count) ? 0 : -ENOMEM;
+}
+
+static int compare_point(struct comparing *comparing, const struct said said[2], const char *text, rules_fn rules,
                          const void *point)
 {
-    struct pair pair = {{comparing->side[0].snapshot, comparing->side[1].snapshot}, {said[0], said[1]}};
-    ng_segments segments = {0};
+    struct judging judging = {.comparing = comparing, .said = said, .text = text, .point = point, .rules = rules};
     ng_spans spans = {0};
     int r = 0;
 
     /* The same id has the same content in every snapshot; last days are not in it. */
     if (said[0].own == said[1].own && said[0].below == said[1].below && !comparing->ends)
         return 0;
-    for (int i = 0; i < 4; i++) {
-        const struct ng_profile *profile =
-            ng_snapshot_profile(pair.snapshot[i / 2], i % 2 ? said[i / 2].own : said[i / 2].below);
-
-        if (r == 0 && profile && !ng_vector_append(&segments, profile->segment, profile->count))
-            r = -ENOMEM;
-    }
+    for (int i = 0; r == 0 && i < 2; i++)
+        r = rules(comparing, point, i, add_segments, &judging);
     if (r == 0)
-        r = ng_spans_make(&segments, words_of, &pair, &spans);
+        r = ng_spans_make(&judging.segments, outcome_of, &judging, &spans);
+    if (judging.no_memory)
+        r = -ENOMEM;
     for (size_t i = 0; r == 0 && i < spans.count; i++)
-        compare_span(comparing, &spans.items[i], text, place, point);
+        tell_span(comparing, &judging, &spans.items[i]);
     ng_vector_free(&spans);
-    ng_vector_free(&segments);
+    ng_vector_free(&judging.segments);
+    ng_vector_free(&judging.outcomes);
     return r;
 }
 
@@ -172,14 +220,13 @@ struct named {
     bool below;
 };
 
-static int name_place(const struct comparing *comparing, const void *point, int side, uint8_t proto, uint16_t port,
-                      struct ng_rule_info *ret_rule)
+static int name_rules(const struct comparing *comparing, const void *point, int side, ng_rule_fn each, void *arg)
 {
     const struct named *named = point;
     const struct side *it = &comparing->side[side];
 
-    return named->below ? ng_explain_below(it->snapshot, it->policy, named->name, proto, port, ret_rule)
-                        : ng_explain_name(it->snapshot, it->policy, named->name, proto, port, ret_rule);
+    return named->below ? ng_explain_below_rules(it->snapshot, it->policy, named->name, each, arg)
+                        : ng_explain_name_rules(it->snapshot, it->policy, named->name, each, arg);
 }
 
 static int compare_name(void *arg, const struct ng_name *name, bool below, uint64_t own_profile)
@@ -201,21 +248,20 @@ static int compare_name(void *arg, const struct ng_name *name, bool below, uint6
         ng_snapshot_has(comparing->side[0].snapshot, comparing->side[0].policy, name, below))
         return 0;
     (void)snprintf(text, sizeof(text), "%s%s", below ? "*." : "", ng_name_to_text(name, plain));
-    return compare_point(comparing, said, text, name_place, &named);
+    return compare_point(comparing, said, text, name_rules, &named);
 }
 
 /* --- networks */
 
-static int network_place(const struct comparing *comparing, const void *point, int side, uint8_t proto, uint16_t port,
-                         struct ng_rule_info *ret_rule)
+static int network_rules(const struct comparing *comparing, const void *point, int side, ng_rule_fn each, void *arg)
 {
     const struct ng_network_key *key = point;
     const struct side *it = &comparing->side[side];
+    int r = 0;
 
-    if (key->prefixlen == 32 + 128 && ng_explain_address(it->snapshot, it->policy, key->address, NG_EVIDENCE_ADDRESS,
-                                                         proto, port, ret_rule) == 0)
-        return 0;
-    return ng_explain_address(it->snapshot, it->policy, key->address, NG_EVIDENCE_NETWORK, proto, port, ret_rule);
+    if (key->prefixlen == 32 + 128)
+        r = ng_explain_address_rules(it->snapshot, it->policy, key->address, NG_EVIDENCE_ADDRESS, each, arg);
+    return r ? r : ng_explain_address_rules(it->snapshot, it->policy, key->address, NG_EVIDENCE_NETWORK, each, arg);
 }
 
 static void network_text(const struct ng_network_key *key, char *text, size_t size)
@@ -311,7 +357,7 @@ static int compare_network(void *arg, const struct ng_network_key *key, const st
         said[i] = (struct said){key->prefixlen == 32 + 128 ? found.own : NG_PROFILE_NONE, found.below};
     }
     network_text(key, text, sizeof(text));
-    return compare_point(comparing, said, text, network_place, key);
+    return compare_point(comparing, said, text, network_rules, key);
 }
 
 /* --- policies */
@@ -320,6 +366,15 @@ static void compare_setting(struct comparing *comparing, const char *setting, co
 {
     if (strcmp(before, after) != 0 && next(comparing))
         (void)fprintf(comparing->out, "%s: %s %s -> %s\n", comparing->policy, setting, before, after);
+}
+
+static int note_name(void *arg, const struct ng_name *name, bool below, uint64_t profile)
+{
+    (void)name;
+    (void)below;
+    (void)profile;
+    ((struct comparing *)arg)->names = true;
+    return 1;
 }
 
 static int compare_policy(struct comparing *comparing)
@@ -334,8 +389,11 @@ static int compare_policy(struct comparing *comparing)
     compare_setting(comparing, "established", fates[before.established], fates[after.established]);
     compare_setting(comparing, "on-agent-loss", losses[before.on_loss], losses[after.on_loss]);
     comparing->networks.count = 0;
-    for (int i = 0; r == 0 && i < 2; i++)
+    comparing->names = false;
+    for (int i = 0; r == 0 && i < 2; i++) {
+        (void)ng_snapshot_each_name(comparing->side[i].snapshot, comparing->side[i].policy, note_name, comparing);
         r = ng_snapshot_each_network(comparing->side[i].snapshot, take_network, comparing);
+    }
     if (comparing->networks.count)
         qsort(comparing->networks.items, comparing->networks.count, sizeof(*comparing->networks.items), by_address);
     for (int i = 0; r == 0 && i < 2; i++) {

@@ -93,6 +93,16 @@ int ng_explain_name_rules(const struct ng_snapshot *snapshot, unsigned policy, c
     return tell_records(snapshot, policy, record, own, each, arg);
 }
 
+int ng_explain_below_rules(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name,
+                           ng_rule_fn each, void *arg)
+{
+    const struct ng_layout_record *record = NULL;
+
+    for (size_t at = 0; !record && name->wire[at]; at += 1U + name->wire[at])
+        record = ng_view_find(snapshot, policy, name->wire + at, name->length - at, false);
+    return tell_records(snapshot, policy, record, false, each, arg);
+}
+
 /* Whether network b lies within a, or is it. */
 static bool holds(const struct ng_layout_network *a, const uint8_t address[16])
 {
@@ -209,11 +219,8 @@ int ng_explain_below(const struct ng_snapshot *snapshot, unsigned policy, const 
                      uint16_t port, struct ng_rule_info *ret_rule)
 {
     struct search search = {proto, port, ret_rule};
-    const struct ng_layout_record *record = NULL;
 
-    for (size_t at = 0; !record && name->wire[at]; at += 1U + name->wire[at])
-        record = ng_view_find(snapshot, policy, name->wire + at, name->length - at, false);
-    return tell_records(snapshot, policy, record, false, first_that_covers, &search) ? 0 : -ENOENT;
+    return ng_explain_below_rules(snapshot, policy, name, first_that_covers, &search) ? 0 : -ENOENT;
 }
 
 int ng_explain_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],

@@ -107,6 +107,8 @@ bool ng_rule_covers(const struct ng_rule_info *rule, uint8_t proto, uint16_t por
 typedef int (*ng_rule_fn)(void *arg, const struct ng_rule_info *rule);
 int ng_explain_name_rules(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name,
                           ng_rule_fn each, void *arg);
+int ng_explain_below_rules(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name,
+                           ng_rule_fn each, void *arg);
 /* evidence: NG_EVIDENCE_ADDRESS looks at rules for exactly this address, NG_EVIDENCE_NETWORK at networks. */
 int ng_explain_address_rules(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
                              uint8_t evidence, ng_rule_fn each, void *arg);

@@ -314,8 +314,21 @@ static void more_than_verdicts_is_compared(void **state)
                       "p: a.example: until 2999-06-30 -> 2999-01-31 (t:1)\n");
     expect_difference("policy p { deny a.example { until 2999-06-30 } deny b.example }",
                       "policy p { deny a.example deny b.example }", "p: a.example: until 2999-06-30 -> for ever (t:1)\n");
+    expect_difference("policy p { deny a.example { until 2999-06-30 respond refused answer decoy shared allow } }",
+                      "policy p { deny a.example }",
+                      "p: a.example: respond refused -> eperm (t:1)\np: a.example: shared allow -> deny (t:1)\n"
+                      "p: a.example: answer decoy -> real (t:1)\np: a.example: until 2999-06-30 -> for ever (t:1)\n");
+    expect_difference("policy p { deny a.example port 1-10 deny a.example port 11-20 { until 2999-06-30 } }",
+                      "policy p { deny a.example port 1-20 }",
+                      "p: a.example port 11-20: until 2999-06-30 -> for ever (t:1)\n");
+    expect_difference("policy p { }", "policy p { deny a.example proto tcp deny a.example proto udp }",
+                      "p: a.example: no rule -> denied (t:1)\n");
+    expect_difference("policy p { deny *.a.example deny *.a.example port 80 { until 2999-06-30 } }",
+                      "policy p { deny *.a.example }", "");
     expect_difference("policy p { deny 10.0.0.0/24 deny 10.0.0.1 port 80 allow 10.0.0.1 port 22 }",
-                      "policy p { deny 10.0.0.0/24 allow 10.0.0.1 port 22 }",
+                      "policy p { deny 10.0.0.0/24 allow 10.0.0.1 port 22 }", "");
+    expect_difference("policy p { allow a.example deny 10.0.0.0/24 deny 10.0.0.1 port 80 allow 10.0.0.1 port 22 }",
+                      "policy p { allow a.example deny 10.0.0.0/24 allow 10.0.0.1 port 22 }",
                       "p: 10.0.0.1 port 80: by address, before names -> by network, after names (t:1)\n");
     expect_difference("policy p { deny 10.0.0.0/24 }", "policy p { deny 10.0.0.0/24 allow 10.0.0.1 port 22 }",
                       "p: 10.0.0.1 port 22: denied -> allowed (t:1)\n");
