@@ -391,7 +391,7 @@ static int find_policy(const struct ng_cli_set *set, const char *name)
 static int load(const struct ng_cli *cli, const char *policy, bool is_file, struct ng_diag *diag,
                 struct ng_cli_set *ret_set)
 {
-    struct ng_source file = {.path = policy, .as = FILE_POLICY};
+    struct ng_source file = {.path = policy, .as = FILE_POLICY, .stream = true};
     const char *dir = ng_cli_policies(cli);
 
     if (!is_file)

@@ -26,17 +26,52 @@ struct ng_diag *ng_diag_new(void)
     return calloc(1, sizeof(struct ng_diag));
 }
 
+static void release(struct message *message)
+{
+    free(message->file);
+    free(message->shown);
+    free(message->remedy);
+    free(message->text);
+}
+
 void ng_diag_free(struct ng_diag *diag)
 {
     if (!diag)
         return;
-    for (size_t i = 0; i < diag->kept; i++) {
-        free(diag->message[i].file);
-        free(diag->message[i].shown);
-        free(diag->message[i].remedy);
-        free(diag->message[i].text);
-    }
+    for (size_t i = 0; i < diag->kept; i++)
+        release(&diag->message[i]);
     free(diag);
+}
+
+bool ng_diag_full(const struct ng_diag *diag)
+{
+    return diag->kept == NG_DIAG_MAX;
+}
+
+static void count(struct ng_diag *diag, enum ng_severity severity)
+{
+    if (severity == NG_ERROR)
+        diag->errors++;
+    else
+        diag->warnings++;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* Whether the same was said of the same place. */
+static bool is_kept(const struct ng_diag *diag, const struct message *message)
+{
+    for (size_t i = 0; i < diag->kept; i++) {
+        const struct message *it = &diag->message[i];
+
+        if (it->severity == message->severity && it->line == message->line && it->column == message->column &&
+            same_text(it->file, message->file) && same_text(it->text, message->text))
+            return true;
+    }
+    return false;
 }
 
 /* Octets of a well-formed UTF-8 sequence at `text` (RFC 3629 §4), 0 when there is none. */
@@ -141,26 +176,31 @@ void ng_diag_add(struct ng_diag *diag, enum ng_severity severity, const char *fi
     va_list arguments;
     int size;
 
-    if (severity == NG_ERROR)
-        diag->errors++;
-    else
-        diag->warnings++;
-    if (diag->kept == NG_DIAG_MAX)
+    if (ng_diag_full(diag)) {
+        count(diag, severity);
         return;
+    }
     va_start(arguments, format);
     size = vasprintf(&words, format, arguments);
     va_end(arguments);
     if (size < 0) {
         words = NULL;
+        count(diag, severity);
         return;
     }
-    message = &diag->message[diag->kept++];
+    message = &diag->message[diag->kept];
     *message = (struct message){.severity = severity, .line = line, .column = column};
     message->file = file ? escaped(file, strlen(file), 0, NULL) : NULL;
     message->text = escaped(words, (size_t)size, 0, NULL);
+    if (is_kept(diag, message)) {
+        release(message);
+        return;
+    }
     message->remedy = remedy ? escaped(remedy, strlen(remedy), 0, NULL) : NULL;
     if (text && line > 0 && column > 0)
         message->shown = show_line(text, length, line, column, &message->caret);
+    count(diag, severity);
+    diag->kept++;
 }
 
 size_t ng_diag_errors(const struct ng_diag *diag)

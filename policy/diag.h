@@ -15,13 +15,17 @@ enum ng_severity { NG_ERROR, NG_WARNING };
 struct ng_diag *ng_diag_new(void); /* NULL when out of memory */
 void ng_diag_free(struct ng_diag *diag);
 
-/* Adds a message. line and column count from 1 in octets, 0 when they do not apply; `text` is the whole source (to show
- * the line with a caret; may be NULL), `remedy` says what to write instead (may be NULL). Running out of memory while
- * adding an error still counts it. */
+/* Adds a message; one that was kept already, place and all, is not told, or counted, again: a statement that several
+ * policies share is judged for each. line and column count from 1 in octets, 0 when they do not apply; `text` is the
+ * whole source (to show the line with a caret; may be NULL), `remedy` says what to write instead (may be NULL). Running
+ * out of memory while adding an error still counts it. */
 __attribute__((format(printf, 9, 10))) void ng_diag_add(struct ng_diag *diag, enum ng_severity severity,
                                                         const char *file, unsigned line, unsigned column,
                                                         const char *text, size_t length, const char *remedy,
                                                         const char *format, ...);
+
+/* Whether further messages are only counted: then what it takes to find a remedy is better saved. */
+bool ng_diag_full(const struct ng_diag *diag);
 
 size_t ng_diag_errors(const struct ng_diag *diag);
 size_t ng_diag_warnings(const struct ng_diag *diag);

@@ -5,6 +5,7 @@
 
 #include <namegate/cleanup.h>
 
+#define LISTED_MAX 10 /* policies that a remedy names */
 #define DEPTH_MAX 64 /* of groups within groups, and of policies that extend each other */
 
 typedef NG_VECTOR(struct ng_segment) segments_vector;
@@ -42,6 +43,12 @@ static int add_policy(struct ng_set *set, const struct ng_file *file, uint32_t n
     linked->established = ast->established;
     linked->on_loss = ast->on_loss;
     return 0;
+}
+
+/* As its author knows it. */
+static const char *written_name(const struct ng_linked *linked)
+{
+    return ng_ast_string(&linked->file->ast, linked->ast->name);
 }
 
 /* Says of a statement outside of a policy that it should be in one. */
@@ -91,11 +98,11 @@ static int add_fragment(struct ng_linked *linked, const struct ng_file *file, co
     if (file->ast.policies.count > 1)
         ng_ast_say(&file->ast, diag, NG_ERROR, file->ast.policies.items[1].place,
                    "include this file outside of policies, or write its statements alone",
-                   "a policy within policy '%s', at %s:%u", linked->name, linked->file->path,
+                   "a policy within policy '%s', at %s:%u", written_name(linked), linked->file->path,
                    linked->ast->place.line);
     if (all->given)
         ng_ast_say(&file->ast, diag, NG_ERROR, all->place, "write it in the policy itself",
-                   "a setting in a file that policy '%s' includes", linked->name);
+                   "a setting in a file that policy '%s' includes", written_name(linked));
     if (!ng_vector_add(&linked->parts, part))
         return -ENOMEM;
     for (size_t i = 0; i < file->included.count; i++) {
@@ -143,22 +150,46 @@ static int add_common_parts(struct ng_linked *linked, const struct ng_set *set, 
     return 0;
 }
 
+/* What may have been meant by the name of a policy that there is not: the nearest, or a list. NULL: out of memory. */
+static char *suggest_base(const struct ng_set *set, const struct ng_linked *of, const char *name)
+{
+    _cleanup_free_ const char **names = calloc(set->policies.count + 1, sizeof(*names));
+    size_t count = 0, size;
+    const char *near;
+    char *text = NULL;
+    FILE *out;
+
+    if (!names)
+        return NULL;
+    for (size_t i = 0; i < set->policies.count; i++)
+        if (!set->policies.items[i]->file->as && set->policies.items[i] != of)
+            names[count++] = set->policies.items[i]->name;
+    near = ng_nearest(name, strlen(name), names);
+    out = open_memstream(&text, &size);
+    if (!out)
+        return NULL;
+    if (near)
+        (void)fprintf(out, "did you mean '%s'?", near);
+    for (size_t i = 0; !near && i < count && i < LISTED_MAX; i++)
+        (void)fprintf(out, "%s%s", i == 0 ? "there are: " : ", ", names[i]);
+    if (!near && count > LISTED_MAX)
+        (void)fputs(", ...", out);
+    return fclose(out) == 0 ? text : NULL;
+}
+
 static void find_base(struct ng_set *set, struct ng_linked *linked, struct ng_diag *diag)
 {
     const struct ng_ast *ast = &linked->file->ast;
-    const char *name = ng_ast_string(ast, linked->ast->base), *near;
-    _cleanup_free_ const char **names = calloc(set->policies.count + 1, sizeof(*names));
-    char remedy[NG_TAG_LEN + 32];
+    const char *name = ng_ast_string(ast, linked->ast->base);
+    _cleanup_free_ char *remedy = NULL;
 
     linked->base = ng_link_policy(set, name);
     if (linked->base && !linked->base->file->as)
         return;
     linked->base = NULL;
-    for (size_t i = 0; names && i < set->policies.count; i++)
-        names[i] = set->policies.items[i]->name;
-    near = names ? ng_nearest(name, strlen(name), names) : NULL;
-    (void)snprintf(remedy, sizeof(remedy), "did you mean '%s'?", near ? near : "");
-    ng_ast_say(ast, diag, NG_ERROR, linked->ast->base_place, near ? remedy : NULL, "there is no policy '%s'", name);
+    if (!ng_diag_full(diag))
+        remedy = suggest_base(set, linked, name);
+    ng_ast_say(ast, diag, NG_ERROR, linked->ast->base_place, remedy, "there is no policy '%s'", name);
 }
 
 /* Takes over what the base says, and first what its base says. */
@@ -172,7 +203,7 @@ static int inherit(struct ng_linked *linked, unsigned depth, struct ng_diag *dia
     if (linked->entered || depth == DEPTH_MAX) {
         ng_ast_say(&linked->file->ast, diag, NG_ERROR, linked->ast->base_place, "leave one of them out",
                    linked->entered ? "policy '%s' extends itself" : "policy '%s' extends too many others in a row",
-                   linked->name);
+                   written_name(linked));
         return 0;
     }
     linked->entered = true;
@@ -210,7 +241,8 @@ static int link_policies(struct ng_set *set, struct ng_diag *diag)
     for (size_t i = 0; r == 0 && i < set->policies.count; i++) {
         struct ng_linked *linked = set->policies.items[i], *other = i > 0 ? set->policies.items[i - 1] : NULL;
 
-        if (other && strcmp(linked->name, other->name) == 0)
+        /* That a file which was brought along has several is told already. */
+        if (other && strcmp(linked->name, other->name) == 0 && !linked->file->as)
             ng_ast_say(&linked->file->ast, diag, NG_ERROR, linked->ast->place, "give it another name",
                        "policy '%s' is also defined at %s:%u", linked->name, other->file->path,
                        other->ast->place.line);
@@ -262,13 +294,14 @@ struct ng_group *ng_link_group(const struct ng_set *set, const struct ng_file *f
 static void unknown_group(const struct ng_set *set, const struct ng_file *file,
                           const struct ng_ast_destination *destination, struct ng_diag *diag)
 {
-    const char *name = ng_ast_string(&file->ast, destination->content), *near;
-    _cleanup_free_ const char **names = calloc(set->groups.count + 1, sizeof(*names));
+    const char *name = ng_ast_string(&file->ast, destination->content), *near = NULL;
+    _cleanup_free_ const char **names = ng_diag_full(diag) ? NULL : calloc(set->groups.count + 1, sizeof(*names));
     char remedy[NG_GROUP_MAX + 32];
 
     for (size_t i = 0; names && i < set->groups.count; i++)
         names[i] = set->groups.items[i].name;
-    near = names ? ng_nearest(name, strlen(name), names) : NULL;
+    if (names)
+        near = ng_nearest(name, strlen(name), names);
     (void)snprintf(remedy, sizeof(remedy), "did you mean '@%s'?", near ? near : "");
     ng_ast_say(&file->ast, diag, NG_ERROR, destination->place,
                near ? remedy : "groups are defined by: group @NAME { ... }; is the file with it included?",

@@ -323,7 +323,7 @@ static int check_tests(const struct lint *lint)
 
             if (ng_snapshot_find(lint->snapshot, name) >= 0)
                 continue;
-            near = ng_nearest(name, strlen(name), names.items);
+            near = ng_diag_full(lint->diag) ? NULL : ng_nearest(name, strlen(name), names.items);
             (void)snprintf(remedy, sizeof(remedy),
                            near ? "did you mean '%s'?" : "a test bears the name of its policy%s", near ? near : "");
             warn(lint, file, file->ast.tests.items[t].place, remedy, "there is no policy '%s' to be tested", name);
@@ -386,23 +386,22 @@ static int look(void *arg, const struct ng_member *member)
     return looking->found;
 }
 
-/* Whether another dependency of the policy is of that name. */
+/* Whether a dependency, of whichever policy, is of that name. */
 static bool is_dependent(const struct lint *lint, const struct ng_name *name, bool below)
 {
     struct looking looking = {.name = *name, .below = below};
     uint32_t left = NG_MEMBERS_MAX;
 
-    for (size_t p = 0; p < lint->policy->parts.count; p++) {
-        const struct ng_part *part = &lint->policy->parts.items[p];
-        const struct ng_ast *ast = &part->file->ast;
+    for (size_t f = 0; f < lint->set->files.list.count; f++) {
+        const struct ng_file *file = lint->set->files.list.items[f];
 
-        for (size_t i = 0; !looking.found && i < ast->rules.count; i++) {
-            const struct ng_ast_rule *rule = &ast->rules.items[i];
+        for (size_t i = 0; !looking.found && i < file->ast.rules.count; i++) {
+            const struct ng_ast_rule *rule = &file->ast.rules.items[i];
 
-            if (rule->verdict != NG_VERDICT_NONE || rule->policy != part->policy)
+            if (rule->verdict != NG_VERDICT_NONE)
                 continue;
             for (uint32_t d = rule->destinations.first; !looking.found && d < rule->destinations.end; d++)
-                (void)ng_link_expand(lint->set, part->file, &ast->destinations.items[d], &left, look, &looking);
+                (void)ng_link_expand(lint->set, file, &file->ast.destinations.items[d], &left, look, &looking);
         }
     }
     return looking.found;
@@ -419,9 +418,6 @@ static int check_dependency(void *arg, const struct ng_member *member)
     if (member->destination->kind == NG_TARGET_NETWORKS)
         return 0;
     (void)name_text(member->file, member->destination, &name, text);
-    if ((below ? ng_match_below(lint->snapshot, lint->number, &name)
-               : ng_match_name(lint->snapshot, lint->number, &name)) != NG_PROFILE_NONE)
-        return 0;
     /* Services of other policies depend on what is denied there: what no policy knows is what may be mistyped. */
     for (unsigned i = 0; i < ng_snapshot_policies(lint->snapshot); i++)
         if ((below ? ng_match_below(lint->snapshot, i, &name) : ng_match_name(lint->snapshot, i, &name)) !=
@@ -430,11 +426,12 @@ static int check_dependency(void *arg, const struct ng_member *member)
     /* What follows looks at all rules, each time: a mistake in a thousand lines is told by the first ones. */
     if (lint->unknown++ >= UNKNOWN_MAX || is_dependent(lint, &name, below))
         return 0;
-    near = nearest_name(lint, text);
+    if (!ng_diag_full(lint->diag))
+        near = nearest_name(lint, text);
     (void)snprintf(remedy, sizeof(remedy), near ? "did you mean '%s'?" : "no deny reaches it, so it has no effect%s",
                    near ? near : "");
     warn(lint, member->file, member->destination->place, remedy,
-         "policy '%s' says nothing of '%s', and nothing is known of what it depends on", lint->policy->name, text);
+         "no policy says anything of '%s', and nothing is known of what it depends on", text);
     return 0;
 }
 

@@ -61,6 +61,7 @@ expect_output '"severity": ?"warning"' P check --json "$W/bad.policy"
 # Pipes that the user names are read to their end; what is found in a directory, or included, is a file.
 expect_ok "$B/namegate" policy check <(sleep 0.3; echo 'policy q { deny a.example }')
 expect_fail "$B/namegate" policy check <(sleep 0.3; echo 'policy q { dney a.example }')
+expect_output 'denied' "$B/namegate" policy explain --policy <(sleep 0.3; echo 'policy q { deny a.example }') a.example:1
 mkdir "$W/odd" && mkfifo "$W/odd/pipe.policy"
 expect_fail "$B/namegate" policy check "$W/odd"
 expect_said 'pipe.policy: error: this is no regular file'

@@ -86,7 +86,7 @@ static const struct warned warnings[] = {
     {"deny @g } group @g { a.example } test p { expect deny a.example }", NULL},
     {"deny @g } group @g { 192.0.2.0/24 } test p { expect deny 192.0.2.9 }", NULL},
     {"deny @g port 80 } group @g { a.example port 443 } test p { expect deny a.example }", "this can never match"},
-    {"depends a.example on b.example }", "policy 'p' says nothing of 'b.example'"},
+    {"depends a.example on b.example }", "no policy says anything of 'b.example'"},
     {"deny github.com depends a.example on githib.com }", "did you mean 'github.com'?"},
     {"deny c.example depends a.example on b.example depends b.example on c.example }", NULL},
     {"deny .c.example depends a.example on x.c.example }", NULL},
@@ -119,6 +119,30 @@ static void what_is_hardly_meant_is_warned_of(void **state)
         free(said);
         release(&it);
     }
+}
+
+/* What many policies share is judged for each, and told once; a remedy is looked for while there is room to tell it. */
+static void what_is_shared_is_warned_of_once(void **state)
+{
+    enum { DEPENDENCIES = 5000 };
+    char *text = malloc(DEPENDENCIES * 64), *at = text;
+    struct compiled it;
+
+    (void)state;
+    it = compile("policy a { deny github.com } policy b { deny github.io } depends x.example on githb.com\n"
+                 "policy c { depends y.example on z.example depends z.example on github.com }");
+    assert_int_equal(ng_lint(it.set, it.snapshot, NULL, 0, it.diag), 0);
+    assert_int_equal(ng_diag_warnings(it.diag), 1);
+    release(&it);
+    at += sprintf(at, "policy p { deny github.com\n");
+    for (int i = 0; i < DEPENDENCIES; i++)
+        at += sprintf(at, "depends n%d.example on .y%d.example\n", i, i);
+    (void)strcpy(at, "}");
+    it = compile(text);
+    assert_int_equal(ng_lint(it.set, it.snapshot, NULL, 0, it.diag), 0);
+    assert_true(ng_diag_full(it.diag));
+    release(&it);
+    free(text);
 }
 
 static void an_end_is_announced(void **state)
@@ -428,6 +452,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_hardly_meant_is_warned_of),
+        cmocka_unit_test(what_is_shared_is_warned_of_once),
         cmocka_unit_test(an_end_is_announced),
         cmocka_unit_test(tests_in_policies_are_run),
         cmocka_unit_test(an_alias_decides_like_the_kernel_does),

@@ -49,7 +49,7 @@ static void long_lines_and_many_messages_are_cut(void **state)
     memset(line, 'x', sizeof(line));
     line[1500] = 'Y';
     for (int i = 0; i < NG_DIAG_MAX + 5; i++)
-        ng_diag_add(diag, NG_ERROR, "f", 1, 1501, line, sizeof(line), NULL, "m");
+        ng_diag_add(diag, NG_ERROR, "f", 1, 1501, line, sizeof(line), NULL, "m%d", i);
     ng_diag_add(diag, NG_ERROR, "f", 9, 1, line, sizeof(line), NULL, "a line that is not there");
     assert_int_equal(ng_diag_errors(diag), NG_DIAG_MAX + 6);
     text = ng_diag_text(diag);
@@ -59,6 +59,22 @@ static void long_lines_and_many_messages_are_cut(void **state)
     free(text);
     ng_diag_free(diag);
     ng_diag_free(NULL);
+}
+
+static void the_same_is_told_once(void **state)
+{
+    struct ng_diag *diag = ng_diag_new();
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        ng_diag_add(diag, NG_WARNING, "f", 1, 2, NULL, 0, NULL, "m");
+        ng_diag_add(diag, NG_WARNING, "f", 1, 3, NULL, 0, NULL, "m");
+        ng_diag_add(diag, NG_ERROR, NULL, 0, 0, NULL, 0, NULL, "m");
+    }
+    assert_int_equal(ng_diag_count(diag), 3);
+    assert_int_equal(ng_diag_warnings(diag), 2);
+    assert_int_equal(ng_diag_errors(diag), 1);
+    ng_diag_free(diag);
 }
 
 static void nearest_word(void **state)
@@ -78,6 +94,7 @@ int main(void)
         cmocka_unit_test(message_shows_place_line_and_remedy),
         cmocka_unit_test(what_is_not_utf8_is_escaped),
         cmocka_unit_test(long_lines_and_many_messages_are_cut),
+        cmocka_unit_test(the_same_is_told_once),
         cmocka_unit_test(nearest_word),
     };
 

@@ -414,6 +414,7 @@ static void broken_trees_are_told(void **state)
                  {"a.policy", "group @public-doh { x.example } policy p { deny @public-dho }"});
     EXPECT_ERROR("group '@g' is a member of itself", {"a.policy", "group @g { @h } group @h { a.example @g }"});
     EXPECT_ERROR("did you mean 'deploy'?", {"a.policy", "policy deploy { } policy prod extends deplyo { }"});
+    EXPECT_ERROR("there are: deploy, other", {"a.policy", "policy deploy { } policy other { } policy x extends zzzzz { }"});
     EXPECT_ERROR("extends itself", {"a.policy", "policy a extends b { } policy b extends a { }"});
     EXPECT_ERROR("only names", {"a.policy", "policy a { depends a.example on 192.0.2.1 }"});
 }
@@ -445,10 +446,12 @@ static void those_brought_along_stay_apart(void **state)
     static const char own[] = "group @g { own.example }\npolicy x extends deploy { deny @g, @h }\n"
                               "depends d.example on own.example";
     static const char more[] = "policy y { deny @g }";
+    static const char twice[] = "policy p { deny a.example } policy p { deny b.example }";
     static const char greedy[] = "policy z { include \"/etc/passwd\" }";
     struct tree tree = tree_new();
     struct ng_source extra[2] = {{.path = "own", .text = own, .length = sizeof(own) - 1, .as = "run.1"},
                                  {.path = "more", .text = more, .length = sizeof(more) - 1, .as = "run.2"}};
+    struct ng_source several = {.path = "several", .text = twice, .length = sizeof(twice) - 1, .as = "run.4"};
     struct ng_source bad = {.path = "greedy", .text = greedy, .length = sizeof(greedy) - 1, .as = "run.3"};
     struct ng_snapshot *snapshot;
     char *said;
@@ -468,6 +471,10 @@ static void those_brought_along_stay_apart(void **state)
     assert_int_equal(verdict(snapshot, "run.2", "shared.example", 0, 1), NG_VERDICT_DENY);
     assert_int_equal(verdict(snapshot, "run.2", "own.example", 0, 1), NG_VERDICT_NONE);
     ng_snapshot_free(snapshot);
+    assert_null(compile(&tree, &several, 1, &said));
+    assert_string_equal(said, "several: error: this file has 2 policies, expected one\n"
+                              "    a policy to bring along is one in a file of its own\n");
+    free(said);
     assert_null(compile(&tree, &bad, 1, &said));
     assert_non_null(strstr(said, "includes no files"));
     assert_null(strstr(said, "root:"));
