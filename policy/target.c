@@ -18,6 +18,7 @@
 
 struct complaint {
     char **error, **remedy;
+    bool probe; /* a port stands behind a ':', not behind "port" */
 };
 
 __attribute__((format(printf, 3, 4))) static int complain(const struct complaint *complaint, const char *remedy,
@@ -289,31 +290,69 @@ static int parse_group(const char *text, struct ng_target *target, const struct 
     return 0;
 }
 
+/* Whether what is left of something pasted is a destination. */
+static bool is_destination(const char *text)
+{
+    _cleanup_free_ struct ng_target *target = malloc(sizeof(*target));
+    _cleanup_free_ char *error = NULL, *remedy = NULL;
+
+    return target && !strpbrk(text, "[]@%") && ng_target_parse(text, strlen(text), target, &error, &remedy) == 0;
+}
+
+/* Cuts the host, and the port if there is one, out of SCHEME://USER@HOST:PORT/PATH, of which all but the host may be
+ * missing. An IPv4 network keeps its prefix. */
+static void cut_host(const char *text, char host[static TARGET_MAX + 1], char port[static TARGET_MAX + 1])
+{
+    const char *scheme = strstr(text, "://"), *at = scheme ? scheme + 3 : text, *rest;
+    const char *user = memchr(at, '@', strcspn(at, "/"));
+    uint8_t octets[16];
+
+    at = user ? user + 1 : at;
+    at += *at == '[';
+    rest = at + strcspn(at, at > text && at[-1] == '[' ? "]" : ":/");
+    (void)snprintf(host, TARGET_MAX + 1, "%.*s", (int)(rest - at), at);
+    if (!scheme && *rest == '/' && parse_address(host, octets)) {
+        rest += 1 + strspn(rest + 1, "0123456789");
+        (void)snprintf(host, TARGET_MAX + 1, "%.*s", (int)(rest - at), at);
+    }
+    rest += *rest == ']';
+    *port = '\0';
+    if (*rest == ':')
+        (void)snprintf(port, TARGET_MAX + 1, "%.*s", (int)strcspn(rest + 1, "/"), rest + 1);
+}
+
 /* What people paste: a URL, HOST:PORT, an address in brackets. */
 static int parse_pasted(const char *text, const struct complaint *complaint)
 {
-    const char *scheme = strstr(text, "://"), *host = scheme ? scheme + 3 : text;
-    size_t authority = strcspn(host, "/");
-    const char *user = memchr(host, '@', authority);
-    char remedy[TARGET_MAX + 64];
-    const char *rest;
-    int length;
+    static const char *const examples[] = {"examples: example.org, *.example.org, .example.org, 192.0.2.0/24",
+                                           "examples: example.org:443, 192.0.2.1:123/udp, [2001:db8::1]:443/tcp"};
+    char host[TARGET_MAX + 1], port[TARGET_MAX + 1], remedy[2 * TARGET_MAX + 64];
+    bool bracket;
 
-    host = user ? user + 1 : host;
-    length = (int)strcspn(host, ":/");
-    rest = host + length;
-    if (*host == '[') {
-        length = (int)strcspn(++host, "]");
-        rest = host + length + (host[length] == ']');
-    }
-
-    if (*rest == ':' && numeric(rest + 1, strcspn(rest + 1, "/")))
-        (void)snprintf(remedy, sizeof(remedy), "write: %.*s port %.*s", length, host,
-                       (int)strcspn(rest + 1, "/"), rest + 1);
+    cut_host(text, host, port);
+    bracket = complaint->probe && strchr(host, ':');
+    if (!is_destination(host))
+        (void)snprintf(remedy, sizeof(remedy), "%s", examples[complaint->probe]);
+    else if (numeric(port, strlen(port)) && (strlen(port) > 5 || strtoul(port, NULL, 10) > 65535))
+        (void)snprintf(remedy, sizeof(remedy), "ports go from 0 to 65535");
+    else if (numeric(port, strlen(port)))
+        (void)snprintf(remedy, sizeof(remedy), "write: %s%s%s%s%s", bracket ? "[" : "", host, bracket ? "]" : "",
+                       complaint->probe ? ":" : " port ", port);
     else
-        (void)snprintf(remedy, sizeof(remedy), "write the name alone: %.*s", length, host);
+        (void)snprintf(remedy, sizeof(remedy), "write: %s", host);
     return complain(complaint, remedy, "'%s' is %s, not a destination", text,
-                    scheme ? "a URL" : "more than a name or an address");
+                    strstr(text, "://") ? "a URL" : "more than a name or an address");
+}
+
+/* "fe80::1%eth0", also in brackets. */
+static bool names_interface(const char *text)
+{
+    char address[TARGET_MAX + 1];
+    uint8_t octets[16];
+
+    text += *text == '[';
+    (void)snprintf(address, sizeof(address), "%.*s", (int)strcspn(text, "%"), text);
+    return strchr(text, '%') && parse_address(address, octets);
 }
 
 static int copy_text(const char *text, size_t length, char copy[static TARGET_MAX + 1],
@@ -328,7 +367,7 @@ static int copy_text(const char *text, size_t length, char copy[static TARGET_MA
 
 int ng_target_parse(const char *text, size_t length, struct ng_target *ret_target, char **ret_error, char **ret_remedy)
 {
-    const struct complaint complaint = {ret_error, ret_remedy};
+    const struct complaint complaint = {ret_error, ret_remedy, false};
     char copy[TARGET_MAX + 1];
     const char *dash;
     uint8_t address[16];
@@ -341,11 +380,11 @@ int ng_target_parse(const char *text, size_t length, struct ng_target *ret_targe
     /* Most are names; an address has a ':' or ends in a digit. */
     if (!strpbrk(copy, ":/") && !(copy[length - 1] >= '0' && copy[length - 1] <= '9'))
         return parse_name(copy, ret_target, &complaint);
-    if (strstr(copy, "://") || *copy == '[')
-        return parse_pasted(copy, &complaint);
-    if (strchr(copy, '%'))
+    if (names_interface(copy))
         return complain(&complaint, "write the address without '%': rules are for all interfaces",
                         "'%s' names an interface", copy);
+    if (strstr(copy, "://") || *copy == '[')
+        return parse_pasted(copy, &complaint);
     if (parse_address(copy, address))
         return parse_network(copy, ret_target, &complaint);
     /* One colon, and digits behind it: a port of a name or an IPv4 address. */
@@ -404,7 +443,7 @@ static int cut_port(char **text, struct ng_probe *probe, const struct complaint 
 
 int ng_probe_parse(const char *text, size_t length, struct ng_probe *ret_probe, char **ret_error, char **ret_remedy)
 {
-    const struct complaint complaint = {ret_error, ret_remedy};
+    const struct complaint complaint = {ret_error, ret_remedy, true};
     struct ng_probe probe = {0};
     char copy[TARGET_MAX + 1], *host = copy;
 
