@@ -44,6 +44,13 @@ const char *ng_cli_policies(const struct ng_cli *cli)
     return cli->policies ? cli->policies : NG_SYSCONFDIR "/namegate/policies";
 }
 
+bool ng_cli_is_directory(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 void ng_cli_set_release(struct ng_cli_set *set)
 {
     ng_snapshot_free(set->snapshot);
@@ -56,14 +63,13 @@ int ng_cli_set_load(const char *path, const struct ng_source *extra, struct ng_d
     struct ng_cli_set loaded = {0};
     _cleanup_fd_ int fd = -1;
     size_t more = extra ? 1 : 0;
-    struct stat st;
     int r;
 
     if (extra)
         sources[1] = *extra;
     if (!path)
         r = ng_set_load(extra, 1, diag, &loaded.set);
-    else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    else if (ng_cli_is_directory(path))
         r = ng_set_load_dir(path, extra, more, diag, &loaded.set);
     else
         r = ng_set_load(sources, 1 + more, diag, &loaded.set);

@@ -19,7 +19,6 @@ int ng_cli_policy_fmt(struct ng_cli *cli, int argc, char **argv);
 
 /* A set with its snapshot, as the daemon would make it. */
 struct ng_cli_set {
-    const char *beside; /* the directory that files were loaded together with; NULL: none */
     struct ng_set *set;
     struct ng_snapshot *snapshot;
 };
@@ -30,6 +29,8 @@ void ng_cli_set_release(struct ng_cli_set *set);
 /* Loads a directory of policies, or a file; `extra` comes with it (NULL: nothing). Errors and warnings go to diag.
  * Returns 0 or -errno. */
 int ng_cli_set_load(const char *path, const struct ng_source *extra, struct ng_diag *diag, struct ng_cli_set *ret_set);
+
+bool ng_cli_is_directory(const char *path);
 
 /* The directory that is meant when none is named. */
 const char *ng_cli_policies(const struct ng_cli *cli);

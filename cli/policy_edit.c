@@ -16,7 +16,7 @@
 static const char diff_usage[] =
     "Usage: namegate policy diff [OPTION]... BEFORE AFTER\n"
     "What becomes denied or allowed between two versions, each a file or a directory of policies: by name and\n"
-    "address, however the text is written.\n\n"
+    "address, however the text is written. A file counts with the directory of --policies, if that is given.\n\n"
     "Exit status: 0 they mean the same, 1 they differ, 2 usage or errors in the policies.\n";
 
 static const char fmt_usage[] =
@@ -25,6 +25,16 @@ static const char fmt_usage[] =
     "output. A file with errors stays as it is.\n\n"
     "  -c, --check   change nothing, name the files that are laid out otherwise\n\n"
     "Exit status: 0 done (with --check: all are canonical), 1 errors (with --check: some are not), 2 usage.\n";
+
+/* A directory, or a file together with the policies directory, if one is named. */
+static int load_version(const struct ng_cli *cli, const char *path, struct ng_diag *diag, struct ng_cli_set *ret_set)
+{
+    struct ng_source file = {.path = path, .stream = true, .subject = true};
+
+    if (cli->policies && !ng_cli_is_directory(path))
+        return ng_cli_set_load(cli->policies, &file, diag, ret_set);
+    return ng_cli_set_load(path, NULL, diag, ret_set);
+}
 
 int ng_cli_policy_diff(struct ng_cli *cli, int argc, char **argv)
 {
@@ -40,8 +50,8 @@ int ng_cli_policy_diff(struct ng_cli *cli, int argc, char **argv)
         return ng_cli_usage(argv[0], "two versions are expected: BEFORE and AFTER", NULL);
     if (!diag)
         return NG_CLI_USAGE;
-    r = ng_cli_set_load(argv[first], NULL, diag, &before);
-    r_after = ng_cli_set_load(argv[first + 1], NULL, diag, &after);
+    r = load_version(cli, argv[first], diag, &before);
+    r_after = load_version(cli, argv[first + 1], diag, &after);
     if (r < 0 || r_after < 0) {
         ng_cli_put_diag(diag);
         return NG_CLI_USAGE;

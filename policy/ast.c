@@ -646,6 +646,8 @@ void ng_ast_say(const struct ng_ast *ast, struct ng_diag *diag, enum ng_severity
     _cleanup_free_ char *text = NULL;
     va_list arguments;
 
+    if (ast->quiet && severity == NG_WARNING)
+        return;
     va_start(arguments, format);
     if (vasprintf(&text, format, arguments) < 0)
         text = NULL;

@@ -92,6 +92,7 @@ struct ng_ast_test {
 struct ng_ast {
     const char *path, *text; /* the caller's, for messages */
     size_t length;
+    bool quiet; /* nobody asked about it: its warnings are not told, its tests not run */
     NG_VECTOR(struct ng_ast_policy) policies; /* at least one: what stands outside */
     NG_VECTOR(struct ng_ast_rule) rules;
     NG_VECTOR(struct ng_ast_options) options; /* at least one: none */

@@ -11,6 +11,8 @@ struct ng_source {
     const char *text;  /* the policy text, or NULL to read it from path */
     size_t length;     /* of text */
     bool stream;       /* path may be a pipe, which is read to its end; else only a file is read */
+    bool subject;      /* it is what the caller asks about: when some sources are, warnings and tests are those of them
+                          and of what they include alone */
     const char *as;    /* when set, the text's only policy is compiled under this name (`run --policy FILE`); a text
                           with no policy or several is an error. It may use what the other sources define, but they
                           see nothing of it, and it includes no files */

@@ -124,10 +124,19 @@ static void say_cycle(const struct stack *stack, const struct ng_ast_include *in
                "files include each other: %s%s", chain, stack->file[from]->path);
 }
 
+/* The file that was read already, by whichever path; NULL: none. */
+static struct ng_file *find_read(const struct ng_files *files, const struct stat *st)
+{
+    for (size_t i = 0; i < files->list.count; i++)
+        if (files->list.items[i]->device == st->st_dev && files->list.items[i]->inode == st->st_ino)
+            return files->list.items[i];
+    return NULL;
+}
+
 /* One file that an include names: known already, or to be read. */
 static int include_file(struct stack *stack, uint32_t number, const char *path)
 {
-    struct ng_file *outer = stack->file[stack->depth - 1], *file = NULL;
+    struct ng_file *outer = stack->file[stack->depth - 1], *file;
     const struct ng_ast_include *include = &outer->ast.includes.items[number];
     struct stat st;
     int r;
@@ -143,9 +152,7 @@ static int include_file(struct stack *stack, uint32_t number, const char *path)
             return 0;
         }
     }
-    for (size_t i = 0; i < stack->files->list.count && !file; i++)
-        if (stack->files->list.items[i]->device == st.st_dev && stack->files->list.items[i]->inode == st.st_ino)
-            file = stack->files->list.items[i];
+    file = find_read(stack->files, &st);
     if (stack->depth == DEPTH_MAX || stack->files->list.count >= FILES_MAX) {
         ng_ast_say(&outer->ast, stack->diag, NG_ERROR, include->place, NULL,
                    stack->depth == DEPTH_MAX ? "more than 32 files include each other in a row"
@@ -159,6 +166,7 @@ static int include_file(struct stack *stack, uint32_t number, const char *path)
         r = parse(file, NULL, 0, stack->diag);
         if (r < 0)
             return r;
+        file->ast.quiet = outer->ast.quiet;
     }
     r = read_includes(stack, file);
     if (r < 0)
@@ -238,30 +246,33 @@ static int read_includes(struct stack *stack, struct ng_file *file)
     return r;
 }
 
-/* Whether a file is one that was read, by whichever path. */
-static bool is_read(const struct ng_files *files, const char *path)
+/* A source that is another one, too. One to be brought along has a meaning of its own. */
+static struct ng_file *known_source(const struct ng_files *files, const struct ng_source *source)
 {
     struct stat st;
 
-    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
-        return false;
-    for (size_t i = 0; i < files->list.count; i++)
-        if (files->list.items[i]->device == st.st_dev && files->list.items[i]->inode == st.st_ino)
-            return true;
-    return false;
+    if (source->text || source->as || stat(source->path, &st) < 0 || !S_ISREG(st.st_mode))
+        return NULL;
+    return find_read(files, &st);
 }
 
 int ng_files_load(struct ng_files *files, const struct ng_source *sources, size_t count, struct ng_diag *diag)
 {
     struct stack stack = {.files = files, .diag = diag};
+    bool subjects = false;
     int r = 0;
 
+    for (size_t i = 0; i < count; i++)
+        subjects |= sources[i].subject;
     /* All sources come first, so that one that another includes is known as what it is. */
     for (size_t i = 0; r == 0 && i < count; i++) {
-        struct ng_file *file;
+        bool quiet = subjects && !sources[i].subject;
+        struct ng_file *file = known_source(files, &sources[i]);
 
-        if (!sources[i].text && is_read(files, sources[i].path))
+        if (file) {
+            file->ast.quiet &= quiet;
             continue;
+        }
         file = add(files, sources[i].path);
         if (!file)
             return -ENOMEM;
@@ -269,10 +280,13 @@ int ng_files_load(struct ng_files *files, const struct ng_source *sources, size_
         file->source = true;
         file->stream = sources[i].stream;
         r = parse(file, sources[i].text, sources[i].length, diag);
+        file->ast.quiet = quiet;
     }
-    for (size_t i = 0; r == 0 && i < files->list.count; i++)
-        if (files->list.items[i]->source)
-            r = read_includes(&stack, files->list.items[i]);
+    /* Those that are asked about come first, so that what they share with others is theirs. */
+    for (int quiet = 0; quiet < 2; quiet++)
+        for (size_t i = 0; r == 0 && i < files->list.count; i++)
+            if (files->list.items[i]->source && files->list.items[i]->ast.quiet == quiet)
+                r = read_includes(&stack, files->list.items[i]);
     return r;
 }
 

@@ -78,6 +78,11 @@ echo 'policy mine extends deploy { deny @github port 22 }' > "$W/mine.policy"
 expect_fail "$B/namegate" policy check "$W/mine.policy"
 expect_ok P check "$W/mine.policy"
 expect_output 'denied' P explain --policy "$W/mine.policy" api.github.com:22
+echo 'policy mine extends deploy { deny @github }' > "$W/other.policy"
+expect_ok P diff "$W/mine.policy" "$W/other.policy"
+echo 'policy mine extends deploy { deny @github allow www.github.com }' > "$W/other.policy"
+expect_fail P diff "$W/mine.policy" "$W/other.policy"
+expect_eq "said" "$(cat "$W/out")" "$(printf 'mine: www.github.com: denied -> allowed (%s:1)' "$W/other.policy")"
 # No files, no error, where an include may match none.
 echo 'include "nothing-here/*.policy" policy q { deny a.example }' > "$W/none.policy"
 expect_ok "$B/namegate" policy check "$W/none.policy"

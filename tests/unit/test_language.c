@@ -2,6 +2,9 @@
 /* What the language means: a table of policies with verdicts, and the parts that span statements and files. */
 #include "support.h"
 
+#include "../../policy/expect.h"
+#include "../../policy/lint.h"
+
 #include <namegate/abi.h>
 
 #include <netinet/in.h>
@@ -482,6 +485,52 @@ static void those_brought_along_stay_apart(void **state)
     tree_free(&tree);
 }
 
+/* Of what only comes along, errors are told, and neither warnings nor the outcome of tests. */
+static int count_expectation(void *arg, const struct ng_expectation *it)
+{
+    assert_string_equal(it->policy, "mine");
+    ++*(int *)arg;
+    return 0;
+}
+
+static void subjects_are_what_is_told_of(void **state)
+{
+    struct tree tree = tree_new();
+    char *path = NULL, *said;
+    struct ng_source source = {.subject = true};
+    struct ng_diag *diag = ng_diag_new();
+    struct ng_set *set = NULL;
+    struct ng_snapshot *snapshot;
+    int fd = -1, count = 0;
+
+    (void)state;
+    put(&tree, "base.policy", "include \"sub/nothing.*\" include \"sub/shared\" group @g { g.example }\n"
+                              "policy base { deny *.b.example, x.example, x.example } test base { expect deny a.example }");
+    put(&tree, "mine.policy", "include \"sub/shared\" policy mine extends base { deny @g, *.m.example }\n"
+                              "test mine { expect deny g.example }");
+    put(&tree, "sub/shared", "policy both { deny *.s.example }");
+    assert_true(asprintf(&path, "%s/mine.policy", tree.dir) > 0);
+    source.path = path;
+    if (ng_set_load_dir(tree.dir, &source, 1, diag, &set) < 0)
+        fail_msg("%s", ng_diag_text(diag));
+    assert_int_equal(ng_set_compile(set, diag, &fd), 0);
+    assert_int_equal(ng_snapshot_open(fd, &snapshot), 0);
+    assert_int_equal(ng_lint(set, snapshot, NULL, 0, diag), 0);
+    said = ng_diag_text(diag);
+    assert_int_equal(ng_diag_warnings(diag), 2);
+    assert_non_null(strstr(said, "*.m.example does not hold"));
+    assert_non_null(strstr(said, "*.s.example does not hold"));
+    assert_int_equal(ng_expect(set, snapshot, count_expectation, &count), 0);
+    assert_int_equal(count, 1);
+    (void)close(fd);
+    free(said);
+    free(path);
+    ng_snapshot_free(snapshot);
+    ng_set_free(set);
+    ng_diag_free(diag);
+    tree_free(&tree);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -496,6 +545,7 @@ int main(void)
         cmocka_unit_test(broken_trees_are_told),
         cmocka_unit_test(groups_that_multiply_are_refused),
         cmocka_unit_test(those_brought_along_stay_apart),
+        cmocka_unit_test(subjects_are_what_is_told_of),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
