@@ -18,7 +18,7 @@
 
 #define CHANNEL_BUFFER (4 << 20)
 #define CHILD_FILES 8192
-#define MESSAGES_PER_TURN 256 /* so that a flood of messages does not keep the keeper from events */
+#define DATAGRAMS_PER_TURN 8 /* so that a flood of messages does not keep the keeper from events */
 
 struct ng_child {
     uid_t uid;
@@ -225,32 +225,48 @@ static size_t size_of(uint32_t type)
 }
 
 /* Takes a message in, checked for its size. Returns 0 or -EBADMSG. */
-static int take(const union ng_message *received, size_t size, union ng_message *message)
+static int take(const uint8_t *in, size_t size, union ng_message *message)
 {
-    if (size < sizeof(uint32_t) || size > sizeof(*received))
+    uint32_t type;
+
+    if (size < sizeof(type))
         return -EBADMSG;
-    if (received->type == NG_MESSAGE_RESOLUTION)
-        return ng_resolution_unpack((const uint8_t *)received, size, &message->resolution);
-    if (size != size_of(received->type))
+    memcpy(&type, in, sizeof(type));
+    if (type == NG_MESSAGE_RESOLUTION)
+        return ng_resolution_unpack(in, size, &message->resolution);
+    if (size != size_of(type))
         return -EBADMSG;
-    memcpy(message, received, size);
+    memcpy(message, in, size);
+    return 0;
+}
+
+/* Hands on the messages of a datagram. Returns 0 or -EBADMSG. */
+static int take_all(struct ng_child *child, const uint8_t *datagram, size_t datagram_size)
+{
+    static union ng_message message; /* too large for the stack of a callback */
+    size_t at = 0, size;
+
+    while (at < datagram_size && child->channel >= 0) {
+        const uint8_t *in = ng_frame_next(datagram, datagram_size, &at, &size);
+
+        if (!in || take(in, size, &message) < 0)
+            return -EBADMSG;
+        child->on_message(child->arg, &message, size);
+    }
     return 0;
 }
 
 int ng_child_receive(struct ng_child *child)
 {
-    static union ng_message received, message; /* too large for the stack of a callback */
+    static uint8_t datagram[NG_DATAGRAM_MAX];
 
-    for (int i = 0; i < MESSAGES_PER_TURN; i++) {
-        ssize_t size = recv(child->channel, &received, sizeof(received), MSG_DONTWAIT | MSG_TRUNC);
+    for (int i = 0; i < DATAGRAMS_PER_TURN && child->channel >= 0; i++) {
+        ssize_t size = recv(child->channel, datagram, sizeof(datagram), MSG_DONTWAIT | MSG_TRUNC);
 
         if (size < 0)
             return errno == EAGAIN || errno == EINTR ? 0 : -ECONNRESET;
-        if (size == 0 || take(&received, (size_t)size, &message) < 0)
+        if (size == 0 || (size_t)size > sizeof(datagram) || take_all(child, datagram, (size_t)size) < 0)
             return -ECONNRESET; /* it does not keep to the protocol: start another */
-        child->on_message(child->arg, &message, (size_t)size);
-        if (child->channel < 0)
-            return 0;
     }
     return 0;
 }

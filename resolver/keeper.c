@@ -12,18 +12,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Messages that must arrive, and are small. */
-union kept {
-    uint32_t type;
-    struct ng_message_ready ready;
-    struct ng_message_prewarm prewarmed;
-    struct ng_message_ping pong;
-};
+#define WAITING_MAX (128U << 10) /* octets for a keeper that is slow, beyond which what only informs is lost */
 
 struct ng_keeper_link {
     int fd;
     uint32_t lost;
-    NG_VECTOR(union kept) kept;
+    NG_VECTOR(uint8_t) waiting; /* frames */
 };
 
 int ng_keeper_link_new(int fd, struct ng_keeper_link **ret_link)
@@ -41,7 +35,7 @@ void ng_keeper_link_free(struct ng_keeper_link *link)
 {
     if (!link)
         return;
-    ng_vector_free(&link->kept);
+    ng_vector_free(&link->waiting);
     free(link);
 }
 
@@ -114,9 +108,29 @@ int ng_keeper_link_receive(struct ng_keeper_link *link, union ng_order *ret_orde
     return 0;
 }
 
-static bool try_send(const struct ng_keeper_link *link, const void *message, size_t size)
+static bool append(struct ng_keeper_link *link, const void *message, size_t size)
 {
-    return send(link->fd, message, size, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size;
+    struct ng_frame frame = {.size = (uint32_t)size};
+    uint8_t *at;
+
+    if (!ng_vector_reserve(&link->waiting, ng_framed(size)))
+        return false;
+    at = link->waiting.items + link->waiting.count;
+    memset(at, 0, ng_framed(size));
+    memcpy(at, &frame, sizeof(frame));
+    memcpy(at + sizeof(frame), message, size);
+    link->waiting.count += ng_framed(size);
+    return true;
+}
+
+/* Octets of the whole frames at `at` that go together. */
+static size_t datagram_at(const struct ng_keeper_link *link, size_t at)
+{
+    size_t end = at, next = at, size;
+
+    while (ng_frame_next(link->waiting.items, link->waiting.count, &next, &size) && next - at <= NG_DATAGRAM_MAX)
+        end = next;
+    return end - at;
 }
 
 void ng_keeper_link_flush(struct ng_keeper_link *link)
@@ -124,38 +138,40 @@ void ng_keeper_link_flush(struct ng_keeper_link *link)
     struct ng_message_trouble lost;
     size_t sent = 0;
 
-    while (sent < link->kept.count &&
-           try_send(link, &link->kept.items[sent], size_of(link->kept.items[sent].type)))
-        sent++;
-    link->kept.count -= sent;
-    if (sent)
-        memmove(link->kept.items, link->kept.items + sent, link->kept.count * sizeof(*link->kept.items));
-    if (!link->lost)
-        return;
-    ng_tell_trouble(&lost, NG_TROUBLE_LOST, 0, NULL, NULL);
-    lost.count = link->lost;
-    if (try_send(link, &lost, sizeof(lost)))
-        link->lost = 0;
+    if (link->lost && link->waiting.count < WAITING_MAX) {
+        ng_tell_trouble(&lost, NG_TROUBLE_LOST, 0, NULL, NULL);
+        lost.count = link->lost;
+        if (append(link, &lost, sizeof(lost)))
+            link->lost = 0;
+    }
+    while (sent < link->waiting.count) {
+        size_t size = datagram_at(link, sent);
+
+        if (send(link->fd, link->waiting.items + sent, size, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)size)
+            break;
+        sent += size;
+    }
+    link->waiting.count -= sent;
+    if (link->waiting.count)
+        memmove(link->waiting.items, link->waiting.items + sent, link->waiting.count);
+}
+
+static bool must_arrive(uint32_t type)
+{
+    return type != NG_MESSAGE_RESOLUTION && type != NG_MESSAGE_TOLD && type != NG_MESSAGE_TROUBLE;
 }
 
 void ng_keeper_link_send(struct ng_keeper_link *link, const void *message, size_t size)
 {
     uint8_t packed[sizeof(struct ng_message_resolution)];
-    union kept keep = {.type = 0};
+    uint32_t type = *(const uint32_t *)message;
 
-    if (*(const uint32_t *)message == NG_MESSAGE_RESOLUTION) {
+    if (type == NG_MESSAGE_RESOLUTION) {
         size = ng_resolution_pack(message, packed);
         message = packed;
     }
-    if (link->kept.count || link->lost)
+    if (link->waiting.count >= NG_DATAGRAM_MAX / 2)
         ng_keeper_link_flush(link);
-    if (!link->kept.count && try_send(link, message, size))
-        return;
-    if (size > sizeof(keep)) {
-        link->lost++;
-        return;
-    }
-    memcpy(&keep, message, size);
-    if (keep.type == NG_MESSAGE_RESOLUTION || size != size_of(keep.type) || !ng_vector_add(&link->kept, keep))
+    if ((!must_arrive(type) && link->waiting.count >= WAITING_MAX) || !append(link, message, size))
         link->lost++;
 }

@@ -20,6 +20,7 @@ int ng_listener_new(const struct ng_listener_config *config, struct ng_listener 
                                .start = config->start,
                                .poll = config->poll,
                                .engine = config->engine,
+                               .link = config->link,
                                .local = config->message->local,
                                .askers = -1};
     socklen_t size = sizeof(like.netns);

@@ -17,6 +17,7 @@ struct ng_listener {
     struct ng_source source;
     struct ng_poll *poll;
     struct ng_engine *engine;
+    struct ng_keeper_link *link; /* flushed before replies leave */
     struct ng_endpoint local;
     const struct ng_message_start *start;
     uint64_t netns;      /* cookie of the network namespace */
@@ -32,6 +33,7 @@ struct ng_listener_config {
     const struct ng_message_start *start; /* who may ask; outlives the listener */
     struct ng_poll *poll;
     struct ng_engine *engine;
+    struct ng_keeper_link *link;
     const struct ng_message_listener *message;
     int askers;
     int fd; /* the listener's from then on */

@@ -198,6 +198,7 @@ static int open_listeners(struct resolver *resolver)
         struct ng_listener_config config = {.start = &resolver->start,
                                             .poll = resolver->poll,
                                             .engine = resolver->engine,
+                                            .link = resolver->link,
                                             .message = &resolver->pending[last],
                                             .askers = resolver->askers,
                                             .fd = resolver->pending_fd[last]};
@@ -283,7 +284,6 @@ static void on_keeper(struct ng_source *source, uint32_t events)
 
 static void tick(struct resolver *resolver, uint64_t now)
 {
-    ng_keeper_link_flush(resolver->link);
     if (resolver->engine)
         ng_engine_tick(resolver->engine);
     for (unsigned i = 0; i < resolver->listeners; i++)
@@ -312,6 +312,7 @@ static int serve(struct resolver *resolver)
         ng_poll_wait(resolver->poll, timeout);
         if (resolver->upstream)
             ng_upstream_process(resolver->upstream);
+        ng_keeper_link_flush(resolver->link);
         for (unsigned i = 0; i < resolver->listeners; i++)
             resolver->listener[i]->flush(resolver->listener[i]);
     }

@@ -2,6 +2,8 @@
 /* DNS over TCP (RFC 7766): many queries on one connection, answers in the order in which they come. */
 #include "listener.h"
 
+#include "keeper.h"
+
 #include "table.h"
 
 #include <namegate/cleanup.h>
@@ -140,6 +142,7 @@ static void reply(struct ng_listener *listener, const struct ng_client *client, 
         return; /* it has gone */
     if (connection->under_way)
         connection->under_way--;
+    ng_keeper_link_flush(listener->link);
     if (!append(connection, wire, size))
         connection->broken = true;
     else

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "listener.h"
 
+#include "keeper.h"
+
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
 
@@ -100,6 +102,8 @@ static void udp_flush(struct ng_listener *listener)
     struct replies *replies = &((struct udp *)listener)->replies;
     unsigned sent = 0;
 
+    if (replies->count)
+        ng_keeper_link_flush(listener->link);
     while (sent < replies->count) {
         int r = sendmmsg(listener->source.fd, replies->message + sent, replies->count - sent,
                          MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* RESOLUTION as it travels: the struct of channel.h without the room for names and addresses that there are not. One is
- * sent for each name that is learnt, and most have one name and a few addresses: 300 octets of 6 KiB. */
+/* How the resolver's messages travel. Those of one turn of its loop go together, each in a frame, because a system call
+ * and a wakeup for each would cost more than all else that learning costs the keeper. RESOLUTION, of which there is one
+ * for each name that is learnt, goes without the room for names and addresses that there are not: 300 octets of 6 KiB.
+ */
 #ifndef NAMEGATE_PACKING_H
 #define NAMEGATE_PACKING_H
 
@@ -10,6 +12,39 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#define NG_DATAGRAM_MAX 65536 /* octets that are sent at once */
+
+/* Before each message; the next frame begins at the following multiple of its size. */
+struct ng_frame {
+    uint32_t size; /* of the message */
+    uint32_t pad;
+};
+
+/* Octets of a message in its frame. */
+static inline size_t ng_framed(size_t size)
+{
+    size_t step = sizeof(struct ng_frame);
+
+    return step + (size + step - 1) / step * step;
+}
+
+/* The message at *at of a received datagram, which nobody has to trust, and moves *at behind it. NULL when no whole
+ * frame is there. */
+static inline const uint8_t *ng_frame_next(const uint8_t *datagram, size_t size, size_t *at, size_t *ret_size)
+{
+    const uint8_t *message = datagram + *at + sizeof(struct ng_frame);
+    struct ng_frame frame;
+
+    if (size - *at < sizeof(frame))
+        return NULL;
+    memcpy(&frame, datagram + *at, sizeof(frame));
+    if (frame.size > size || ng_framed(frame.size) > size - *at)
+        return NULL;
+    *at += ng_framed(frame.size);
+    *ret_size = frame.size;
+    return message;
+}
 
 #define NG_PACKED_HEAD offsetof(struct ng_message_resolution, chain)
 

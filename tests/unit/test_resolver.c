@@ -8,6 +8,7 @@
 
 #include <namegate/channel.h>
 #include <namegate/clock.h>
+#include <namegate/packing.h>
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -161,21 +162,28 @@ static void order(const void *message, size_t size, int fd1, int fd2)
 /* Waits for a message of that type; others are passed over. False when none comes. */
 static bool told(uint32_t type, void *message, size_t size)
 {
-    static union {
-        uint32_t type;
-        uint8_t octets[16384];
-    } buffer;
+    static uint8_t datagram[NG_DATAGRAM_MAX];
     struct pollfd fd = {.fd = setup.channel, .events = POLLIN};
+    bool found = false;
 
-    while (poll(&fd, 1, 5000) > 0) {
-        if (recv(setup.channel, &buffer, sizeof(buffer), 0) <= 0)
+    while (!found && poll(&fd, 1, 5000) > 0) {
+        ssize_t got = recv(setup.channel, datagram, sizeof(datagram), 0);
+        size_t at = 0, in_size;
+
+        if (got <= 0)
             return false;
-        if (buffer.type != type)
-            continue;
-        memcpy(message, &buffer, size);
-        return true;
+        while (at < (size_t)got) {
+            const uint8_t *in = ng_frame_next(datagram, (size_t)got, &at, &in_size);
+
+            assert_non_null(in);
+            if (found || memcmp(in, &type, sizeof(type)) != 0)
+                continue;
+            assert_true(in_size >= size);
+            memcpy(message, in, size);
+            found = true;
+        }
     }
-    return false;
+    return found;
 }
 
 static void listener(int family, int type, uint32_t flags, uint16_t *ret_port)
