@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What keeper and resolver tell each other: over one SOCK_SEQPACKET pair, each message a struct of fixed size that
  * begins with its type (those of the resolver in frames, RESOLUTION packed: packing.h); a message of any other size is
- * refused. Neither trusts the other's lengths or counts: both check them. Descriptors travel with SCM_RIGHTS, one or two
- * a message as said below.
+ * refused. Neither trusts the other's lengths or counts: both check them. Descriptors travel with SCM_RIGHTS, one or
+ * two a message as said below.
  *
  * Start: the keeper sends STATS, START, then LISTENER and FORWARD messages, then SNAPSHOT; the resolver answers READY.
  * A reload is another SNAPSHOT and READY; until READY the old snapshot and its profiles stay in force.
