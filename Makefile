@@ -119,6 +119,7 @@ $(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(DAEMON_OBJECTS) $(RESOLVER_OBJ
 $(B)/tests/replay: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/replay/*.c)) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_resolver) $(LIBS_policy) -lbpf -o $@
+$(B)/fuzz/fuzz_engine: $(patsubst %,tests/replay/%.c,world check notes)
 $(B)/fuzz/%: tests/fuzz/%.c $(POLICY_SOURCES) $(RESOLVER_SOURCES) $(B)/gen/parse.c $(B)/gen/lex.c
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  FUZZ $@')

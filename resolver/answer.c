@@ -345,6 +345,17 @@ static int learn_record(struct work *work, const struct record *record)
     }
 }
 
+/* Whether a CNAME record of that link leads to the next one. Where there are several against RFC 2181 section 10.1, no
+ * others are given: nothing was learnt of where they lead. */
+static bool leads_on(const struct work *work, const struct record *record, unsigned link)
+{
+    size_t at = record->data;
+    struct ng_name next;
+
+    return link + 1 < work->answer->links && read_canonical(work, &at, &next) >= 0 &&
+           ng_name_equal(&next, &work->answer->chain[link + 1]);
+}
+
 /* Whether a record of the answer section belongs to the chain, or is what was asked for at its end. */
 static bool belongs(const struct work *work, const struct record *record, unsigned links)
 {
@@ -356,8 +367,8 @@ static bool belongs(const struct work *work, const struct record *record, unsign
         bool last = i + 1 == links;
 
         if (ng_name_equal(&record->owner, name)) {
-            if (record->type == NG_TYPE_CNAME && (!last || question->type == NG_TYPE_CNAME))
-                return true;
+            if (record->type == NG_TYPE_CNAME)
+                return leads_on(work, record, i);
             if (record->type == question->type && last)
                 return true;
             if (signature && (record->covered == NG_TYPE_CNAME || (last && record->covered == question->type)))

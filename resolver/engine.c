@@ -356,9 +356,11 @@ static int recall_one(struct ng_engine *engine, const struct ng_name *name)
             .name = *name, .type = types[i / 4], .dnssec = i & 1, .checking_disabled = i & 2};
         struct ng_tracked *tracked;
         struct ng_cached cached;
+        enum ng_cached_kind kind =
+            ng_cache_get(engine->cache, &question, engine->ops.now(engine->ops.arg), &cached);
 
-        if (ng_cache_get(engine->cache, &question, engine->ops.now(engine->ops.arg), &cached) < NG_CACHED_FRESH ||
-            !cached.learnable || (cached.resolution && ng_learn_find(engine->learn, cached.resolution)))
+        if ((kind != NG_CACHED_FRESH && kind != NG_CACHED_STALE) || !cached.learnable ||
+            (cached.resolution && ng_learn_find(engine->learn, cached.resolution)))
             continue;
         ng_cache_track(engine->cache, &question, UINT64_MAX); /* so that a circle ends */
         r = learn_cached(engine, &question, &cached, 0, true, &tracked);

@@ -142,15 +142,15 @@ enum ng_query_kind ng_wire_query(const uint8_t *wire, size_t size, struct ng_que
     query.recursion_desired = flags & FLAG_RD;
     query.ad = flags & FLAG_AD;
     query.question.checking_disabled = flags & FLAG_CD;
-    if (OPCODE(flags) != 0)
-        rcode = NG_RCODE_NOTIMP;
-    else if (questions == 1 && answers == 0 && authority == 0)
+    if (questions == 1 && answers == 0 && authority == 0)
         rcode = read_question(&cursor, &query);
     if (rcode == NG_RCODE_NOERROR || rcode == NG_RCODE_REFUSED) {
         uint8_t found = read_additional(&cursor, &query, additional);
 
         rcode = found != NG_RCODE_NOERROR ? found : rcode;
     }
+    if (OPCODE(flags) != 0)
+        rcode = NG_RCODE_NOTIMP;
     *ret_query = query;
     *ret_rcode = rcode;
     return rcode == NG_RCODE_NOERROR ? NG_QUERY_GOOD : NG_QUERY_BAD;

@@ -58,6 +58,7 @@ struct world {
     NG_VECTOR(struct asked) asked;
     NG_VECTOR(struct query) queries;
     NG_VECTOR(struct announced) announced;
+    bool unreadable;       /* an upstream sent what ldns does not read (data of a type that the engine only passes on) */
     uint64_t replied_at;   /* when the last reply left */
     NG_VECTOR(struct reply) replies;
     NG_VECTOR(struct note) notes;
