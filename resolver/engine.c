@@ -397,9 +397,7 @@ static int learn(struct ng_engine *engine, const struct ng_answer *answer, bool 
 static int make_intact(struct ng_engine *engine, const struct ng_question *question, const struct ng_asker *asker,
                        struct ng_tracked *tracked)
 {
-    int r = tracked && (tracked->ruled || asker)
-                ? ng_learn_intact(engine->learn, tracked, asker ? asker->scope : 0)
-                : 0;
+    int r = tracked ? ng_learn_intact(engine->learn, tracked, asker ? asker->scope : 0) : 0;
 
     if (r > 0)
         report_restored(engine, (size_t)r, &question->name);
