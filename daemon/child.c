@@ -152,8 +152,10 @@ int ng_child_start(struct ng_child *child, const struct ng_message_start *start,
     if (r == 0)
         r = ng_child_send(child, start, sizeof(*start), destinations, askers);
     for (unsigned i = 0; r == 0 && i < listeners->count; i++) {
-        struct ng_message_listener message = {
-            .type = NG_MESSAGE_LISTENER, .flags = listeners->item[i].flags, .local = listeners->item[i].local};
+        struct ng_message_listener message = {.type = NG_MESSAGE_LISTENER,
+                                              .flags = listeners->item[i].flags,
+                                              .worker = listeners->item[i].worker,
+                                              .local = listeners->item[i].local};
 
         r = ng_child_send(child, &message, sizeof(message), listeners->item[i].fd, -1);
     }

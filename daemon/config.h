@@ -58,6 +58,7 @@ struct ng_config {
     uint32_t prewarm_timeout;  /* seconds */
     uint32_t cache_size;       /* answers */
     uint32_t serve_stale;      /* seconds */
+    uint32_t workers;
     uint32_t max_destinations; /* entries */
     char user[32];             /* the resolver's */
     char group[32];            /* may use the control socket */

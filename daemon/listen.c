@@ -15,7 +15,8 @@ static void set_option(int fd, int level, int option, int value)
     (void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-static int open_socket(const struct ng_endpoint *endpoint, bool tcp)
+/* further: beside another one of the same address. */
+static int open_socket(const struct ng_endpoint *endpoint, bool tcp, bool further)
 {
     struct sockaddr_storage address;
     socklen_t length = ng_endpoint_sockaddr(endpoint, &address);
@@ -25,10 +26,12 @@ static int open_socket(const struct ng_endpoint *endpoint, bool tcp)
         return -errno;
     if (address.ss_family == AF_INET6)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (further)
+        set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (tcp)
         set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     else
-        set_option(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
+        set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER);
     set_option(fd, address.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
                address.ss_family == AF_INET6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1);
     if (bind(fd, (struct sockaddr *)&address, length) < 0)
@@ -48,17 +51,34 @@ static uint16_t local_port(int fd)
     return ntohs(((struct sockaddr_in *)&address)->sin_port); /* at the same place in both families */
 }
 
-static int add(struct ng_listeners *listeners, const struct ng_endpoint *endpoint, uint32_t flags)
+static int add_socket(struct ng_listeners *listeners, const struct ng_endpoint *endpoint, uint32_t flags,
+                      uint32_t worker)
 {
     struct ng_listener *listener = &listeners->item[listeners->count];
-    int fd = open_socket(endpoint, flags & NG_LISTENER_TCP);
+    int fd = open_socket(endpoint, flags & NG_LISTENER_TCP, worker > 0);
 
     if (fd < 0)
         return fd;
-    *listener = (struct ng_listener){.fd = fd, .flags = flags, .local = *endpoint};
+    *listener = (struct ng_listener){.fd = fd, .flags = flags, .worker = worker, .local = *endpoint};
     listener->local.port = local_port(fd);
     listeners->count++;
     return listener->local.port;
+}
+
+/* One socket for TCP, and one for each worker for UDP, among which the kernel spreads clients. The first one is bound
+ * alone and shared only then, so that a port which somebody else has is noticed. Returns the port or -errno. */
+static int add(struct ng_listeners *listeners, const struct ng_endpoint *endpoint, uint32_t flags, uint32_t workers)
+{
+    struct ng_endpoint own = *endpoint;
+    int r = add_socket(listeners, endpoint, flags, 0);
+
+    if (r < 0 || flags & NG_LISTENER_TCP || workers == 1)
+        return r;
+    own.port = (uint16_t)r;
+    set_option(listeners->item[listeners->count - 1].fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    for (uint32_t worker = 1; r >= 0 && worker < workers; worker++)
+        r = add_socket(listeners, &own, flags, worker);
+    return r;
 }
 
 static int open_configured(const struct ng_config *config, struct ng_listeners *listeners, struct ng_error *error)
@@ -67,7 +87,7 @@ static int open_configured(const struct ng_config *config, struct ng_listeners *
 
     for (unsigned i = 0; i < config->listens; i++) {
         for (uint32_t tcp = 0; tcp <= NG_LISTENER_TCP; tcp++) {
-            int r = add(listeners, &config->listen[i], tcp);
+            int r = add(listeners, &config->listen[i], tcp, config->workers);
 
             if (r == -EADDRINUSE)
                 return ng_error_set(error, EADDRINUSE,
@@ -85,18 +105,18 @@ static int open_configured(const struct ng_config *config, struct ng_listeners *
     return 0;
 }
 
-static int open_redirect(const struct ng_endpoint *loopback, uint16_t udp[static NG_REDIRECT_SLOTS], uint16_t *tcp,
-                         struct ng_listeners *listeners)
+static int open_redirect(const struct ng_endpoint *loopback, uint32_t workers,
+                         uint16_t udp[static NG_REDIRECT_SLOTS], uint16_t *tcp, struct ng_listeners *listeners)
 {
     int r;
 
     for (unsigned slot = 0; slot < NG_REDIRECT_SLOTS; slot++) {
-        r = add(listeners, loopback, NG_LISTENER_REDIRECT);
+        r = add(listeners, loopback, NG_LISTENER_REDIRECT, workers);
         if (r < 0)
             return r;
         udp[slot] = (uint16_t)r;
     }
-    r = add(listeners, loopback, NG_LISTENER_REDIRECT | NG_LISTENER_TCP);
+    r = add(listeners, loopback, NG_LISTENER_REDIRECT | NG_LISTENER_TCP, workers);
     if (r < 0)
         return r;
     *tcp = (uint16_t)r;
@@ -116,13 +136,13 @@ int ng_listeners_open(const struct ng_config *config, struct ng_control *control
     memset(changed.redirect6, 0, sizeof(changed.redirect6));
     changed.redirect_tcp6 = 0;
     if (r == 0) {
-        r = open_redirect(&v4, changed.redirect, &changed.redirect_tcp, &listeners);
+        r = open_redirect(&v4, config->workers, changed.redirect, &changed.redirect_tcp, &listeners);
         if (r < 0)
             r = ng_error_set(error, -r, "bring the loopback interface up: ip link set lo up",
                              "cannot listen on 127.0.0.1: %s", strerror(-r));
     }
     if (r == 0) {
-        r = open_redirect(&v6, changed.redirect6, &changed.redirect_tcp6, &listeners);
+        r = open_redirect(&v6, config->workers, changed.redirect6, &changed.redirect_tcp6, &listeners);
         if (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT)
             r = 0;
         else if (r < 0)

@@ -7,12 +7,13 @@
 #include "config.h"
 #include "log.h"
 
-/* UDP and TCP for each configured address, and the redirect's on both loopbacks. */
-#define NG_LISTENERS_MAX (2 * NG_LISTEN_MAX + 2 * (NG_REDIRECT_SLOTS + 1))
+/* UDP, for each worker, and TCP for each configured address, and the redirect's on both loopbacks. */
+#define NG_LISTENERS_MAX ((NG_LISTEN_MAX + 2 * NG_REDIRECT_SLOTS) * NG_WORKERS_MAX + NG_LISTEN_MAX + 2)
 
 struct ng_listener {
     int fd;
     uint32_t flags; /* NG_LISTENER_* */
+    uint32_t worker;
     struct ng_endpoint local;
 };
 

@@ -36,7 +36,8 @@ static struct ng_message_start start_message(const struct ng_keeper *keeper)
                                      .grace_s = keeper->config.grace,
                                      .cache_entries = keeper->config.cache_size,
                                      .tracked_max = ng_gate_destinations_max(keeper->gate),
-                                     .stale_s = keeper->config.serve_stale};
+                                     .stale_s = keeper->config.serve_stale,
+                                     .workers = keeper->config.workers};
     unsigned left = ng_host_guard(&keeper->config, &start);
 
     memcpy(start.upstream, keeper->config.upstream, sizeof(start.upstream));

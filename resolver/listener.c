@@ -16,11 +16,12 @@
 
 int ng_listener_new(const struct ng_listener_config *config, struct ng_listener **ret_listener)
 {
-    struct ng_listener like = {.source.fd = config->fd,
+    struct ng_listener like = {.source = {.fd = config->fd, .worker = config->message->worker},
                                .start = config->start,
                                .poll = config->poll,
                                .engine = config->engine,
                                .link = config->link,
+                               .turn = config->turn,
                                .local = config->message->local,
                                .askers = -1};
     socklen_t size = sizeof(like.netns);
@@ -36,7 +37,7 @@ int ng_listener_new(const struct ng_listener_config *config, struct ng_listener 
     r = tcp ? ng_tcp_new(&like, &listener) : ng_udp_new(&like, &listener);
     if (r < 0)
         return r;
-    r = ng_poll_add(config->poll, &listener->source, EPOLLIN);
+    r = like.source.worker == 0 ? ng_poll_add(config->poll, &listener->source, EPOLLIN) : 0;
     if (r < 0) {
         listener->source.fd = -1; /* still the caller's */
         listener->free(listener);
@@ -74,7 +75,7 @@ void ng_endpoint_from(const void *address, struct ng_endpoint *ret_endpoint)
     }
 }
 
-bool ng_listener_asker(struct ng_listener *listener, const struct ng_endpoint *peer, uint8_t proto,
+bool ng_listener_asker(const struct ng_listener *listener, const struct ng_endpoint *peer, uint8_t proto,
                        struct ng_asker *ret_asker)
 {
     struct ng_asker_key key = {
@@ -84,9 +85,6 @@ bool ng_listener_asker(struct ng_listener *listener, const struct ng_endpoint *p
     if (listener->askers < 0)
         return true;
     memcpy(key.address, peer->address, sizeof(key.address));
-    if (ng_map_asker(listener->askers, &key, ret_asker) == 0 && ret_asker->scope != 0 &&
-        ng_now() - ret_asker->time < ASKER_FRESH)
-        return true;
-    listener->unknown++;
-    return false;
+    return ng_map_asker(listener->askers, &key, ret_asker) == 0 && ret_asker->scope != 0 &&
+           ng_now() - ret_asker->time < ASKER_FRESH;
 }

@@ -18,15 +18,15 @@ struct ng_listener {
     struct ng_poll *poll;
     struct ng_engine *engine;
     struct ng_keeper_link *link; /* flushed before replies leave */
+    pthread_mutex_t *turn;
     struct ng_endpoint local;
     const struct ng_message_start *start;
     uint64_t netns;      /* cookie of the network namespace */
     int askers;          /* map of askers; -1: not a redirect listener */
     void (*reply)(struct ng_listener *listener, const struct ng_client *client, const uint8_t *wire, size_t size);
-    void (*flush)(struct ng_listener *listener); /* sends the replies that wait for others to leave with */
+    void (*flush)(struct ng_listener *listener); /* sends this thread's replies that wait for others to leave with */
     void (*tick)(struct ng_listener *listener, uint64_t now);
     void (*free)(struct ng_listener *listener);
-    uint64_t unknown;    /* queries that nobody is known for */
 };
 
 struct ng_listener_config {
@@ -34,6 +34,7 @@ struct ng_listener_config {
     struct ng_poll *poll;
     struct ng_engine *engine;
     struct ng_keeper_link *link;
+    pthread_mutex_t *turn;
     const struct ng_message_listener *message;
     int askers;
     int fd; /* the listener's from then on */
@@ -51,7 +52,7 @@ bool ng_listener_admits(const struct ng_listener *listener, const struct ng_endp
 
 /* Whether a query from that peer may be answered; on redirect listeners *ret_asker is its sender, else its scope is 0.
  */
-bool ng_listener_asker(struct ng_listener *listener, const struct ng_endpoint *peer, uint8_t proto,
+bool ng_listener_asker(const struct ng_listener *listener, const struct ng_endpoint *peer, uint8_t proto,
                        struct ng_asker *ret_asker);
 
 /* From a socket address to the form used here. */

@@ -7,15 +7,17 @@
 
 struct ng_poll {
     int fd;
+    pthread_mutex_t *turn;
     struct ng_source *gone; /* removed, but events for them may still wait in the batch */
 };
 
-int ng_poll_new(struct ng_poll **ret_poll)
+int ng_poll_new(pthread_mutex_t *turn, struct ng_poll **ret_poll)
 {
     struct ng_poll *poll = calloc(1, sizeof(*poll));
 
     if (!poll)
         return -ENOMEM;
+    poll->turn = turn;
     poll->fd = epoll_create1(EPOLL_CLOEXEC);
     if (poll->fd < 0) {
         int code = errno;
@@ -27,7 +29,7 @@ int ng_poll_new(struct ng_poll **ret_poll)
     return 0;
 }
 
-static void release_gone(struct ng_poll *poll)
+void ng_poll_release(struct ng_poll *poll)
 {
     while (poll->gone) {
         struct ng_source *source = poll->gone;
@@ -42,7 +44,7 @@ void ng_poll_free(struct ng_poll *poll)
 {
     if (!poll)
         return;
-    release_gone(poll);
+    ng_poll_release(poll);
     (void)ng_close(poll->fd);
     free(poll);
 }
@@ -79,8 +81,13 @@ void ng_poll_wait(struct ng_poll *poll, int timeout_ms)
     for (int i = 0; i < count; i++) {
         struct ng_source *source = events[i].data.ptr;
 
+        if (source->concurrent) {
+            source->ready(source, events[i].events);
+            continue;
+        }
+        (void)pthread_mutex_lock(poll->turn);
         if (!source->gone)
             source->ready(source, events[i].events);
+        (void)pthread_mutex_unlock(poll->turn);
     }
-    release_gone(poll);
 }

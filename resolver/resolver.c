@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Wires the engine to sockets, maps and the keeper. One thread, one loop; the process that parses what strangers send,
- * and holds nothing but what it was given. */
+/* Wires the engine to sockets, maps and the keeper: one loop, which workers help to read and send. The process that
+ * parses what strangers send, and holds nothing but what it was given. */
 #include "resolver.h"
 
 #include "keeper.h"
 #include "listener.h"
 #include "map.h"
 #include "upstream.h"
+#include "worker.h"
 
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
 
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
-#define LISTENERS_MAX 64
+#define LISTENERS_MAX 512
 #define TICK_MS 1000
 #define ORDERS_PER_TURN 16
 
 struct resolver {
     struct ng_source keeper; /* first: on_keeper() is called with it */
+    struct ng_source alarm;  /* an eventfd that wakes the loop */
+    pthread_mutex_t turn;    /* what is below is used by the thread that has it */
+    bool idle;               /* the loop waits, and not for upstreams */
+    struct ng_workers *workers;
     struct ng_keeper_link *link;
     struct ng_poll *poll;
     struct ng_engine *engine;
@@ -71,7 +77,19 @@ static int ask(void *arg, const struct ng_question *question, const uint8_t *wir
     /* At the end open questions are answered with nothing; that must not make new ones. */
     if (resolver->error)
         return -ECANCELED;
+    if (ng_worker != 0 && resolver->idle) {
+        resolver->idle = false;
+        (void)eventfd_write(resolver->alarm.fd, 1); /* for timeouts */
+    }
     return ng_upstream_ask(resolver->upstream, &question->name, wire, size, pending);
+}
+
+static void on_alarm(struct ng_source *source, uint32_t events)
+{
+    eventfd_t value;
+
+    (void)events;
+    (void)eventfd_read(source->fd, &value);
 }
 
 static void answered(void *arg, void *question, const uint8_t *wire, size_t size)
@@ -124,7 +142,7 @@ static int on_start(struct resolver *resolver, const struct ng_message_start *st
                                 .arg = resolver};
     int r;
 
-    if (resolver->engine || fds[0] < 0 || fds[1] < 0)
+    if (resolver->engine || fds[0] < 0 || fds[1] < 0 || start->workers == 0 || start->workers > NG_WORKERS_MAX)
         return -EBADMSG;
     resolver->destinations = TAKE_FD(fds[0]);
     resolver->askers = TAKE_FD(fds[1]);
@@ -183,11 +201,23 @@ static int on_local(struct resolver *resolver, const struct ng_message_local *me
 
 static int on_listener(struct resolver *resolver, const struct ng_message_listener *message, int fds[2])
 {
-    if (!resolver->engine || resolver->listeners || fds[0] < 0 || resolver->waiting == LISTENERS_MAX)
+    if (!resolver->engine || resolver->listeners || fds[0] < 0 || resolver->waiting == LISTENERS_MAX ||
+        message->worker >= (message->flags & NG_LISTENER_TCP ? 1 : resolver->start.workers))
         return -EBADMSG;
     resolver->pending[resolver->waiting] = *message;
     resolver->pending_fd[resolver->waiting++] = TAKE_FD(fds[0]);
     return 0;
+}
+
+static int start_workers(struct resolver *resolver)
+{
+    struct ng_source *sources[LISTENERS_MAX];
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < resolver->listeners; i++)
+        if (resolver->listener[i]->source.concurrent)
+            sources[count++] = &resolver->listener[i]->source;
+    return ng_workers_start(resolver->start.workers, &resolver->turn, sources, count, &resolver->workers);
 }
 
 /* Nothing is answered before there is a policy to judge it by. */
@@ -199,6 +229,7 @@ static int open_listeners(struct resolver *resolver)
                                             .poll = resolver->poll,
                                             .engine = resolver->engine,
                                             .link = resolver->link,
+                                            .turn = &resolver->turn,
                                             .message = &resolver->pending[last],
                                             .askers = resolver->askers,
                                             .fd = resolver->pending_fd[last]};
@@ -209,7 +240,7 @@ static int open_listeners(struct resolver *resolver)
         resolver->listeners++;
         resolver->waiting--;
     }
-    return 0;
+    return !resolver->workers && resolver->start.workers > 1 ? start_workers(resolver) : 0;
 }
 
 static int on_snapshot(struct resolver *resolver, const struct ng_message_snapshot *message, int fds[2])
@@ -290,35 +321,62 @@ static void tick(struct resolver *resolver, uint64_t now)
         resolver->listener[i]->tick(resolver->listener[i], now);
 }
 
+/* What is due, and how long the loop may wait then, in ms. */
+static int take_turn(struct resolver *resolver, uint64_t *next_tick)
+{
+    uint64_t now = ng_now();
+    int timeout = TICK_MS;
+
+    ng_poll_release(resolver->poll);
+    if (now >= *next_tick) {
+        tick(resolver, now);
+        *next_tick = now + TICK_MS * (NG_SECOND / 1000);
+    }
+    if (resolver->upstream) {
+        ng_upstream_process(resolver->upstream);
+        timeout = ng_upstream_timeout(resolver->upstream, timeout);
+    }
+    ng_keeper_link_flush(resolver->link);
+    for (unsigned i = 0; i < resolver->listeners; i++)
+        resolver->listener[i]->flush(resolver->listener[i]);
+    resolver->idle = timeout == TICK_MS;
+    return timeout;
+}
+
 static int serve(struct resolver *resolver)
 {
     uint64_t next_tick = ng_now();
     int r = ng_keeper_link_new(NG_CHANNEL_FD, &resolver->link);
 
     if (r == 0)
-        r = ng_poll_new(&resolver->poll);
+        r = ng_poll_new(&resolver->turn, &resolver->poll);
     if (r == 0)
         r = ng_poll_add(resolver->poll, &resolver->keeper, EPOLLIN);
+    if (r == 0)
+        r = ng_poll_add(resolver->poll, &resolver->alarm, EPOLLIN);
     while (r == 0 && resolver->error == 0) {
-        uint64_t now = ng_now();
-        int timeout = TICK_MS;
+        int timeout;
 
-        if (now >= next_tick) {
-            tick(resolver, now);
-            next_tick = now + TICK_MS * (NG_SECOND / 1000);
-        }
-        if (resolver->upstream)
-            timeout = ng_upstream_timeout(resolver->upstream, timeout);
+        (void)pthread_mutex_lock(&resolver->turn);
+        timeout = take_turn(resolver, &next_tick);
+        (void)pthread_mutex_unlock(&resolver->turn);
         ng_poll_wait(resolver->poll, timeout);
-        if (resolver->upstream)
-            ng_upstream_process(resolver->upstream);
-        ng_keeper_link_flush(resolver->link);
-        for (unsigned i = 0; i < resolver->listeners; i++)
-            resolver->listener[i]->flush(resolver->listener[i]);
     }
+    ng_workers_end(resolver->workers);
     if (r < 0)
         return r;
     return resolver->error == -ECONNRESET ? 0 : resolver->error; /* the keeper has ended: so does this */
+}
+
+/* Turns are short, shorter than going to sleep and being woken: who waits for one spins a little first. */
+static void init_turn(pthread_mutex_t *turn)
+{
+    pthread_mutexattr_t attributes;
+
+    (void)pthread_mutexattr_init(&attributes);
+    (void)pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+    (void)pthread_mutex_init(turn, &attributes);
+    (void)pthread_mutexattr_destroy(&attributes);
 }
 
 int ng_resolver_main(void)
@@ -329,7 +387,9 @@ int ng_resolver_main(void)
     if (!resolver)
         return -ENOMEM;
     resolver->keeper = (struct ng_source){.ready = on_keeper, .fd = NG_CHANNEL_FD};
+    resolver->alarm = (struct ng_source){.ready = on_alarm, .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     resolver->destinations = resolver->askers = -1;
+    init_turn(&resolver->turn);
     (void)signal(SIGPIPE, SIG_IGN); /* c-ares writes to connections that may have gone */
     r = serve(resolver);
     ng_upstream_free(resolver->upstream);
@@ -341,6 +401,8 @@ int ng_resolver_main(void)
     ng_engine_free(resolver->engine);
     ng_poll_free(resolver->poll);
     ng_keeper_link_free(resolver->link);
+    (void)ng_close(resolver->alarm.fd);
+    (void)pthread_mutex_destroy(&resolver->turn);
     (void)ng_close(resolver->destinations);
     (void)ng_close(resolver->askers);
     ng_stats_free(resolver->stats);

@@ -2,6 +2,7 @@
 #include "listener.h"
 
 #include "keeper.h"
+#include "worker.h"
 
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
@@ -18,6 +19,15 @@ union control {
     char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
+/* Who sent a query, and what becomes of it. */
+enum fate { SILENCE, REFUSAL, QUESTION };
+
+struct sender {
+    struct ng_client client;
+    struct ng_asker asker; /* scope 0: nobody of a deployment */
+    enum fate fate;
+};
+
 /* What recvmmsg() fills. */
 struct batch {
     struct mmsghdr message[BATCH];
@@ -25,10 +35,10 @@ struct batch {
     struct sockaddr_storage peer[BATCH];
     union control control[BATCH];
     uint8_t datagram[BATCH][DATAGRAM_MAX];
-    uint64_t received_at; /* ns */
+    struct sender sender[BATCH];
 };
 
-/* What sendmmsg() sends: replies of one turn of the loop. */
+/* What sendmmsg() sends: replies that are made in one turn. */
 struct replies {
     struct mmsghdr message[BATCH];
     struct iovec part[BATCH];
@@ -41,10 +51,15 @@ struct replies {
     unsigned count;
 };
 
-struct udp {
-    struct ng_listener base;
+/* What each thread has of its own. */
+struct side {
     struct batch batch;
     struct replies replies;
+};
+
+struct udp {
+    struct ng_listener base;
+    struct side side[];
 };
 
 static void prepare(struct batch *batch)
@@ -79,33 +94,39 @@ static void read_local(struct msghdr *header, struct ng_client *client)
     }
 }
 
-static void take(struct udp *udp, int i, size_t size)
+static void identify(const struct udp *udp, struct batch *batch, int i, uint64_t now)
 {
-    struct ng_client client = {.listener = &udp->base, .received_at = udp->batch.received_at};
-    struct ng_asker asker;
+    struct sender *sender = &batch->sender[i];
 
-    ng_endpoint_from(&udp->batch.peer[i], &client.peer);
-    if (client.peer.port == 0 || udp->batch.message[i].msg_hdr.msg_flags & MSG_TRUNC)
+    *sender = (struct sender){.client = {.listener = (void *)(uintptr_t)udp, .received_at = now}};
+    ng_endpoint_from(&batch->peer[i], &sender->client.peer);
+    if (sender->client.peer.port == 0 || batch->message[i].msg_hdr.msg_flags & MSG_TRUNC)
         return;
-    read_local(&udp->batch.message[i].msg_hdr, &client);
-    if (!ng_listener_admits(&udp->base, &client.peer, client.local)) {
-        ng_engine_refuse(udp->base.engine, &client, udp->batch.datagram[i], size);
-        return;
-    }
-    if (!ng_listener_asker(&udp->base, &client.peer, IPPROTO_UDP, &asker))
-        return;
-    ng_engine_query(udp->base.engine, &client, udp->batch.datagram[i], size, asker.scope ? &asker : NULL);
+    read_local(&batch->message[i].msg_hdr, &sender->client);
+    if (!ng_listener_admits(&udp->base, &sender->client.peer, sender->client.local))
+        sender->fate = REFUSAL;
+    else if (ng_listener_asker(&udp->base, &sender->client.peer, IPPROTO_UDP, &sender->asker))
+        sender->fate = QUESTION;
 }
 
-static void udp_flush(struct ng_listener *listener)
+static void take(const struct udp *udp, struct batch *batch, int i)
 {
-    struct replies *replies = &((struct udp *)listener)->replies;
+    const struct sender *sender = &batch->sender[i];
+    size_t size = batch->message[i].msg_len;
+
+    if (sender->fate == REFUSAL)
+        ng_engine_refuse(udp->base.engine, &sender->client, batch->datagram[i], size);
+    else if (sender->fate == QUESTION)
+        ng_engine_query(udp->base.engine, &sender->client, batch->datagram[i], size,
+                        sender->asker.scope ? &sender->asker : NULL);
+}
+
+static void send_all(const struct udp *udp, struct replies *replies)
+{
     unsigned sent = 0;
 
-    if (replies->count)
-        ng_keeper_link_flush(listener->link);
     while (sent < replies->count) {
-        int r = sendmmsg(listener->source.fd, replies->message + sent, replies->count - sent,
+        int r = sendmmsg(udp->base.source.fd, replies->message + sent, replies->count - sent,
                          MSG_DONTWAIT | MSG_NOSIGNAL);
 
         if (r < 0 && errno == EINTR)
@@ -115,18 +136,39 @@ static void udp_flush(struct ng_listener *listener)
     replies->count = 0;
 }
 
+static void udp_flush(struct ng_listener *listener)
+{
+    struct udp *udp = (struct udp *)listener;
+    struct replies *replies = &udp->side[ng_worker].replies;
+
+    if (replies->count)
+        ng_keeper_link_flush(listener->link);
+    send_all(udp, replies);
+}
+
+/* It is nobody's turn but for what the engine does. */
 static void on_ready(struct ng_source *source, uint32_t events)
 {
     struct udp *udp = (struct udp *)source;
+    struct side *side = &udp->side[ng_worker];
+    uint64_t now;
     int count;
 
     (void)events;
-    prepare(&udp->batch);
-    count = recvmmsg(source->fd, udp->batch.message, BATCH, MSG_DONTWAIT, NULL);
-    udp->batch.received_at = ng_now();
+    prepare(&side->batch);
+    count = recvmmsg(source->fd, side->batch.message, BATCH, MSG_DONTWAIT, NULL);
+    if (count <= 0)
+        return;
+    now = ng_now();
     for (int i = 0; i < count; i++)
-        take(udp, i, udp->batch.message[i].msg_len);
-    udp_flush(&udp->base);
+        identify(udp, &side->batch, i, now);
+    (void)pthread_mutex_lock(udp->base.turn);
+    for (int i = 0; i < count; i++)
+        take(udp, &side->batch, i);
+    if (side->replies.count)
+        ng_keeper_link_flush(udp->base.link);
+    (void)pthread_mutex_unlock(udp->base.turn);
+    send_all(udp, &side->replies);
 }
 
 static void *put_control(struct msghdr *header, union control *control, int level, int type, size_t size)
@@ -176,14 +218,15 @@ static void address(const struct ng_client *client, struct replies *replies, uns
 
 static void reply(struct ng_listener *listener, const struct ng_client *client, const uint8_t *wire, size_t size)
 {
-    struct replies *replies = &((struct udp *)listener)->replies;
-    unsigned i = replies->count++;
+    struct replies *replies = &((struct udp *)listener)->side[ng_worker].replies;
+    unsigned i;
 
+    if (replies->count == BATCH)
+        udp_flush(listener);
+    i = replies->count++;
     memcpy(replies->datagram[i], wire, size);
     replies->part[i] = (struct iovec){replies->datagram[i], size};
     address(client, replies, i);
-    if (replies->count == BATCH)
-        udp_flush(listener);
 }
 
 static void udp_tick(struct ng_listener *listener, uint64_t now)
@@ -200,12 +243,13 @@ static void udp_free(struct ng_listener *listener)
 
 int ng_udp_new(const struct ng_listener *like, struct ng_listener **ret_listener)
 {
-    struct udp *udp = calloc(1, sizeof(*udp));
+    struct udp *udp = calloc(1, sizeof(*udp) + like->start->workers * sizeof(udp->side[0]));
 
     if (!udp)
         return -ENOMEM;
     udp->base = *like;
     udp->base.source.ready = on_ready;
+    udp->base.source.concurrent = true;
     udp->base.reply = reply;
     udp->base.flush = udp_flush;
     udp->base.tick = udp_tick;

@@ -16,6 +16,7 @@
 #define NG_UPSTREAMS_MAX 8
 #define NG_GUARDED_MAX 64
 #define NG_CLIENTS_MAX 32
+#define NG_WORKERS_MAX 16
 #define NG_CHAIN_MAX 16       /* names in a chain, the one asked for included */
 /* A decoy is an address that stands for one name: in 240.0.0.0/4 (reserved, RFC 1112 section 4), its last 28 bits the
  * lowest of the resolution's id; or in 100::/64 (discard-only, RFC 6666), its last 64 bits the id. */
@@ -62,6 +63,7 @@ struct ng_message_start {
     __u32 cache_entries;                /* bound of the cache */
     __u32 tracked_max;                  /* bound of tracked resolutions; not above the size of destinations */
     __u32 stale_s;                      /* for how long an answer may be given after its TTL when upstreams fail */
+    __u32 workers;                      /* threads that answer queries, 1 to NG_WORKERS_MAX */
     __u32 clients;                      /* networks that may ask at addresses other than loopback */
     struct {
         __u8 address[16];
@@ -98,6 +100,7 @@ struct ng_message_loaded {
 struct ng_message_listener {
     __u32 type;
     __u32 flags;
+    __u32 worker; /* the thread that reads it, below `workers` of START; 0 for TCP */
     struct ng_endpoint local;
 };
 

@@ -253,6 +253,25 @@ resolver_round() { # ROUND
     done < "$W/others"
 }
 
+# Queries that wait for the resolver, so that no load generator takes the processors from it. Its threads get one each,
+# because a burst is over before the scheduler would spread them.
+burst_round() { # ROUND
+    local workers resolver thread processor ns lost
+    for workers in 1 2; do
+        gate_start 'listen 127.0.0.1:5300' "workers $workers"
+        resolver=$(resolver_pid) processor=0
+        for thread in "/proc/$resolver/task"/*; do
+            taskset -pc $((processor++ % $(nproc))) "${thread##*/}" > /dev/null
+        done
+        server 127.0.0.1 5300 "$resolver"
+        perf -d "$W/cached" -n 1
+        read -r ns lost < <("$PROGRAMS/burst" 5300 "$resolver" 1000)
+        note burst "$1" "$workers,_each_on_a_processor_of_its_own" "ns" "$ns"
+        note burst "$1" "$workers,_each_on_a_processor_of_its_own" "=lost" "$lost"
+        gate_stop
+    done
+}
+
 # The same resolver with a policy of a million names; then 20000 of those are asked, which there are not (NXDOMAIN).
 million_round() { # ROUND
     awk -v n="$NAMES" -v round="$1" 'BEGIN { for (i = 0; i < n; i++) printf "m%d-%d.bench.test A\n", round, i }' > "$W/million"
@@ -271,6 +290,7 @@ mkdir -p "$W/policies" "$W/state" "$W/run"
 chmod 755 "$W"
 compile connect
 compile echo
+compile burst
 network_up
 files_up
 zone_add '*.bench.test. 300 A 203.0.113.20'
@@ -303,6 +323,10 @@ heading "connect(), ns a call" "udp again" "udp" "tcp"
 table connect again udp tcp
 [ "$FOREIGN" = 0 ] || say "in $FOREIGN of $ROUNDS rounds another gate of this machine was in force: its hooks are in all numbers"
 [ "$LOST" = 0 ] || say "$LOST records of denials were lost, and cost less"
+
+for round in $(seq "$ROUNDS"); do burst_round "$round"; done
+heading "cached names that wait, workers" "ns" "lost"
+table burst ns =lost
 
 "$PROGRAMS/echo" 5301 &
 ECHO_PID=$!

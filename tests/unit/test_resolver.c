@@ -189,7 +189,7 @@ static bool told(uint32_t type, void *message, size_t size)
 static void listener(int family, int type, uint32_t flags, uint16_t *ret_port)
 {
     int fd = bound(family, type, 0, ret_port);
-    struct ng_message_listener message = {.type = NG_MESSAGE_LISTENER, .flags = flags};
+    struct ng_message_listener message = {.type = NG_MESSAGE_LISTENER, .flags = flags, .worker = family == AF_INET6};
 
     if (fd < 0)
         return;
@@ -218,6 +218,7 @@ static uint32_t policy(const char *text, uint64_t generation)
 static void start_resolver(void)
 {
     struct ng_message_start start = {.type = NG_MESSAGE_START,
+                                     .workers = 2,
                                      .upstreams = 1,
                                      .upstream = {{.address = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1},
                                                    .port = setup.upstream_port}},
