@@ -80,6 +80,7 @@ int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, const st
         return -ENOMEM;
     tracked->name = *name;
     tracked->id = ++tracks->last_id;
+    tracked->announced = UINT64_MAX; /* none: what it leads to may be learnt without a change of its own */
     LIST_INIT(&tracked->targets);
     LIST_INIT(&tracked->sources);
     if (ng_table_add(&tracks->names, &tracked->by_name, ng_name_hash(name, tracks->key)) < 0) {
