@@ -282,7 +282,7 @@ int ng_keeper_new(const struct ng_options *options, const struct ng_config *conf
         return ng_error_set(error, ENOMEM, NULL, "out of memory");
     keeper->options = *options;
     keeper->config = *config;
-    keeper->lock = keeper->signals = keeper->heartbeat = keeper->restart = keeper->linger = -1;
+    keeper->lock = keeper->signals = keeper->heartbeat = keeper->restart = keeper->lull = keeper->linger = -1;
     keeper->snapshot_fd = -1;
     keeper->ready_fd = options->ready_fd;
     keeper->started_at = ng_now();
@@ -377,6 +377,7 @@ void ng_keeper_free(struct ng_keeper *keeper)
     (void)ng_close(keeper->signals);
     (void)ng_close(keeper->heartbeat);
     (void)ng_close(keeper->restart);
+    (void)ng_close(keeper->lull);
     (void)ng_close(keeper->linger);
     (void)ng_close(keeper->lock);
     free(keeper->cgroup_mount);

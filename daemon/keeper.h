@@ -39,7 +39,7 @@ struct ng_keeper {
     char *cgroup_mount;
     char *cgroup_root;
     int lock;
-    int signals, heartbeat, restart; /* descriptors of the loop */
+    int signals, heartbeat, restart, lull; /* descriptors of the loop */
     int ready_fd;
     uint64_t started_at;
     bool stopping;

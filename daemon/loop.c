@@ -121,23 +121,32 @@ void ng_loop_stop(struct ng_loop *loop)
     loop->stop = true;
 }
 
-int ng_timer_new(uint64_t period, int once)
+static int set_timer(int fd, uint64_t period, bool once)
 {
     struct timespec time = {.tv_sec = (time_t)(period / NG_SECOND), .tv_nsec = (long)(period % NG_SECOND)};
     struct itimerspec spec = {.it_value = time};
+
+    if (!once)
+        spec.it_interval = time;
+    return timerfd_settime(fd, 0, &spec, NULL) < 0 ? -errno : 0;
+}
+
+int ng_timer_new(uint64_t period, int once)
+{
     int fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    int r;
 
     if (fd < 0)
         return -errno;
-    if (!once)
-        spec.it_interval = time;
-    if (timerfd_settime(fd, 0, &spec, NULL) < 0) {
-        int error = errno;
-
+    r = set_timer(fd, period, once);
+    if (r < 0)
         (void)ng_close(fd);
-        return -error;
-    }
-    return fd;
+    return r < 0 ? r : fd;
+}
+
+void ng_timer_again(int fd, uint64_t period)
+{
+    (void)set_timer(fd, period, true);
 }
 
 void ng_timer_clear(int fd)

@@ -27,4 +27,7 @@ void ng_loop_stop(struct ng_loop *loop);
 int ng_timer_new(uint64_t period, int once);
 void ng_timer_clear(int fd);
 
+/* Has it fire once more, `period` ns from now on. */
+void ng_timer_again(int fd, uint64_t period);
+
 #endif

@@ -15,17 +15,45 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#define LULL (NG_SECOND / 500)
 #define READY_TIMEOUT_MS 10000
 #define SILENCE_MAX 3           /* pings; counted, because a clock also runs while the host sleeps */
 #define RESTART_DELAY NG_SECOND /* of one that died within a second of its start */
 
+/* The keeper reads the channel, and then not for a while, because to be woken costs more than what the messages ask
+ * for. They wait in the channel, which is read before any denial is put on record. */
 static void on_channel(void *arg, uint32_t events)
 {
     struct ng_keeper *keeper = arg;
 
     (void)events;
-    if (ng_child_receive(keeper->child) < 0)
+    if (ng_child_receive(keeper->child) < 0) {
         ng_supervise_exited(keeper);
+        return;
+    }
+    (void)ng_loop_change(keeper->loop, ng_child_fd(keeper->child), 0);
+    ng_timer_again(keeper->lull, LULL);
+}
+
+static void on_lull(void *arg, uint32_t events)
+{
+    struct ng_keeper *keeper = arg;
+
+    (void)events;
+    ng_timer_clear(keeper->lull);
+    if (ng_child_fd(keeper->child) >= 0)
+        (void)ng_loop_change(keeper->loop, ng_child_fd(keeper->child), EPOLLIN);
+}
+
+static int watch_channel(struct ng_keeper *keeper)
+{
+    int r = 0;
+
+    if (keeper->lull < 0) {
+        keeper->lull = ng_timer_new(LULL, 1);
+        r = keeper->lull < 0 ? keeper->lull : ng_loop_add(keeper->loop, keeper->lull, EPOLLIN, on_lull, keeper);
+    }
+    return r < 0 ? r : ng_loop_add(keeper->loop, ng_child_fd(keeper->child), EPOLLIN, on_channel, keeper);
 }
 
 static struct ng_message_start start_message(const struct ng_keeper *keeper)
@@ -86,7 +114,7 @@ int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error)
     /* The leases of live deployments must be known before the first snapshot is ready. */
     for (const struct ng_live *live = keeper->lives; live; live = live->next)
         ng_supervise_deployment(keeper, live, false);
-    r = ng_loop_add(keeper->loop, ng_child_fd(keeper->child), EPOLLIN, on_channel, keeper);
+    r = watch_channel(keeper);
     return r < 0 ? ng_error_set(error, -r, NULL, "cannot watch the resolver: %s", strerror(-r)) : 0;
 }
 
