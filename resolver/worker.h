@@ -14,8 +14,8 @@ struct ng_workers;
 /* The number of the calling thread: 0, or that of a worker. */
 extern _Thread_local unsigned ng_worker;
 
-/* Starts workers 1 to `count` - 1, each of which calls what is ready of its own of the sources, which must be concurrent
- * and outlive it. Returns 0 or -errno. */
+/* Starts workers 1 to `count` - 1, each of which calls what is ready of its own of the sources, which must be
+ * concurrent and outlive it. Returns 0 or -errno. */
 int ng_workers_start(unsigned count, pthread_mutex_t *turn, struct ng_source *const *sources, unsigned source_count,
                      struct ng_workers **ret_workers);
 
