@@ -4,10 +4,31 @@
 #include "layout.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
-static bool covers(const struct ng_segment *a, const struct ng_segment *b)
+/* Whether all ports of the segment are those of earlier ones, for that protocol. One alone need not have them all. */
+static bool covered_for(const struct ng_profile *profile, const struct ng_segment *segment, uint8_t proto)
 {
-    return (!a->proto || a->proto == b->proto) && a->port_lo <= b->port_lo && a->port_hi >= b->port_hi;
+    unsigned port = segment->port_lo, before;
+
+    do {
+        before = port;
+        for (uint32_t i = 0; i < profile->count; i++) {
+            const struct ng_segment *it = &profile->segment[i];
+
+            if ((!it->proto || it->proto == proto) && it->port_lo <= port && it->port_hi >= port)
+                port = it->port_hi + 1U;
+        }
+    } while (port != before && port <= segment->port_hi);
+    return port > segment->port_hi;
+}
+
+static bool covered(const struct ng_profile *profile, const struct ng_segment *segment)
+{
+    if (segment->proto)
+        return covered_for(profile, segment, segment->proto);
+    return covered_for(profile, segment, IPPROTO_TCP) && covered_for(profile, segment, IPPROTO_UDP) &&
+           covered_for(profile, segment, 0); /* 0: what is neither, which rules without a protocol are for */
 }
 
 static bool everything(const struct ng_segment *segment)
@@ -18,9 +39,8 @@ static bool everything(const struct ng_segment *segment)
 
 int ng_profile_add(struct ng_profile *profile, const struct ng_segment *segment)
 {
-    for (uint32_t i = 0; i < profile->count; i++)
-        if (covers(&profile->segment[i], segment))
-            return 0;
+    if (covered(profile, segment))
+        return 0;
     if (profile->count == NG_SEGMENTS_MAX)
         return -E2BIG;
     profile->segment[profile->count++] = *segment;

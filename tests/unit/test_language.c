@@ -87,6 +87,11 @@ static const struct row rows[] = {
     {"depends a.example on b.example depends b.example on a.example deny b.example", "a.example", 1, 'd'},
     {"depends a.example on b.example depends b.example on a.example deny a.example", "b.example", 1, 'd'},
     {"deny *.x.example depends a.example on api.x.example", "a.example", 1, 'd'},
+    /* Two rules together allow what a third would deny. */
+    {"depends a.example on b.y.x.example allow *.y.x.example port 0-6 allow .y.x.example port 7 "
+     "deny .x.example port 6-7 proto udp", "a.example", 1, '-'},
+    {"depends a.example on b.y.x.example allow *.y.x.example port 0-6 allow .y.x.example port 7 "
+     "deny .x.example port 6-8 proto udp", "a.example", 1, 'd'},
     {"deny *.x.example depends a.example on x.example", "a.example", 1, '-'},
     {"deny *.x.example allow api.x.example depends a.example on api.x.example", "a.example", 1, '-'},
     {"deny *.x.example depends a.example on *.y.x.example", "a.example", 1, 'd'},
