@@ -168,12 +168,12 @@ __u64 judge(struct ng_deployment *deployment, struct question *question)
     if (!deployment || !question || !state)
         return PACK(deny);
     facts.mode = deployment->mode;
-    facts.incident = state->incident != 0;
+    facts.incident = state->incident != 0 || deployment->flags & NG_DEPLOYMENT_INCIDENT;
     facts.escalated = state->escalated != 0;
     facts.port = question->port;
     facts.raw = question->raw;
     facts.loopback = is_loopback(question->address);
-    if (deployment->closed) {
+    if (deployment->flags & NG_DEPLOYMENT_CLOSED) {
         __u64 now = bpf_ktime_get_boot_ns();
 
         facts.abandoned = now > state->heartbeat && now - state->heartbeat > NG_HEARTBEAT_STALE_NS;

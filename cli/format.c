@@ -224,6 +224,25 @@ static void format_policy(FILE *out, const json_t *record)
     (void)fputc('\n', out);
 }
 
+static void format_incident(FILE *out, const json_t *record)
+{
+    const json_t *incident = json_object_get(record, "incident"), *by = json_object_get(record, "by");
+    const char *tag = ng_cli_string(incident, "tag"), *reason = ng_cli_string(incident, "reason");
+
+    put_head(out, record, NG_CLI_WARN, "incident");
+    ng_cli_put(out, ng_cli_string(record, "event"));
+    (void)fputs(*tag ? ": tag " : ": every deployment", out);
+    ng_cli_put(out, tag);
+    if (json_is_object(by)) {
+        (void)fputs(", by ", out);
+        put_process(out, by);
+        (void)fprintf(out, " uid %lld", ng_cli_integer(by, "uid"));
+    }
+    (void)fputs(*reason ? ": " : "", out);
+    ng_cli_put(out, reason);
+    (void)fputc('\n', out);
+}
+
 void ng_cli_format_record(FILE *out, const json_t *record)
 {
     static const struct {
@@ -231,7 +250,7 @@ void ng_cli_format_record(FILE *out, const json_t *record)
         void (*format)(FILE *out, const json_t *record);
     } types[] = {
         {"denial", format_denial},   {"resolution", format_resolution}, {"deployment", format_deployment},
-        {"trouble", format_trouble}, {"policy", format_policy},
+        {"trouble", format_trouble}, {"policy", format_policy},         {"incident", format_incident},
     };
     const char *type = ng_cli_string(record, "type");
 

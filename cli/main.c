@@ -22,6 +22,7 @@ static const struct command commands[] = {
     {"list", ng_cli_list, true, "the deployments that run now"},
     {"events", ng_cli_events, true, "what was denied, to whom, by which rule"},
     {"names", ng_cli_names, true, "the names that were resolved, and what the policies say of them"},
+    {"incident", ng_cli_incident, true, "make every deployment strict from the next packet on, or end that"},
     {"policy", ng_cli_policy, true, "check, explain, test, diff, fmt; or reload, so that the daemon reads them again"},
 };
 

@@ -87,7 +87,8 @@ static void put_policies(const json_t *answer)
 
 static void put_counts(const json_t *answer)
 {
-    const json_t *destinations = json_object_get(answer, "destinations");
+    const json_t *destinations = json_object_get(answer, "destinations"), *incident;
+    size_t i;
 
     put_heading("deployments");
     (void)printf("%lld\n", ng_cli_integer(answer, "deployments"));
@@ -97,9 +98,13 @@ static void put_counts(const json_t *answer)
     (void)printf("%lld, would be denied %lld, probes %lld, records lost %lld\n", ng_cli_integer(answer, "denied"),
                  ng_cli_integer(answer, "would"), ng_cli_integer(answer, "probes"),
                  ng_cli_integer(answer, "lost_events"));
-    if (json_is_true(json_object_get(answer, "incident"))) {
-        put_heading("incident");
-        ng_cli_put_colour(stdout, NG_CLI_WARN, "declared: every deployment is strict");
+    json_array_foreach(json_object_get(answer, "incidents"), i, incident)
+    {
+        const char *tag = ng_cli_string(incident, "tag");
+
+        put_heading(i ? "" : "incident");
+        ng_cli_put_colour(stdout, NG_CLI_WARN, *tag ? tag : "every deployment");
+        ng_cli_put_colour(stdout, NG_CLI_WARN, " is strict: see namegate incident status");
         (void)fputc('\n', stdout);
     }
 }

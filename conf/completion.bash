@@ -52,7 +52,7 @@ _namegate() {
             _namegate_files "$current"; return ;;
         *)
             case $command in
-                '') words="run status stats list events names policy $common" ;;
+                '') words="run status stats list events names incident policy $common" ;;
                 run)
                     if [ "${current#-}" != "$current" ]; then
                         words="--tag --policy --mode $common"
@@ -62,6 +62,7 @@ _namegate() {
                     fi ;;
                 events) words="--follow --all --deployment --tag --limit $common" ;;
                 names) words="$(_namegate_values name names) $common" ;;
+                incident) words="on off status --tag --reason --for $common" ;;
                 policy)
                     case $sub in
                         '') words="check explain test diff fmt reload $common" ;;

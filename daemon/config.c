@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <namegate/cleanup.h>
+#include <namegate/clock.h>
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -54,26 +55,13 @@ static void print_number(const struct ng_config *config, size_t offset, const ch
     (void)fprintf(file, "%s %u\n", name, *(const uint32_t *)field_const(config, offset));
 }
 
-/* Seconds with an optional unit: s, m, h. */
 static int parse_time(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
 {
-    char *end = NULL;
-    unsigned long long number = strtoull(value, &end, 10);
-    unsigned long long unit = 1;
+    uint64_t seconds;
 
-    if (*value < '0' || *value > '9' || number > high)
+    if (ng_seconds_parse(value, &seconds) < 0 || seconds < low || seconds > high)
         return -EINVAL;
-    if (*end && end[1])
-        return -EINVAL;
-    if (*end == 'm')
-        unit = 60;
-    else if (*end == 'h')
-        unit = 3600;
-    else if (*end && *end != 's')
-        return -EINVAL;
-    if (number * unit < low || number * unit > high)
-        return -EINVAL;
-    *(uint32_t *)field(config, offset) = (uint32_t)(number * unit);
+    *(uint32_t *)field(config, offset) = (uint32_t)seconds;
     return 0;
 }
 

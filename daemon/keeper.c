@@ -52,6 +52,7 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_metrics_check(keeper->metrics);
     ng_control_tick(keeper->control);
     ng_change_until(keeper);
+    ng_incidents_tick(keeper);
     ng_local_files_watch(keeper);
     ng_known_tick(keeper);
     watch_losses(keeper);
@@ -197,6 +198,7 @@ static int open_kernel(struct ng_keeper *keeper, struct ng_error *error)
     keeper->state = ng_gate_control(keeper->gate);
     if (ng_gate_adopted(keeper->gate))
         ng_log(NG_LOG_INFO, "took over the gate pinned in %s", keeper->options.pin_root);
+    ng_incidents_adopt(keeper);
     r = ng_listeners_open(&keeper->config, &keeper->state, error, &keeper->listeners);
     if (r < 0)
         return r;
@@ -236,6 +238,8 @@ static int open_evidence(struct ng_keeper *keeper, struct ng_error *error)
         r = ng_records_open(keeper->options.state_dir, ng_commands_record, keeper, error, &keeper->records);
     if (r == 0 && ng_track_new(&keeper->track) < 0)
         r = ng_error_set(error, ENOMEM, NULL, "out of memory");
+    if (r == 0 && ng_incidents_load(keeper->options.state_dir, &keeper->incidents) < 0)
+        r = ng_error_set(error, ENOMEM, NULL, "out of memory");
     if (r == 0)
         ng_known_load(keeper);
     return r == 0 ? ng_statistics_new(error, &keeper->statistics) : r;
@@ -249,6 +253,8 @@ static int open_policies(struct ng_keeper *keeper, struct ng_error *error)
         r = ng_adhocs_open(&keeper->adhocs, keeper->options.run_dir, error);
     if (r == 0)
         r = ng_lives_adopt(keeper, error);
+    if (r == 0)
+        ng_incidents_tick(keeper);
     if (r == 0)
         r = ng_supervise_start(keeper, error);
     if (r == 0)
@@ -370,6 +376,7 @@ void ng_keeper_free(struct ng_keeper *keeper)
     ng_records_free(keeper->records);
     ng_statistics_free(keeper->statistics);
     ng_track_free(keeper->track);
+    ng_incidents_free(keeper->incidents);
     ng_listeners_close(&keeper->listeners);
     ng_snapshot_free(keeper->snapshot);
     (void)ng_close(keeper->snapshot_fd);

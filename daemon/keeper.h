@@ -9,6 +9,7 @@
 #include "control.h"
 #include "deployment.h"
 #include "gate.h"
+#include "incident.h"
 #include "listen.h"
 #include "loop.h"
 #include "metrics.h"
@@ -46,6 +47,7 @@ struct ng_keeper {
 
     struct ng_gate *gate;
     struct ng_control state;        /* as in the kernel */
+    struct ng_incidents *incidents;
     struct ng_listeners listeners;
     struct ng_child *child;
     uint64_t child_started_at;

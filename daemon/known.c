@@ -2,6 +2,7 @@
 #include "known.h"
 
 #include "keeper.h"
+#include "replace.h"
 #include "text.h"
 
 #include "../policy/vector.h"
@@ -10,7 +11,6 @@
 #include <namegate/clock.h>
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <string.h>
 
 #define SAVE_EVERY (60 * NG_SECOND)
@@ -127,29 +127,19 @@ static void write_one(void *arg, const struct ng_message_resolution *message)
 
 void ng_known_save(struct ng_keeper *keeper)
 {
-    _cleanup_free_ char *path = NULL, *temporary = NULL;
-    FILE *file;
-    bool good;
-    int fd;
+    struct ng_replace replace;
+    int r;
 
     keeper->known_saved_at = ng_now();
-    if (!keeper->snapshot || asprintf(&path, "%s/known-names", keeper->options.state_dir) < 0 ||
-        asprintf(&temporary, "%s.new", path) < 0)
+    if (!keeper->snapshot)
         return;
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (!file) {
-        ng_log(NG_LOG_WARNING, "cannot write %s: %m", temporary);
-        (void)ng_close(fd);
-        return;
+    r = ng_replace_begin(keeper->options.state_dir, "known-names", &replace);
+    if (r == 0) {
+        each_known(keeper, write_one, replace.file);
+        r = ng_replace_end(&replace);
     }
-    each_known(keeper, write_one, file);
-    good = fflush(file) == 0 && fdatasync(fd) == 0;
-    good = fclose(file) == 0 && good;
-    if (!good || rename(temporary, path) < 0) {
-        ng_log(NG_LOG_WARNING, "cannot write %s: %m", path);
-        (void)unlink(temporary);
-    }
+    if (r < 0)
+        ng_log(NG_LOG_WARNING, "cannot write %s/known-names: %s", keeper->options.state_dir, strerror(-r));
 }
 
 void ng_known_tick(struct ng_keeper *keeper)

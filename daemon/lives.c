@@ -348,7 +348,9 @@ void ng_lives_follow(struct ng_keeper *keeper)
         } else {
             ng_snapshot_policy(keeper->snapshot, (unsigned)policy, &info);
             live->kernel.networks = info.networks;
-            live->kernel.closed = info.on_loss == NG_ON_LOSS_CLOSED;
+            live->kernel.flags &= (uint8_t)~NG_DEPLOYMENT_CLOSED;
+            if (info.on_loss == NG_ON_LOSS_CLOSED)
+                live->kernel.flags |= NG_DEPLOYMENT_CLOSED;
             if (!live->kernel.mode_fixed)
                 live->kernel.mode = info.mode;
         }

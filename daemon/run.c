@@ -182,7 +182,10 @@ static void make(struct ng_run *run)
     kernel.mode = run->mode < 0 ? info.mode : (uint8_t)run->mode;
     kernel.mode_fixed = run->mode >= 0;
     kernel.networks = info.networks;
-    kernel.closed = info.on_loss == NG_ON_LOSS_CLOSED;
+    if (info.on_loss == NG_ON_LOSS_CLOSED)
+        kernel.flags |= NG_DEPLOYMENT_CLOSED;
+    if (ng_incidents_tag(keeper->incidents, run->tag))
+        kernel.flags |= NG_DEPLOYMENT_INCIDENT;
     kernel.outer = outer ? outer->cgroup : 0;
     memcpy(kernel.tag, run->tag, sizeof(kernel.tag));
     memcpy(kernel.name, run->policy, sizeof(kernel.name));

@@ -91,6 +91,9 @@ enum ng_hook {
 
 /* deployments: cgroup id (__u64) -> this. Written by the keeper. Full: `run` is refused. Holds all that a restarted
  * keeper needs to take a deployment over. */
+#define NG_DEPLOYMENT_CLOSED (1u << 0)   /* on-agent-loss closed */
+#define NG_DEPLOYMENT_INCIDENT (1u << 1) /* there is an incident for its tag: it is strict */
+
 struct ng_deployment {
     __u32 scope;       /* NG_SCOPE_DEPLOYMENT | id */
     __u32 policy;      /* scope of its policy */
@@ -99,7 +102,7 @@ struct ng_deployment {
     __u8 mode;         /* enum ng_mode */
     __u8 networks;     /* 1 when the policy has address rules, so that `networks` must be asked */
     __u8 mode_fixed;   /* 1 when `run --mode` chose the mode: a reload does not change it */
-    __u8 closed;       /* 1: on-agent-loss closed */
+    __u8 flags;        /* NG_DEPLOYMENT_* */
     __u32 uid;         /* who started it */
     char tag[NG_TAG_LEN];    /* NUL-terminated */
     char name[NG_TAG_LEN];   /* name of its policy, NUL-terminated */

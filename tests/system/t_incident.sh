@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# An incident: every deployment is strict from the next packet on, whatever becomes of the daemon, until it is over.
+. "$(dirname "$0")/lib.sh"
+world_up
+policy some << 'POLICY'
+policy some { allow github.com deny api.github.com }
+policy watched { mode audit deny api.github.com }
+POLICY
+default_policy
+gate_start
+
+say "what no rule is for is reached, and is not in an incident"
+some() { gate run --tag some --policy some -- "$@"; }
+watched() { gate run --tag watched --policy watched -- "$@"; }
+expect_ok some curl -sS -m 5 https://mirror.internal/
+expect_output 'incident on: in force [0-9]+ us' gate incident --reason 'github is down' on
+expect_output 'every deployment is strict since .*: github is down' gate incident status
+expect_output 'every deployment is strict' gate status
+expect_eperm some curl -sSv -m 5 https://mirror.internal/
+expect_ok some curl -sS -m 5 https://github.com/
+say "not even by one that is only audited"
+expect_eperm watched curl -sSv -m 5 https://mirror.internal/
+expect_record '.type == "incident" and .event == "on" and .by.uid == 0 and .incident.reason == "github is down"'
+expect_record '.type == "denial" and .incident and .evidence == "strict"'
+
+say "it outlives the daemon, killed or ended"
+gate_kill
+gate_again
+expect_output 'github is down' gate incident status
+expect_eperm some curl -sSv -m 5 https://mirror.internal/
+gate_stop
+gate_start
+expect_output 'github is down' gate incident status
+expect_eperm some curl -sSv -m 5 https://mirror.internal/
+expect_ok gate incident off
+expect_output '^no incident$' gate incident status
+expect_ok some curl -sS -m 5 https://mirror.internal/
+expect_fail gate incident off
+expect_said 'there is no incident for all'
+
+say "a record that makes no sense is one for all"
+gate_stop
+echo '{"tag' > "$W/state/incidents"
+gate_start
+expect_output 'every deployment is strict .*makes no sense' gate incident status
+expect_ok gate incident off
+
+say "of one tag, with an end"
+expect_ok gate incident --tag some --for 3s on
+expect_output 'the tag some are strict since .*, until ' gate incident status
+expect_eperm some curl -sSv -m 5 https://mirror.internal/
+expect_ok watched curl -sS -m 5 https://mirror.internal/
+no_incident() { gate incident status | grep -q '^no incident$'; }
+expect_ok wait_until 10 no_incident
+expect_ok some curl -sS -m 5 https://mirror.internal/
+expect_record '.type == "incident" and .event == "over" and .by == null'
+
+say "in a deployment that runs: from the command to the first EPERM"
+
+mkdir "$W/probe"
+cat > "$W/probe/loop.py" << 'PYTHON'
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+open(sys.argv[1] + "/ready", "w")
+while True:
+    try:
+        s.sendto(b"x", ("203.0.113.20", 9999))
+    except PermissionError:
+        print(time.time_ns(), file=open(sys.argv[1] + "/denied", "w"), flush=True)
+        break
+PYTHON
+gate run --tag some --policy some -- python3 "$W/probe/loop.py" "$W/probe" &
+LOOP=$!
+expect_ok wait_until 5 test -e "$W/probe/ready"
+began=$(date +%s%N)
+expect_ok gate incident on
+wait "$LOOP"
+took=$((($(cat "$W/probe/denied") - began) / 1000))
+say "the first EPERM came $took us after the command was started"
+expect_eq "it came" "$([ "$took" -lt 1000000 ] && echo yes)" yes
+
+say "what is wrong is said"
+expect_fail gate incident --for 2x on
+expect_said 'a time is a number with s, m, h or d'
+expect_fail gate incident maybe
+expect_fail somebody namegate --run-dir "$W/run/gate" incident off
+expect_ok gate incident off
