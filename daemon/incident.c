@@ -23,6 +23,7 @@ NG_DEFINE_CLEANUP(json, json_t, json_decref)
 struct incident {
     char tag[NG_TAG_LEN]; /* "": all deployments */
     long long since, until; /* s of CLOCK_REALTIME, which goes on while the host is down; until 0: no end */
+    uint64_t ends_at; /* ns of CLOCK_BOOTTIME, which nobody can set forward, by which it does end; 0: not */
     char reason[REASON_MAX + 1];
     uid_t uid; /* who began it */
 };
@@ -124,17 +125,21 @@ static bool read_line(const char *line, struct incident *ret_incident)
     return true;
 }
 
+/* There is always room for the one for all. */
 static int add(struct ng_incidents *incidents, const struct incident *incident)
 {
-    struct incident *old = find(incidents, incident->tag);
+    struct incident *old = find(incidents, incident->tag), added = *incident;
+    long long left = incident->until - (long long)time(NULL);
 
+    if (incident->until && !incident->ends_at)
+        added.ends_at = ng_now() + (left > 0 ? (uint64_t)left * NG_SECOND : 0);
     if (old) {
-        *old = *incident;
+        *old = added;
         return 0;
     }
-    if (incidents->list.count == INCIDENTS_MAX)
+    if (*incident->tag && incidents->list.count >= INCIDENTS_MAX)
         return -ENOSPC;
-    return ng_vector_add(&incidents->list, *incident) ? 0 : -ENOMEM;
+    return ng_vector_add(&incidents->list, added) ? 0 : -ENOMEM;
 }
 
 static int add_unknown(struct ng_incidents *incidents, const char *reason)
@@ -193,12 +198,15 @@ static int set_tags(struct ng_keeper *keeper)
 
     for (struct ng_live *live = keeper->lives; live; live = live->next) {
         uint8_t on = ng_incidents_tag(keeper->incidents, live->kernel.tag) ? NG_DEPLOYMENT_INCIDENT : 0;
+        struct ng_deployment changed = live->kernel;
         int s;
 
         if ((live->kernel.flags & NG_DEPLOYMENT_INCIDENT) == on)
             continue;
-        live->kernel.flags = (uint8_t)((live->kernel.flags & ~NG_DEPLOYMENT_INCIDENT) | on);
-        s = ng_gate_update_deployment(keeper->gate, live->cgroup, &live->kernel);
+        changed.flags = (uint8_t)((changed.flags & ~NG_DEPLOYMENT_INCIDENT) | on);
+        s = ng_gate_update_deployment(keeper->gate, live->cgroup, &changed);
+        if (s == 0)
+            live->kernel = changed; /* else the next tick tries again */
         r = s < 0 ? s : r;
     }
     return r;
@@ -215,11 +223,15 @@ static int put_in_force(struct ng_keeper *keeper)
     return r < 0 ? r : set_tags(keeper);
 }
 
-void ng_incidents_adopt(struct ng_keeper *keeper)
+int ng_incidents_adopt(struct ng_keeper *keeper)
 {
+    int r = 0;
+
     if (keeper->state.incident && !ng_incidents_all(keeper->incidents))
-        (void)add_unknown(keeper->incidents, "it was on in the kernel, and is not on record");
-    keeper->state.incident = ng_incidents_all(keeper->incidents);
+        r = add_unknown(keeper->incidents, "it was on in the kernel, and is not on record");
+    if (r == 0)
+        keeper->state.incident = ng_incidents_all(keeper->incidents);
+    return r;
 }
 
 /* --- what happens, on record */
@@ -250,13 +262,13 @@ static json_t *peer_json(const struct ng_peer *peer)
 void ng_incidents_tick(struct ng_keeper *keeper)
 {
     struct ng_incidents *incidents = keeper->incidents;
-    long long now = time(NULL);
+    uint64_t now = ng_now();
     bool over_now = false;
 
     for (size_t i = incidents->list.count; i-- > 0;) {
         struct incident over = incidents->list.items[i];
 
-        if (!over.until || over.until > now)
+        if (!over.ends_at || over.ends_at > now)
             continue;
         incidents->list.items[i] = incidents->list.items[--incidents->list.count];
         record(keeper, "over", &over, NULL);

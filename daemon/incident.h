@@ -18,8 +18,8 @@ int ng_incidents_load(const char *state_dir, struct ng_incidents **ret_incidents
 void ng_incidents_free(struct ng_incidents *incidents);
 
 /* Brings the switch in keeper->state, as it was in a gate that was taken over, into line. An incident that only the
- * kernel knows of stays. */
-void ng_incidents_adopt(struct ng_keeper *keeper);
+ * kernel knows of stays. Returns 0 or -ENOMEM, when the gate must be left as it is. */
+int ng_incidents_adopt(struct ng_keeper *keeper);
 
 /* Whether there is one for all, or for that tag alone. */
 bool ng_incidents_all(const struct ng_incidents *incidents);

@@ -198,7 +198,8 @@ static int open_kernel(struct ng_keeper *keeper, struct ng_error *error)
     keeper->state = ng_gate_control(keeper->gate);
     if (ng_gate_adopted(keeper->gate))
         ng_log(NG_LOG_INFO, "took over the gate pinned in %s", keeper->options.pin_root);
-    ng_incidents_adopt(keeper);
+    if (ng_incidents_adopt(keeper) < 0)
+        return ng_error_set(error, ENOMEM, NULL, "out of memory");
     r = ng_listeners_open(&keeper->config, &keeper->state, error, &keeper->listeners);
     if (r < 0)
         return r;
