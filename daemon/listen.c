@@ -51,11 +51,12 @@ static uint16_t local_port(int fd)
     return ntohs(((struct sockaddr_in *)&address)->sin_port); /* at the same place in both families */
 }
 
+/* Returns the port or -errno. */
 static int add_socket(struct ng_listeners *listeners, const struct ng_endpoint *endpoint, uint32_t flags,
-                      uint32_t worker)
+                      uint32_t worker, bool further)
 {
     struct ng_listener *listener = &listeners->item[listeners->count];
-    int fd = open_socket(endpoint, flags & NG_LISTENER_TCP, worker > 0);
+    int fd = open_socket(endpoint, flags & NG_LISTENER_TCP, further);
 
     if (fd < 0)
         return fd;
@@ -65,20 +66,17 @@ static int add_socket(struct ng_listeners *listeners, const struct ng_endpoint *
     return listener->local.port;
 }
 
-/* One socket for TCP, and one for each worker for UDP, among which the kernel spreads clients. The first one is bound
- * alone and shared only then, so that a port which somebody else has is noticed. Returns the port or -errno. */
-static int add(struct ng_listeners *listeners, const struct ng_endpoint *endpoint, uint32_t flags, uint32_t workers)
+/* One socket for each worker, among which the kernel spreads clients. The first one is bound alone and shared only
+ * then, so that a port which somebody else has is noticed. Returns 0 or -errno. */
+static int add_shared(struct ng_listeners *listeners, const struct ng_endpoint *endpoint, uint32_t workers)
 {
-    struct ng_endpoint own = *endpoint;
-    int r = add_socket(listeners, endpoint, flags, 0);
+    int r = add_socket(listeners, endpoint, 0, 0, false);
 
-    if (r < 0 || flags & NG_LISTENER_TCP || workers == 1)
-        return r;
-    own.port = (uint16_t)r;
-    set_option(listeners->item[listeners->count - 1].fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (r >= 0 && workers > 1)
+        set_option(listeners->item[listeners->count - 1].fd, SOL_SOCKET, SO_REUSEPORT, 1);
     for (uint32_t worker = 1; r >= 0 && worker < workers; worker++)
-        r = add_socket(listeners, &own, flags, worker);
-    return r;
+        r = add_socket(listeners, endpoint, 0, worker, true);
+    return r < 0 ? r : 0;
 }
 
 static int open_configured(const struct ng_config *config, struct ng_listeners *listeners, struct ng_error *error)
@@ -87,7 +85,8 @@ static int open_configured(const struct ng_config *config, struct ng_listeners *
 
     for (unsigned i = 0; i < config->listens; i++) {
         for (uint32_t tcp = 0; tcp <= NG_LISTENER_TCP; tcp++) {
-            int r = add(listeners, &config->listen[i], tcp, config->workers);
+            int r = tcp ? add_socket(listeners, &config->listen[i], tcp, 0, false)
+                        : add_shared(listeners, &config->listen[i], config->workers);
 
             if (r == -EADDRINUSE)
                 return ng_error_set(error, EADDRINUSE,
@@ -105,18 +104,20 @@ static int open_configured(const struct ng_config *config, struct ng_listeners *
     return 0;
 }
 
+/* Each of these is one worker's, and no port of theirs is shared: a program of root's could take a shared one too, and
+ * with it what other deployments ask. */
 static int open_redirect(const struct ng_endpoint *loopback, uint32_t workers,
                          uint16_t udp[static NG_REDIRECT_SLOTS], uint16_t *tcp, struct ng_listeners *listeners)
 {
     int r;
 
     for (unsigned slot = 0; slot < NG_REDIRECT_SLOTS; slot++) {
-        r = add(listeners, loopback, NG_LISTENER_REDIRECT, workers);
+        r = add_socket(listeners, loopback, NG_LISTENER_REDIRECT, slot % workers, false);
         if (r < 0)
             return r;
         udp[slot] = (uint16_t)r;
     }
-    r = add(listeners, loopback, NG_LISTENER_REDIRECT | NG_LISTENER_TCP, workers);
+    r = add_socket(listeners, loopback, NG_LISTENER_REDIRECT | NG_LISTENER_TCP, 0, false);
     if (r < 0)
         return r;
     *tcp = (uint16_t)r;

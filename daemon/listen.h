@@ -8,7 +8,7 @@
 #include "log.h"
 
 /* UDP, for each worker, and TCP for each configured address, and the redirect's on both loopbacks. */
-#define NG_LISTENERS_MAX ((NG_LISTEN_MAX + 2 * NG_REDIRECT_SLOTS) * NG_WORKERS_MAX + NG_LISTEN_MAX + 2)
+#define NG_LISTENERS_MAX (NG_LISTEN_MAX * (NG_WORKERS_MAX + 1) + 2 * (NG_REDIRECT_SLOTS + 1))
 
 struct ng_listener {
     int fd;

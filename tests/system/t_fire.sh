@@ -12,7 +12,7 @@ policy deploy {
 POLICY
 cp "$HERE/clients/fire.py" "$W/fire.py"
 (cd "$W" && exec nsenter -t "$INTERNET" -n -- python3 fire.py upstream 192.0.2.54 192.0.2.55) > "$W/upstream.log" 2>&1 &
-gate_start 'listen 127.0.0.1:5353' 'upstream 192.0.2.54'
+gate_start 'listen 127.0.0.1:5353' 'upstream 192.0.2.54' 'workers 2'
 good_answers() { dig +time=1 +tries=1 +short -p 5353 @127.0.0.1 "$1.good.example" | grep -qx 203.0.113.20; }
 wait_until 10 good_answers first || fail "the upstream does not answer: $(cat "$W/upstream.log")"
 resolver=$(resolver_pid)

@@ -43,3 +43,25 @@ expect_record '.type == "trouble" and .trouble == "malformed"'
 expect_eq "addresses learnt" "$(gate names --json | jq -c '[.names[].addresses[]] | unique')" '["198.51.100.77"]'
 expect_eq restarts "$(gate status --json | jq .resolver.restarts)" 0
 expect_output '^198\.51\.100\.77$' ask +short @127.0.0.1 good.test
+gate_stop
+
+say "with workers: all of them answer, and what they learn is denied"
+rm "$W/state/known-names"
+gate_start 'listen 127.0.0.1:5353' 'workers 3'
+expect_eq threads "$(find "/proc/$(resolver_pid)/task" -mindepth 1 -maxdepth 1 | wc -l)" 3
+for name in api.github.com github.com mirror.internal v4only.github.com; do
+    for _ in 1 2 3 4 5; do expect_output 'status: NOERROR' ask @127.0.0.1 "$name" A; done
+done
+expect_eperm run "$B/tests/clients/reach" tcp 198.51.100.11 443
+expect_eperm run curl -sSv -m 5 https://api.github.com/
+say "only the configured port is shared, those of deployments are not"
+expect_output '^5 ports, joined: \[5353\]$' python3 "$HERE/clients/join.py" "$GATE_PID"
+say "a port that somebody has is noticed all the same"
+gate_stop
+python3 -c 'import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); s.bind(("127.0.0.1", 5353)); print("bound", flush=True); time.sleep(60)' \
+    > "$W/bound" &
+expect_ok wait_until 5 grep -q bound "$W/bound"
+HOLDER=$!
+expect_output '127.0.0.1:5353 is in use' timeout 20 "$B/namegated" "${OPTIONS[@]}"
+kill "$HOLDER"
