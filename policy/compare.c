@@ -82,29 +82,13 @@ static uint32_t word_of(const struct judging *judging, int side, uint8_t proto, 
     return judging->comparing->names ? word | EXACTLY : word;
 }
 
-struct search {
-    uint8_t proto;
-    uint16_t port;
-    struct ng_rule_info *found;
-};
-
-static int first_that_covers(void *arg, const struct ng_rule_info *rule)
-{
-    struct search *search = arg;
-
-    if (!ng_rule_covers(rule, search->proto, search->port))
-        return 0;
-    *search->found = *rule;
-    return 1;
-}
-
 /* The rule that decides; false: there is none. */
 static bool find_rule(const struct judging *judging, int side, uint8_t proto, uint16_t port,
                       struct ng_rule_info *ret_rule)
 {
-    struct search search = {proto, port, ret_rule};
+    struct ng_rule_search search = {proto, port, ret_rule};
 
-    return judging->rules(judging->comparing, judging->point, side, first_that_covers, &search) == 1;
+    return judging->rules(judging->comparing, judging->point, side, ng_rule_search, &search) == 1;
 }
 
 static uint64_t outcome_of(void *arg, uint8_t proto, uint16_t port)

@@ -190,16 +190,9 @@ void ng_match_address(const struct ng_snapshot *snapshot, unsigned policy, const
     (void)ng_match_network(snapshot, policy, &key, ret_network);
 }
 
-/* Finds the first rule that covers a protocol and port. */
-struct search {
-    uint8_t proto;
-    uint16_t port;
-    struct ng_rule_info *found;
-};
-
-static int first_that_covers(void *arg, const struct ng_rule_info *rule)
+int ng_rule_search(void *arg, const struct ng_rule_info *rule)
 {
-    struct search *search = arg;
+    struct ng_rule_search *search = arg;
 
     if (!ng_rule_covers(rule, search->proto, search->port))
         return 0;
@@ -210,23 +203,23 @@ static int first_that_covers(void *arg, const struct ng_rule_info *rule)
 int ng_explain_name(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name, uint8_t proto,
                     uint16_t port, struct ng_rule_info *ret_rule)
 {
-    struct search search = {proto, port, ret_rule};
+    struct ng_rule_search search = {proto, port, ret_rule};
 
-    return ng_explain_name_rules(snapshot, policy, name, first_that_covers, &search) ? 0 : -ENOENT;
+    return ng_explain_name_rules(snapshot, policy, name, ng_rule_search, &search) ? 0 : -ENOENT;
 }
 
 int ng_explain_below(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name, uint8_t proto,
                      uint16_t port, struct ng_rule_info *ret_rule)
 {
-    struct search search = {proto, port, ret_rule};
+    struct ng_rule_search search = {proto, port, ret_rule};
 
-    return ng_explain_below_rules(snapshot, policy, name, first_that_covers, &search) ? 0 : -ENOENT;
+    return ng_explain_below_rules(snapshot, policy, name, ng_rule_search, &search) ? 0 : -ENOENT;
 }
 
 int ng_explain_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
                        uint8_t evidence, uint8_t proto, uint16_t port, struct ng_rule_info *ret_rule)
 {
-    struct search search = {proto, port, ret_rule};
+    struct ng_rule_search search = {proto, port, ret_rule};
 
-    return ng_explain_address_rules(snapshot, policy, address, evidence, first_that_covers, &search) ? 0 : -ENOENT;
+    return ng_explain_address_rules(snapshot, policy, address, evidence, ng_rule_search, &search) ? 0 : -ENOENT;
 }

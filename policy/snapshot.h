@@ -105,6 +105,15 @@ bool ng_rule_covers(const struct ng_rule_info *rule, uint8_t proto, uint16_t por
 /* All rules for a name, or an address, in the order of precedence: the first that covers a protocol and port decides
  * there. Stops when `each` returns other than 0, and returns that. Not for hot paths. */
 typedef int (*ng_rule_fn)(void *arg, const struct ng_rule_info *rule);
+
+/* For those below: stops at the first rule that covers a protocol and port, with 1, and copies it. arg: the struct. */
+struct ng_rule_search {
+    uint8_t proto;
+    uint16_t port;
+    struct ng_rule_info *found;
+};
+int ng_rule_search(void *arg, const struct ng_rule_info *rule);
+
 int ng_explain_name_rules(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name,
                           ng_rule_fn each, void *arg);
 int ng_explain_below_rules(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_name *name,

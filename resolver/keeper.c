@@ -39,6 +39,7 @@ void ng_keeper_link_free(struct ng_keeper_link *link)
     free(link);
 }
 
+/* Of orders. */
 static size_t size_of(uint32_t type)
 {
     switch (type) {
@@ -48,8 +49,6 @@ static size_t size_of(uint32_t type)
         return sizeof(struct ng_message_forward);
     case NG_MESSAGE_LOCAL:
         return sizeof(struct ng_message_local);
-    case NG_MESSAGE_LOADED:
-        return sizeof(struct ng_message_loaded);
     case NG_MESSAGE_LISTENER:
         return sizeof(struct ng_message_listener);
     case NG_MESSAGE_SNAPSHOT:
@@ -57,17 +56,13 @@ static size_t size_of(uint32_t type)
     case NG_MESSAGE_DEPLOYMENT:
         return sizeof(struct ng_message_deployment);
     case NG_MESSAGE_PREWARM:
-    case NG_MESSAGE_PREWARMED:
         return sizeof(struct ng_message_prewarm);
     case NG_MESSAGE_STATS:
         return sizeof(struct ng_message_stats);
     case NG_MESSAGE_KNOWN:
         return sizeof(struct ng_message_resolution);
     case NG_MESSAGE_PING:
-    case NG_MESSAGE_PONG:
         return sizeof(struct ng_message_ping);
-    case NG_MESSAGE_READY:
-        return sizeof(struct ng_message_ready);
     default:
         return 0;
     }
@@ -156,22 +151,27 @@ void ng_keeper_link_flush(struct ng_keeper_link *link)
         memmove(link->waiting.items, link->waiting.items + sent, link->waiting.count);
 }
 
-static bool must_arrive(uint32_t type)
+/* Whether something is done about it, and it is not only put on record: a full map makes deployments strict. */
+static bool must_arrive(const void *message)
 {
-    return type != NG_MESSAGE_RESOLUTION && type != NG_MESSAGE_TOLD && type != NG_MESSAGE_TROUBLE;
+    const struct ng_message_trouble *trouble = message;
+
+    if (trouble->type == NG_MESSAGE_TROUBLE)
+        return trouble->trouble == NG_TROUBLE_MAP_FULL || trouble->trouble == NG_TROUBLE_RECOVERED;
+    return trouble->type != NG_MESSAGE_RESOLUTION && trouble->type != NG_MESSAGE_TOLD;
 }
 
 void ng_keeper_link_send(struct ng_keeper_link *link, const void *message, size_t size)
 {
     uint8_t packed[sizeof(struct ng_message_resolution)];
-    uint32_t type = *(const uint32_t *)message;
+    bool must = must_arrive(message);
 
-    if (type == NG_MESSAGE_RESOLUTION) {
+    if (*(const uint32_t *)message == NG_MESSAGE_RESOLUTION) {
         size = ng_resolution_pack(message, packed);
         message = packed;
     }
     if (link->waiting.count >= NG_DATAGRAM_MAX / 2)
         ng_keeper_link_flush(link);
-    if ((!must_arrive(type) && link->waiting.count >= WAITING_MAX) || !append(link, message, size))
+    if ((!must && link->waiting.count >= WAITING_MAX) || !append(link, message, size))
         link->lost++;
 }

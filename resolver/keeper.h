@@ -32,8 +32,9 @@ void ng_keeper_link_free(struct ng_keeper_link *link);
  * Returns 0, -EAGAIN when none waits, -ECONNRESET when the keeper is gone, -EBADMSG for anything that is no order. */
 int ng_keeper_link_receive(struct ng_keeper_link *link, union ng_order *ret_order, int ret_fds[2]);
 
-/* Has a message leave with the next flush. While the keeper is too slow, RESOLUTION, TOLD and TROUBLE, which only
- * inform, are counted beyond some that wait, and the count is told when there is room again. */
+/* Has a message leave with the next flush. While the keeper is too slow, RESOLUTION, TOLD and TROUBLE are counted
+ * beyond some that wait, and the count is told when there is room again; but MAP_FULL and RECOVERED, which change what
+ * is in force, and all others wait as long as it takes. */
 void ng_keeper_link_send(struct ng_keeper_link *link, const void *message, size_t size);
 
 /* Sends what waits. To be called before what the messages are about is done, and in each turn of the loop. */
