@@ -30,6 +30,13 @@ gate_kill
 gate_again
 expect_output 'github is down' gate incident status
 expect_eperm some curl -sSv -m 5 https://mirror.internal/
+say "also when nothing but the kernel knows of it"
+gate_kill
+rm "$W/state/incidents"
+gate_again
+expect_output 'every deployment is strict .*not on record' gate incident status
+expect_eperm some curl -sSv -m 5 https://mirror.internal/
+expect_ok gate incident --reason 'github is down' on
 expect_ok wait_until 5 no_deployments
 gate_stop # nothing is pinned any more: the file alone knows
 gate_start
