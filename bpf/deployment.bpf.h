@@ -68,9 +68,10 @@ __u64 task_deployment(__u32 levels)
     return 0;
 }
 
-__u64 socket_deployment(__u32 levels, __u64 made_in)
+/* Of a cgroup: that of a socket, or of another task. */
+__u64 cgroup_deployment(__u32 levels, __u64 address)
 {
-    struct cgroup *cgroup = (void *)made_in;
+    struct cgroup *cgroup = (void *)address;
     __u32 depth = (__u32)BPF_CORE_READ(cgroup, level);
 
     if (depth < NG_LEVELS_MAX - 1)

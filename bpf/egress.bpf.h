@@ -20,16 +20,6 @@ struct packet {
     bool syn;        /* TCP that opens a connection */
 };
 
-static __always_inline void map_v4(__u8 *address, __u32 v4)
-{
-    __u32 *word = (__u32 *)address;
-
-    word[0] = 0;
-    word[1] = 0;
-    word[2] = MAPPED_PREFIX;
-    word[3] = v4;
-}
-
 static __always_inline bool read_ports(struct __sk_buff *skb, __u32 at, struct question *question,
                                        struct packet *packet)
 {

@@ -7,6 +7,7 @@
 #include "egress.bpf.h"
 #include "event.bpf.h"
 #include "redirect.bpf.h"
+#include "walk.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -61,6 +62,19 @@ static __always_inline void remember_report(struct flow *flow, __u64 cgroup, con
     flow->reported_to = cgroup;
 }
 
+static __always_inline bool is_reported(const struct flow *flow, const struct question *question)
+{
+    return same_server(&flow->reported, question->address, question->port);
+}
+
+/* What was let go, and not only in appearance. */
+static __always_inline void remember_permitted(struct flow *flow, const struct question *question)
+{
+    __builtin_memcpy(flow->permitted.address, question->address, sizeof(flow->permitted.address));
+    flow->permitted.port = question->port;
+    flow->permitted.used = !is_reported(flow, question);
+}
+
 /* One deployment's verdict on a call: reports and counts. */
 static __always_inline bool permitted(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
                                       struct flow *flow)
@@ -101,7 +115,7 @@ static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct questi
         return PASS;
     task_cgroup = task_deployment(state->levels);
     made_in = foreign_cgroup(ctx->sk);
-    socket_cgroup = made_in ? socket_deployment(state->levels, made_in) : 0;
+    socket_cgroup = made_in ? cgroup_deployment(state->levels, made_in) : 0;
     if (!task_cgroup && !socket_cgroup)
         return PASS;
     task = deployment_by_id(task_cgroup);
@@ -118,8 +132,10 @@ static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct questi
     if (socket && !permitted(socket, socket_cgroup, question, flow))
         return DENY;
     if (question->port != NG_DNS_PORT) {
-        if (flow && connecting)
+        if (flow && connecting) {
             fill_asker(&flow->opener, asker);
+            remember_permitted(flow, question);
+        }
         return PASS;
     }
     if (!redirect(ctx, flow, asker, question, connecting, v6)) {
@@ -283,8 +299,8 @@ static __always_inline int egress_verdict(struct ng_deployment *deployment, __u6
     bool sender = is_sender(cgroup, question, flow, levels);
     __u32 result;
 
-    question->silent = flow && flow->reported_to == cgroup &&
-                       same_server(&flow->reported, question->address, question->port);
+    question->silent = flow && flow->reported_to == cgroup && is_reported(flow, question);
+    question->established = flow && same_server(&flow->permitted, question->address, question->port);
     question->error = question->proto == IPPROTO_UDP ? -EPERM_ : 0;
     if (flow)
         opener = flow->opener;
@@ -325,4 +341,66 @@ SEC("cgroup_skb/egress") int gate_egress(struct __sk_buff *skb)
             record_asker(deployment, flow, &question, &packet);
     }
     return egress_verdict(deployment, cgroup, &question, flow, state->levels);
+}
+
+/* Whether a deployment, or one around it, denies what the socket is connected to; if so says which. Denied with
+ * silence, it is left: it falls silent. */
+static __always_inline bool denied_by(__u64 cgroup, struct question *question, struct ng_socket *open)
+{
+    struct ng_deployment *deployment = deployment_by_id(cgroup);
+
+    for (int i = 0; i < NG_NESTING_MAX && deployment; i++) {
+        __u64 packed = judge(deployment, question);
+
+        if (PACKED_VERDICT(packed) != NG_VERDICT_ALLOW && PACKED_RESPOND(packed) != NG_RESPOND_TIMEOUT) {
+            open->cgroup = cgroup;
+            open->scope = deployment->scope;
+            open->policy = deployment->policy;
+            open->evidence = PACKED_EVIDENCE(packed);
+            open->mode = PACKED_MODE(packed);
+            if (open->mode != deployment->mode)
+                open->flags |= NG_EVENT_INCIDENT;
+            return true;
+        }
+        cgroup = deployment->outer;
+        deployment = deployment_by_id(cgroup);
+    }
+    return false;
+}
+
+/* The open sockets of all processes, in whatever network namespace, as far as a deployment denies them: those that its
+ * processes hold, wherever they came from, and those that were made in it, whoever holds them now. Each holder is told
+ * apart, so that one socket can be written more than once. The kernel sees every packet of them anyway; this is so that
+ * nobody waits for one that goes nowhere. */
+SEC("iter/task_file") int gate_walk(struct bpf_iter__task_file *ctx)
+{
+    struct question question = {.hook = NG_HOOK_CUT, .silent = 1, .resumed = 1};
+    struct ng_control *state = get_control();
+    struct task_struct *task = ctx->task;
+    struct file *file = ctx->file;
+    struct ng_socket open = {};
+    struct socket *socket;
+    struct flow *flow;
+    struct sock *sk;
+    __u64 holder, maker;
+
+    if (!state || !state->levels || !task || !file)
+        return 0;
+    socket = bpf_sock_from_file(file);
+    if (!socket)
+        return 0;
+    sk = socket->sk;
+    if (!sk)
+        return 0;
+    holder = cgroup_deployment(state->levels, (__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp));
+    maker = cgroup_deployment(state->levels, (__u64)BPF_CORE_READ(sk, sk_cgrp_data.cgroup));
+    if ((!holder && !maker) || !read_peer(sk, &question, &open))
+        return 0;
+    flow = bpf_sk_storage_get(&flows, sk, NULL, 0);
+    question.established = flow && same_server(&flow->permitted, question.address, question.port);
+    if (!denied_by(holder, &question, &open) && !denied_by(maker, &question, &open))
+        return 0;
+    fill_socket(&open, task, ctx->fd, &question);
+    (void)bpf_seq_write(ctx->meta->seq, &open, sizeof(open));
+    return 0;
 }

@@ -17,6 +17,8 @@ struct question {
     __u8 resumed;     /* the socket is connected through the redirect already: its own packets to the resolver */
     __u8 probe;       /* connect() of a UDP socket */
     __u8 silent;      /* its denial is on record already */
+    __u8 established; /* over a connection that was let go when it was made */
+    __u8 pad[3];
     __s32 error;      /* what a denial looks like to user space; 0: the packet is dropped */
 };
 
@@ -41,6 +43,16 @@ static __always_inline bool is_loopback(const __u8 *address)
     first = bpf_ntohl(word[3]);
     /* 0.0.0.0 connects to loopback; the rest of 0/8 goes nowhere. */
     return word[2] == MAPPED_PREFIX && (first >> 24 == 127 || first == 0);
+}
+
+static __always_inline void map_v4(__u8 *address, __u32 v4)
+{
+    __u32 *word = (__u32 *)address;
+
+    word[0] = 0;
+    word[1] = 0;
+    word[2] = MAPPED_PREFIX;
+    word[3] = v4;
 }
 
 static __always_inline bool is_mapped(const __u8 *address)
@@ -157,6 +169,11 @@ static __always_inline void networks_facts(struct ng_facts *facts, const struct 
     facts->network_respond = NG_WORD_RESPOND(below);
 }
 
+static __always_inline bool is_incident(const struct ng_control *state, const struct ng_deployment *deployment)
+{
+    return state->incident != 0 || deployment->flags & NG_DEPLOYMENT_INCIDENT;
+}
+
 /* Global, so that the verifier proves it once. In doubt denies. */
 __u64 judge(struct ng_deployment *deployment, struct question *question)
 {
@@ -167,8 +184,10 @@ __u64 judge(struct ng_deployment *deployment, struct question *question)
 
     if (!deployment || !question || !state)
         return PACK(deny);
+    if (question->established && deployment->flags & NG_DEPLOYMENT_KEEP && !is_incident(state, deployment))
+        return NG_VERDICT_ALLOW;
     facts.mode = deployment->mode;
-    facts.incident = state->incident != 0 || deployment->flags & NG_DEPLOYMENT_INCIDENT;
+    facts.incident = is_incident(state, deployment);
     facts.escalated = state->escalated != 0;
     facts.port = question->port;
     facts.raw = question->raw;

@@ -108,6 +108,7 @@ struct flow {
     __u32 next;
     struct server reported; /* last denied at egress (port in host order): retransmits are not reported again */
     __u64 reported_to;      /* cgroup id of the deployment */
+    struct server permitted; /* to which connect() was let go (port in host order): what `established keep` is about */
 };
 
 struct {

@@ -22,6 +22,7 @@
 struct ng_gate {
     struct gate *object;
     struct bpf_link *links[ROOT_HOOKS];
+    struct bpf_link *walk; /* an iterator: it runs when asked, and needs no pin */
     struct ring_buffer *ring;
     char *pin_root;
     bool adopted;
@@ -32,7 +33,7 @@ struct ng_gate {
 
 static const char *const hook_names[NG_HOOK_MAX] = {
     "connect4", "connect6",     "sendmsg4",     "sendmsg6",    "recvmsg4",
-    "recvmsg6", "getpeername4", "getpeername6", "sock_create", "egress",
+    "recvmsg6", "getpeername4", "getpeername6", "sock_create", "egress",      "cut",
 };
 
 const char *ng_hook_name(unsigned hook)
@@ -181,6 +182,9 @@ static int attach(struct ng_gate *gate, const char *cgroup_mount, struct ng_erro
     r = ng_gate_each_deployment(gate, update_egress, gate);
     if (r < 0)
         return ng_error_set(error, -r, NULL, "cannot update the egress programs: %s", strerror(-r));
+    gate->walk = bpf_program__attach_iter(gate->object->progs.gate_walk, NULL);
+    if (!gate->walk)
+        return ng_error_set(error, errno, NULL, "cannot attach the walk over open sockets: %m");
     return 0;
 }
 
@@ -240,6 +244,7 @@ void ng_gate_free(struct ng_gate *gate)
             bpf_link__disconnect(gate->links[hook]); /* the pin keeps it */
         (void)bpf_link__destroy(gate->links[hook]);
     }
+    (void)bpf_link__destroy(gate->walk);
     gate__destroy(gate->object);
     free(gate->pin_root);
     free(gate);
@@ -273,6 +278,11 @@ int ng_gate_destinations(const struct ng_gate *gate)
 int ng_gate_askers(const struct ng_gate *gate)
 {
     return bpf_map__fd(gate->object->maps.askers);
+}
+
+int ng_gate_walk(const struct ng_gate *gate)
+{
+    return bpf_link__fd(gate->walk);
 }
 
 int ng_gate_events_fd(const struct ng_gate *gate)

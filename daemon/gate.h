@@ -35,6 +35,9 @@ bool ng_gate_adopted(const struct ng_gate *gate);
 int ng_gate_destinations(const struct ng_gate *gate);
 int ng_gate_askers(const struct ng_gate *gate);
 
+/* The link of the iterator that finds open sockets whose peer is denied (struct ng_socket); it stays the gate's. */
+int ng_gate_walk(const struct ng_gate *gate);
+
 /* Polls readable when events wait; ng_gate_consume() hands them to on_event, a bounded number in a
  * row, and says whether there are more. */
 int ng_gate_events_fd(const struct ng_gate *gate);

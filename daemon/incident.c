@@ -91,8 +91,12 @@ static int save(const struct ng_keeper *keeper)
 {
     const struct ng_incidents *incidents = keeper->incidents;
     struct ng_replace replace;
-    int r = ng_replace_begin(keeper->options.state_dir, FILE_NAME, &replace);
+    int r;
 
+    /* A private daemon stands under what was on record when it started; the record is that of the host. */
+    if (keeper->options.private)
+        return 0;
+    r = ng_replace_begin(keeper->options.state_dir, FILE_NAME, &replace);
     if (r < 0)
         return r;
     for (size_t i = 0; i < incidents->list.count; i++) {
@@ -207,6 +211,7 @@ static int set_tags(struct ng_keeper *keeper)
         s = ng_gate_update_deployment(keeper->gate, live->cgroup, &changed);
         if (s == 0)
             live->kernel = changed; /* else the next tick tries again */
+        ng_lives_denied_more(keeper);
         r = s < 0 ? s : r;
     }
     return r;
@@ -219,6 +224,7 @@ static int put_in_force(struct ng_keeper *keeper)
     if (keeper->state.incident != ng_incidents_all(keeper->incidents)) {
         keeper->state.incident = ng_incidents_all(keeper->incidents);
         r = ng_keeper_set_state(keeper);
+        ng_lives_denied_more(keeper);
     }
     return r < 0 ? r : set_tags(keeper);
 }

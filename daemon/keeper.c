@@ -57,6 +57,7 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_known_tick(keeper);
     watch_losses(keeper);
     ng_lives_check(keeper);
+    ng_lives_denied_more(keeper); /* to those who were given a socket, or moved in, since */
     /* Names move: what a deployment is denied is looked up again while it lives. */
     if (ng_now() - keeper->refreshed_at >= keeper->config.floor * NG_SECOND)
         ng_supervise_refresh(keeper, true);
@@ -201,6 +202,8 @@ static int open_kernel(struct ng_keeper *keeper, struct ng_error *error)
     if (ng_incidents_adopt(keeper) < 0)
         return ng_error_set(error, ENOMEM, NULL, "out of memory");
     r = ng_listeners_open(&keeper->config, &keeper->state, error, &keeper->listeners);
+    if (r == 0)
+        r = ng_cutter_new(keeper->loop, ng_gate_walk(keeper->gate), ng_lives_cut, keeper, error, &keeper->cutter);
     if (r < 0)
         return r;
     r = ng_keeper_set_state(keeper);
@@ -364,6 +367,8 @@ void ng_keeper_free(struct ng_keeper *keeper)
     keeper->stopping = true;
     if (keeper->track && !keeper->options.private)
         ng_known_save(keeper);
+    ng_cutter_free(keeper->cutter);
+    keeper->cutter = NULL;
     ng_control_free(keeper->control);
     ng_change_free(keeper);
     ng_child_free(keeper->child);

@@ -7,6 +7,7 @@
 #include "child.h"
 #include "config.h"
 #include "control.h"
+#include "cut.h"
 #include "deployment.h"
 #include "gate.h"
 #include "incident.h"
@@ -54,6 +55,7 @@ struct ng_keeper {
     unsigned child_silent;          /* pings without an answer */
     unsigned restarts;
     bool child_ready;
+    struct ng_cutter *cutter;
     struct ng_track *track;
     struct ng_records *records;
     struct ng_statistics *statistics;
@@ -141,8 +143,13 @@ unsigned ng_lives_of(const struct ng_keeper *keeper, uid_t uid);
 /* Brings mode and networks of all into line with the snapshot. One whose policy is gone turns strict, unless it is
  * audited: there is nothing left to judge by. */
 void ng_lives_follow(struct ng_keeper *keeper);
+/* NG_DEPLOYMENT_* that a policy asks for. */
+uint8_t ng_lives_flags(const struct ng_policy_info *policy);
 uint64_t ng_lives_oldest(const struct ng_keeper *keeper);
 void ng_lives_event(void *arg, const struct ng_event *event);
+/* What was not denied before may be now: connections to it end. */
+void ng_lives_denied_more(struct ng_keeper *keeper);
+void ng_lives_cut(void *arg, const struct ng_socket *cut);
 
 /* run (run.c) */
 void ng_run_start(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);

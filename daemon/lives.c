@@ -8,6 +8,7 @@
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
 
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -241,6 +242,7 @@ void ng_lives_started(struct ng_keeper *keeper, struct ng_live *live)
 {
     live->started = true;
     record(keeper, live, true);
+    ng_lives_denied_more(keeper); /* to it: it may have brought connections along */
 }
 
 struct adoption {
@@ -321,6 +323,12 @@ unsigned ng_lives_of(const struct ng_keeper *keeper, uid_t uid)
     return count;
 }
 
+uint8_t ng_lives_flags(const struct ng_policy_info *policy)
+{
+    return (uint8_t)((policy->on_loss == NG_ON_LOSS_CLOSED ? NG_DEPLOYMENT_CLOSED : 0) |
+                     (policy->established == NG_ESTABLISHED_KEEP ? NG_DEPLOYMENT_KEEP : 0));
+}
+
 static void orphan(struct ng_keeper *keeper, struct ng_live *live)
 {
     char text[512];
@@ -348,15 +356,14 @@ void ng_lives_follow(struct ng_keeper *keeper)
         } else {
             ng_snapshot_policy(keeper->snapshot, (unsigned)policy, &info);
             live->kernel.networks = info.networks;
-            live->kernel.flags &= (uint8_t)~NG_DEPLOYMENT_CLOSED;
-            if (info.on_loss == NG_ON_LOSS_CLOSED)
-                live->kernel.flags |= NG_DEPLOYMENT_CLOSED;
+            live->kernel.flags = (uint8_t)((live->kernel.flags & NG_DEPLOYMENT_INCIDENT) | ng_lives_flags(&info));
             if (!live->kernel.mode_fixed)
                 live->kernel.mode = info.mode;
         }
         if (ng_gate_update_deployment(keeper->gate, live->cgroup, &live->kernel) < 0)
             ng_log(NG_LOG_ERROR, "cannot update deployment %s", live->id);
     }
+    ng_lives_denied_more(keeper);
 }
 
 void ng_lives_event(void *arg, const struct ng_event *event)
@@ -375,4 +382,35 @@ void ng_lives_event(void *arg, const struct ng_event *event)
         ng_live_found(live, &finding, event->flags & NG_EVENT_PROBE);
     else
         ng_finding_release(&finding);
+}
+
+void ng_lives_denied_more(struct ng_keeper *keeper)
+{
+    if (keeper->lives && keeper->cutter)
+        ng_cutter_wake(keeper->cutter);
+}
+
+void ng_lives_cut(void *arg, const struct ng_socket *cut)
+{
+    struct ng_keeper *keeper = arg;
+    struct ng_event event = {.time = ng_now(),
+                             .generation = keeper->state.generation,
+                             .cgroup = cut->cgroup,
+                             .scope = cut->scope,
+                             .policy = cut->policy,
+                             .flags = cut->flags,
+                             .error = cut->protocol == IPPROTO_MPTCP ? 0 : -ECONNABORTED,
+                             .port = cut->port,
+                             .proto = cut->protocol == IPPROTO_MPTCP ? IPPROTO_TCP : (uint8_t)cut->protocol,
+                             .hook = NG_HOOK_CUT,
+                             .evidence = cut->evidence,
+                             .mode = cut->mode,
+                             .pid = cut->pid,
+                             .tgid = cut->tgid,
+                             .uid = cut->uid,
+                             .gid = cut->gid};
+
+    memcpy(event.address, cut->address, sizeof(event.address));
+    memcpy(event.comm, cut->comm, sizeof(event.comm));
+    ng_lives_event(keeper, &event);
 }

@@ -182,8 +182,7 @@ static void make(struct ng_run *run)
     kernel.mode = run->mode < 0 ? info.mode : (uint8_t)run->mode;
     kernel.mode_fixed = run->mode >= 0;
     kernel.networks = info.networks;
-    if (info.on_loss == NG_ON_LOSS_CLOSED)
-        kernel.flags |= NG_DEPLOYMENT_CLOSED;
+    kernel.flags = ng_lives_flags(&info);
     if (ng_incidents_tag(keeper->incidents, run->tag))
         kernel.flags |= NG_DEPLOYMENT_INCIDENT;
     kernel.outer = outer ? outer->cgroup : 0;

@@ -118,10 +118,6 @@ static int build_policy(struct ng_tables *tables, const struct ng_linked *policy
             ng_ast_say(&policy->file->ast, tables->diag, NG_ERROR, policy->ast->place, "give it another name",
                        "policy '%s' cannot live beside '%s'", policy->name,
                        ng_tables_string(tables, tables->policies.items[i].name));
-    if (policy->established == NG_ESTABLISHED_KEEP && policy->ast->given & NG_GIVEN_ESTABLISHED)
-        ng_ast_say(&policy->file->ast, tables->diag, NG_WARNING, policy->ast->place,
-                   "leave it out until then: the connection's packets are dropped",
-                   "'established keep' is not in force yet");
     tables->raw_names.count = tables->raw_networks.count = 0;
     r = ng_intern(&tables->strings, policy->name, strlen(policy->name) + 1, &out.name);
     if (r == 0 && !ng_vector_add(&tables->policies, out))

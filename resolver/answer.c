@@ -647,7 +647,7 @@ static int understand(struct work *work)
 
 int ng_answer_parse(const struct ng_question *question, const uint8_t *wire, size_t size, struct ng_answer *ret_answer)
 {
-    static struct work work; /* the resolver is one thread */
+    static struct work work; /* used under the engine's turn, by one thread at a time */
     int r;
 
     if (size < NG_WIRE_HEADER || size > NG_WIRE_MAX)

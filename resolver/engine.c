@@ -230,7 +230,7 @@ static void fail(struct ng_engine *engine, const struct ng_client *client, const
 static void reply(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                   const struct ng_wire_answer *answer, const struct ng_ede *ede)
 {
-    static uint8_t wire[NG_WIRE_MAX]; /* the engine is one thread */
+    static uint8_t wire[NG_WIRE_MAX]; /* used under the engine's turn, by one thread at a time */
     size_t max = query->udp_max < NG_WIRE_UDP_MAX ? query->udp_max : NG_WIRE_UDP_MAX;
     size_t size = ng_wire_reply(query, answer, ede, client->tcp ? NG_WIRE_MAX : max, wire, sizeof(wire));
 

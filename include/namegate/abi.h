@@ -86,6 +86,7 @@ enum ng_hook {
     NG_HOOK_GETPEERNAME6,
     NG_HOOK_SOCK_CREATE,
     NG_HOOK_EGRESS,
+    NG_HOOK_CUT, /* no hook of the kernel: the walk over open sockets found one whose peer is denied by now */
     NG_HOOK_MAX
 };
 
@@ -93,6 +94,7 @@ enum ng_hook {
  * keeper needs to take a deployment over. */
 #define NG_DEPLOYMENT_CLOSED (1u << 0)   /* on-agent-loss closed */
 #define NG_DEPLOYMENT_INCIDENT (1u << 1) /* there is an incident for its tag: it is strict */
+#define NG_DEPLOYMENT_KEEP (1u << 2)     /* established keep */
 
 struct ng_deployment {
     __u32 scope;       /* NG_SCOPE_DEPLOYMENT | id */
@@ -248,6 +250,27 @@ struct ng_event {
     char argv[NG_ARGV_LEN];
 };
 _Static_assert(sizeof(struct ng_event) == 776, "layout of ng_event");
+
+/* What the walk over open sockets writes for each whose peer is denied by now. */
+struct ng_socket {
+    __u64 cgroup;      /* of the deployment that denies it */
+    __u32 scope;       /* the deployment's */
+    __u32 policy;      /* scope of its policy */
+    __u32 tgid;        /* process that has it open */
+    __u32 pid;         /* its thread whose table of files this is */
+    __u32 uid;
+    __u32 gid;
+    __u32 fd;
+    __u32 flags;       /* NG_EVENT_* */
+    __u8 address[16];  /* the peer */
+    __u16 port;        /* the peer's */
+    __u16 protocol;    /* IPPROTO_TCP, _UDP or _MPTCP */
+    __u8 evidence;     /* enum ng_evidence */
+    __u8 mode;         /* enum ng_mode in force */
+    __u8 pad[2];
+    char comm[NG_COMM_LEN];
+};
+_Static_assert(sizeof(struct ng_socket) == 80, "layout of ng_socket");
 
 /* counters: one array slot per hook and outcome, then the lost events; per CPU. */
 enum ng_outcome {

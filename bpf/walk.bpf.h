@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* From an open socket to the question whether its peer may still be reached. */
+#ifndef NAMEGATE_WALK_BPF_H
+#define NAMEGATE_WALK_BPF_H
+
+#include "event.bpf.h"
+
+#define AF_INET_ 2
+#define AF_INET6_ 10
+
+static __always_inline void read_v6(__u8 *address, const struct in6_addr *from)
+{
+    bpf_probe_read_kernel(address, 16, from);
+}
+
+/* False: not connected, or nothing that the gate judges. */
+static __always_inline bool read_peer(struct sock *sk, struct question *question, struct ng_socket *open)
+{
+    __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+    __u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+    __u16 protocol = BPF_CORE_READ(sk, sk_protocol);
+
+    if ((family != AF_INET_ && family != AF_INET6_) || state == TCP_LISTEN || state == TCP_CLOSE)
+        return false;
+    if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP && protocol != IPPROTO_MPTCP)
+        return false;
+    open->protocol = protocol;
+    question->proto = protocol == IPPROTO_MPTCP ? IPPROTO_TCP : (__u8)protocol;
+    question->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+    if (family == AF_INET_)
+        map_v4(question->address, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+    else
+        read_v6(question->address, &sk->__sk_common.skc_v6_daddr);
+    return question->port != 0;
+}
+
+static __always_inline void fill_socket(struct ng_socket *open, struct task_struct *task, __u32 fd,
+                                        const struct question *question)
+{
+    open->tgid = (__u32)BPF_CORE_READ(task, tgid);
+    open->pid = (__u32)BPF_CORE_READ(task, pid);
+    open->uid = BPF_CORE_READ(task, cred, uid.val);
+    open->gid = BPF_CORE_READ(task, cred, gid.val);
+    open->fd = fd;
+    BPF_CORE_READ_STR_INTO(&open->comm, task, group_leader, comm);
+    __builtin_memcpy(open->address, question->address, sizeof(open->address));
+    open->port = question->port;
+}
+
+#endif
