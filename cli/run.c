@@ -3,6 +3,7 @@
  * becomes the command only when it is gated. The parent stays outside of the gate, to pass signals on and to sum up. */
 #include "client.h"
 #include "commands.h"
+#include "confine.h"
 #include "format.h"
 #include "job.h"
 #include "private.h"
@@ -21,7 +22,8 @@ static const char usage[] =
     "  --policy NAME|FILE   a policy of the daemon's, or a file with one; a FILE is what has a '/', ends in .policy\n"
     "                       or exists (the default of namegate.conf)\n"
     "  --mode MODE          audit: only record; block: deny; strict: only what is allowed is reachable\n"
-    "                       (the policy's)\n\n"
+    "                       (the policy's)\n"
+    "  --confine            without the capabilities and files that open ways around the gate; no_new_privs\n\n"
     "Exit status: COMMAND's; 128+N if signal N ended it; 125 it was not started because it could not be gated;\n"
     "126 it cannot be executed; 127 it was not found.\n";
 
@@ -29,6 +31,7 @@ struct run {
     struct ng_cli *cli;
     const char *policy; /* as the user knows it, or NULL */
     char *const *argv;
+    bool confine;
     const json_t *request;
     struct ng_cli_job job;
     struct ng_cli_private *daemon; /* or NULL */
@@ -97,6 +100,8 @@ static int become_command(const struct run *run)
     /* So that a `namegate` inside finds the daemon that gates it, instead of starting one that knows nothing of it. */
     if (strcmp(run_dir_of(run), NG_CLI_RUN_DIR) != 0 && run_dir_of(run)[0] == '/' &&
         setenv("NAMEGATE_RUN_DIR", run_dir_of(run), 1) < 0)
+        return NG_CLI_RUN_FAILED;
+    if (run->confine && ng_cli_confine() < 0)
         return NG_CLI_RUN_FAILED;
     return execute(run->argv);
 }
@@ -183,8 +188,11 @@ int ng_cli_run(struct ng_cli *cli, int argc, char **argv)
 {
     struct run run = {.cli = cli, .report = {-1, -1}};
     const char *tag = NULL, *mode = NULL;
-    const struct ng_cli_option own[] = {
-        {"tag", 0, &tag, NULL}, {"policy", 0, &run.policy, NULL}, {"mode", 0, &mode, NULL}, {0}};
+    const struct ng_cli_option own[] = {{"tag", 0, &tag, NULL},
+                                        {"policy", 0, &run.policy, NULL},
+                                        {"mode", 0, &mode, NULL},
+                                        {"confine", 0, NULL, &run.confine},
+                                        {0}};
     _cleanup_json_ json_t *request = NULL;
     int first = 0, status = ng_cli_parse(cli, own, usage, true, argc, argv, &first);
 

@@ -55,7 +55,7 @@ _namegate() {
                 '') words="run status stats list events names incident policy $common" ;;
                 run)
                     if [ "${current#-}" != "$current" ]; then
-                        words="--tag --policy --mode $common"
+                        words="--tag --policy --mode --confine $common"
                     else
                         mapfile -t COMPREPLY < <(compgen -c -- "$current")
                         return

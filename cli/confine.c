@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "confine.h"
+
+#include <namegate/cleanup.h>
+
+#include <mntent.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+
+/* RAW: packets that the kernel did not address. ADMIN: TUN, routes, filters, other namespaces, mounts. BPF, MODULE,
+ * RAWIO: the kernel itself. PTRACE: somebody else's hands. */
+static const cap_value_t taken[] = {CAP_NET_RAW,    CAP_NET_ADMIN,  CAP_SYS_ADMIN, CAP_BPF,
+                                    CAP_SYS_PTRACE, CAP_SYS_MODULE, CAP_SYS_RAWIO};
+
+#define TAKEN ((int)(sizeof(taken) / sizeof(taken[0])))
+
+static inline void release_caps(void *caps)
+{
+    (void)cap_free(*(cap_t *)caps);
+}
+
+static inline void end_mounts(FILE **mounts)
+{
+    if (*mounts)
+        (void)endmntent(*mounts);
+}
+
+static int fail(const char *what)
+{
+    int error = errno;
+
+    (void)fprintf(stderr, "namegate: --confine: cannot %s: %s\n", what, strerror(error));
+    return -error;
+}
+
+/* Root needs no capability to write to what root owns: cgroup.procs, by which it would leave, and the pins. */
+static int shut_kernel_files(void)
+{
+    __attribute__((cleanup(end_mounts))) FILE *mounts = NULL;
+    struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+    const struct mntent *mount_point;
+
+    /* Mounts stay as shared with the host as they are: being read-only is not passed on. */
+    if (unshare(CLONE_NEWNS) < 0)
+        return fail("make a mount namespace");
+    mounts = setmntent("/proc/self/mounts", "re");
+    if (!mounts)
+        return fail("read /proc/self/mounts");
+    while ((mount_point = getmntent(mounts)) != NULL) {
+        const char *type = mount_point->mnt_type;
+
+        if (strcmp(type, "cgroup2") != 0 && strcmp(type, "cgroup") != 0 && strcmp(type, "bpf") != 0)
+            continue;
+        /* What another mount covers is not there for anybody. */
+        if (mount_setattr(AT_FDCWD, mount_point->mnt_dir, 0, &read_only, sizeof(read_only)) < 0 && errno != EINVAL &&
+            errno != ENOENT)
+            return fail("make cgroups and BPF pins read-only");
+    }
+    return 0;
+}
+
+static int drop(void)
+{
+    __attribute__((cleanup(release_caps))) cap_t caps = cap_get_proc();
+
+    if (!caps)
+        return fail("read the capabilities");
+    for (int i = 0; i < TAKEN; i++)
+        /* Without CAP_SETPCAP the bounding set stays; no_new_privs keeps exec() from drawing on it. */
+        if (cap_drop_bound(taken[i]) < 0 && errno != EPERM && errno != EINVAL)
+            return fail("drop capabilities");
+    if (cap_set_flag(caps, CAP_PERMITTED, TAKEN, taken, CAP_CLEAR) < 0 ||
+        cap_set_flag(caps, CAP_EFFECTIVE, TAKEN, taken, CAP_CLEAR) < 0 ||
+        cap_set_flag(caps, CAP_INHERITABLE, TAKEN, taken, CAP_CLEAR) < 0 || cap_set_proc(caps) < 0)
+        return fail("drop capabilities");
+    return 0;
+}
+
+int ng_cli_confine(void)
+{
+    __attribute__((cleanup(release_caps))) cap_t caps = cap_get_proc();
+    cap_flag_value_t admin = CAP_CLEAR;
+    int r;
+
+    if (!caps || cap_get_flag(caps, CAP_SYS_ADMIN, CAP_EFFECTIVE, &admin) < 0)
+        return fail("read the capabilities");
+    /* Without it, as in a container, cgroups are somebody else's already. */
+    r = admin == CAP_SET ? shut_kernel_files() : 0;
+    if (r == 0)
+        r = drop();
+    if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        r = fail("set no_new_privs");
+    return r;
+}

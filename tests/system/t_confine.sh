@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# --confine: root's command has nothing left with which to go around the gate.
+. "$(dirname "$0")/lib.sh"
+world_up
+default_policy
+gate_start
+confined() { gate run --confine -- "$@"; }
+leave='echo $$ > '"$CGROUP_MOUNT/cgroup.procs"
+
+say "it is a deployment as any other"
+expect_eperm confined curl -sSv -m 5 https://api.github.com/
+expect_ok confined curl -sS -m 5 https://mirror.internal/
+
+say "raw packets, interfaces, namespaces, mounts, BPF"
+for capability in net_raw net_admin sys_admin bpf sys_ptrace sys_module sys_rawio; do
+    expect_fail confined sh -c "capsh --has-p=cap_$capability"
+    expect_fail confined sh -c "capsh --has-b=cap_$capability"
+done
+expect_ok confined capsh --has-p=cap_chown
+raw='import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)'
+expect_ok run python3 -c "$raw"
+expect_fail confined python3 -c "$raw"
+expect_fail confined ip tuntap add dev none mode tun
+expect_fail confined nsenter --net=/proc/1/ns/net true
+expect_ok run setpriv --no-new-privs true
+expect_output '^NoNewPrivs:.1$' confined cat /proc/self/status
+
+say "its cgroup: root leaves without, and not with it; nor through somebody else's view of the files"
+expect_ok run sh -c "$leave"
+expect_fail confined sh -c "$leave"
+expect_fail confined mount -o remount,rw "$CGROUP_MOUNT"
+expect_fail confined umount -l "$CGROUP_MOUNT"
+expect_fail confined sh -c "echo \$\$ > /proc/$$/root$CGROUP_MOUNT/cgroup.procs"
+expect_fail confined unshare --user --map-root-user --mount sh -c "mount -o remount,rw $CGROUP_MOUNT && $leave"
+expect_fail confined rmdir "$W/bpf/gate"
+expect_output 'Read-only' confined touch "$W/bpf/gate/x"
+
+say "its own files, and what is mounted after it started"
+expect_ok confined touch "$W/mine"
+mkdir "$W/later"
+mount --bind "$W/later" "$W/later" && mount --make-shared "$W/later"
+confined sh -c "touch '$W/waits'; i=0; while [ \$i -lt 100 ] && ! [ -e '$W/later/there' ]; do sleep 0.05; i=\$((i + 1)); done; cat '$W/later/there'" \
+    > "$W/seen" &
+wait_until 5 test -e "$W/waits" || fail "it does not start"
+expect_ok mount -t tmpfs later "$W/later"
+sh -c "echo there > '$W/later/there'"
+wait $!
+expect_ok umount "$W/later"
+expect_ok touch "$CGROUP/cgroup.procs"
+expect_eq "seen" "$(cat "$W/seen")" there
+
+say "somebody without rights"
+gate_stop
+gate_start 'group nogroup'
+chmod 755 "$W/run" "$W/run/gate"
+mine() { somebody namegate --run-dir "$W/run/gate" "$@"; }
+expect_eperm mine run --confine -- curl -sSv -m 5 https://api.github.com/
+expect_output '^NoNewPrivs:.1$' mine run --confine -- cat /proc/self/status
