@@ -18,7 +18,8 @@ Q = $(if $(V),,@)
 BUILD_PACKAGES = gcc libc6-dev make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libc-ares-dev libldns-dev \
 	libjansson-dev libidn2-dev libpsl-dev libmicrohttpd-dev libcap-dev flex bison pkg-config scdoc
 TEST_PACKAGES = libcmocka-dev libclang-rt-14-dev iproute2 procps nsd nginx-light openssl openssh-server openssh-client \
-	curl wget git python3 nodejs bind9-dnsutils musl-tools liburing-dev jq dnsperf lcov shellcheck util-linux unbound libcap2-bin
+	curl wget git python3 nodejs bind9-dnsutils musl-tools liburing-dev jq dnsperf lcov shellcheck util-linux unbound \
+	libcap2-bin
 
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
 	-Wcast-qual -Wwrite-strings $(WERROR)
@@ -115,7 +116,7 @@ $(B)/man/%: docs/%.scd
 # --- tests
 $(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS) $(CLI_OBJECTS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALLLDFLAGS) $^ -lcmocka $(LIBS_daemon) $(LIBS_resolver) $(LIBS_policy) -o $@
+	$(Q)$(CC) $(ALLLDFLAGS) $^ -lcmocka $(LIBS_daemon) $(LIBS_resolver) $(LIBS_cli) $(LIBS_policy) -o $@
 $(B)/tests/replay: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/replay/*.c)) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_resolver) $(LIBS_policy) -lbpf -o $@
