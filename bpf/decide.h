@@ -3,7 +3,7 @@
  * what the tests prove is what the kernel runs. A hook collects facts, ng_decide() judges them.
  *
  * Precedence, as namegate.policy(5) words it: address > name > network > mode. Among the names that share an address
- * deny wins. In doubt (an unknown profile) deny.
+ * deny wins. In doubt (an unknown profile) deny. A grant (namegate allow) goes before all of them.
  */
 #ifndef NAMEGATE_DECIDE_H
 #define NAMEGATE_DECIDE_H
@@ -22,6 +22,7 @@ struct ng_facts {
     __u8 name_denied;     /* a claim in force denies */
     __u8 name_yields;     /* a claim in force denies, but not where another name allows */
     __u8 name_allowed;    /* a claim in force allows */
+    __u8 name_granted;    /* root lets this deployment reach it for a while */
     __u8 network_rule;    /* enum ng_verdict of the network rules */
     __u8 abandoned;       /* no keeper lives, and the policy says that nothing may be reached then */
     __u8 address_respond; /* enum ng_respond of what denies */
@@ -93,6 +94,8 @@ static __attribute__((always_inline)) inline struct ng_decision ng_decide(const 
     } else if (facts->abandoned && !facts->loopback) {
         deny = 1;
         decision.evidence = NG_EVIDENCE_ABANDONED;
+    } else if (facts->name_granted) {
+        decision.evidence = NG_EVIDENCE_NAME;
     } else if (facts->address_rule) {
         deny = facts->address_rule == NG_VERDICT_DENY;
         decision.evidence = NG_EVIDENCE_ADDRESS;

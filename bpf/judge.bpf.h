@@ -95,6 +95,7 @@ __u32 profile_word(__u64 id, __u32 proto, __u32 port)
 #define NAMES_DENIED 1u
 #define NAMES_ALLOWED 2u
 #define NAMES_YIELDS 4u
+#define NAMES_GRANTED 8u
 #define NAMES_RESPOND(bits) ((__u8)((bits) >> 8)) /* of those that deny the first in order */
 #define NAMES_SILENT (255u << 8)                  /* none denies */
 
@@ -127,6 +128,11 @@ __u32 names_verdict(struct question *question, __u32 scope, __u64 started_at, __
 
         if (claim->profile == NG_PROFILE_NONE)
             break;
+        if (claim->profile == NG_PROFILE_GRANT) { /* nobody prolongs it: not even a keeper that is silent */
+            if (claim->expires_at > now)
+                bits |= NAMES_GRANTED;
+            continue;
+        }
         word = profile_word(claim->profile, question->proto, question->port);
         if (!ng_claim_in_force(claim->expires_at, (__u8)word, started_at, now, heartbeat))
             continue;
@@ -149,6 +155,7 @@ static __always_inline void names_facts(struct ng_facts *facts, struct question 
     facts->name_yields = bits & NAMES_YIELDS ? 1 : 0;
     facts->name_respond = NAMES_RESPOND(bits);
     facts->name_allowed = bits & NAMES_ALLOWED ? 1 : 0;
+    facts->name_granted = bits & NAMES_GRANTED && deployment->flags & NG_DEPLOYMENT_GRANTS ? 1 : 0;
 }
 
 static __always_inline void networks_facts(struct ng_facts *facts, const struct question *question, __u32 policy)

@@ -224,6 +224,16 @@ static void format_policy(FILE *out, const json_t *record)
     (void)fputc('\n', out);
 }
 
+/* Who made a change, if somebody did. */
+static void put_maker(FILE *out, const json_t *by)
+{
+    if (!json_is_object(by))
+        return;
+    (void)fputs(", by ", out);
+    put_process(out, by);
+    (void)fprintf(out, " uid %lld", ng_cli_integer(by, "uid"));
+}
+
 static void format_incident(FILE *out, const json_t *record)
 {
     const json_t *incident = json_object_get(record, "incident"), *by = json_object_get(record, "by");
@@ -233,13 +243,25 @@ static void format_incident(FILE *out, const json_t *record)
     ng_cli_put(out, ng_cli_string(record, "event"));
     (void)fputs(*tag ? ": tag " : ": every deployment", out);
     ng_cli_put(out, tag);
-    if (json_is_object(by)) {
-        (void)fputs(", by ", out);
-        put_process(out, by);
-        (void)fprintf(out, " uid %lld", ng_cli_integer(by, "uid"));
-    }
+    put_maker(out, by);
     (void)fputs(*reason ? ": " : "", out);
     ng_cli_put(out, reason);
+    (void)fputc('\n', out);
+}
+
+static void format_grant(FILE *out, const json_t *record)
+{
+    const json_t *grant = json_object_get(record, "grant"), *by = json_object_get(record, "by");
+
+    put_head(out, record, NG_CLI_WARN, "grant");
+    ng_cli_put(out, ng_cli_string(record, "event"));
+    (void)fputs(": ", out);
+    ng_cli_put(out, ng_cli_string(grant, "name"));
+    (void)fputs(" for tag ", out);
+    ng_cli_put(out, ng_cli_string(grant, "tag"));
+    put_maker(out, by);
+    (void)fputs(": ", out);
+    ng_cli_put(out, ng_cli_string(grant, "reason"));
     (void)fputc('\n', out);
 }
 
@@ -251,6 +273,7 @@ void ng_cli_format_record(FILE *out, const json_t *record)
     } types[] = {
         {"denial", format_denial},   {"resolution", format_resolution}, {"deployment", format_deployment},
         {"trouble", format_trouble}, {"policy", format_policy},         {"incident", format_incident},
+        {"grant", format_grant},
     };
     const char *type = ng_cli_string(record, "type");
 

@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"events", ng_cli_events, true, "what was denied, to whom, by which rule"},
     {"names", ng_cli_names, true, "the names that were resolved, and what the policies say of them"},
     {"incident", ng_cli_incident, true, "make every deployment strict from the next packet on, or end that"},
+    {"allow", ng_cli_allow, true, "break the glass: let deployments with a tag reach a name for a while"},
     {"policy", ng_cli_policy, true, "check, explain, test, diff, fmt; or reload, so that the daemon reads them again"},
 };
 

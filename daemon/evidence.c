@@ -274,6 +274,19 @@ json_t *ng_evidence_denial(const struct ng_event *event, const struct ng_live *l
     return record;
 }
 
+json_t *ng_evidence_peer(const struct ng_peer *peer)
+{
+    char path[64], comm[NG_COMM_LEN] = "";
+    _cleanup_file_ FILE *file = NULL;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/comm", peer->pid);
+    file = fopen(path, "re");
+    if (file && fgets(comm, sizeof(comm), file))
+        comm[strcspn(comm, "\n")] = '\0';
+    return json_pack("{s:i, s:I, s:o}", "pid", (int)peer->pid, "uid", (json_int_t)peer->uid, "comm",
+                     ng_json_text(comm, strlen(comm)));
+}
+
 json_t *ng_evidence_trouble(const char *trouble, const char *text, json_t *name, json_t *address)
 {
     return json_pack("{s:s, s:n, s:s, s:s, s:o, s:o}", "type", "trouble", "time", "trouble", trouble, "text", text,

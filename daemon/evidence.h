@@ -4,6 +4,7 @@
 #ifndef NAMEGATE_EVIDENCE_H
 #define NAMEGATE_EVIDENCE_H
 
+#include "control.h"
 #include "deployment.h"
 #include "track.h"
 
@@ -21,6 +22,9 @@ json_t *ng_evidence_resolution(const struct ng_resolution *resolution, const cha
 /* A resolution as `names` shows it to a user. */
 json_t *ng_evidence_name(const struct ng_resolution *resolution, const struct ng_snapshot *snapshot,
                          const struct ng_live *deployments, uid_t uid);
+
+/* Who made a change. */
+json_t *ng_evidence_peer(const struct ng_peer *peer);
 
 /* The record that something went wrong. name and address are taken over; NULL: none. */
 json_t *ng_evidence_trouble(const char *trouble, const char *text, json_t *name, json_t *address);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "incident.h"
 
+#include "evidence.h"
 #include "keeper.h"
 #include "replace.h"
 #include "text.h"
@@ -58,21 +59,10 @@ void ng_incidents_free(struct ng_incidents *incidents)
     free(incidents);
 }
 
-static json_t *time_json(long long seconds)
-{
-    char text[32];
-    struct tm tm;
-    time_t time = seconds;
-
-    if (!seconds || !gmtime_r(&time, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
-        return json_null();
-    return json_string(text);
-}
-
 static json_t *incident_json(const struct incident *incident)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:I}", "tag", *incident->tag ? json_string(incident->tag) : json_null(),
-                     "since", time_json(incident->since), "until", time_json(incident->until), "reason",
+                     "since", ng_json_seconds(incident->since), "until", ng_json_seconds(incident->until), "reason",
                      ng_json_text(incident->reason, strlen(incident->reason)), "uid", (json_int_t)incident->uid);
 }
 
@@ -252,19 +242,6 @@ static void record(struct ng_keeper *keeper, const char *event, const struct inc
     ng_records_add(keeper->records, line, 0);
 }
 
-static json_t *peer_json(const struct ng_peer *peer)
-{
-    char path[64], comm[NG_COMM_LEN] = "";
-    _cleanup_file_ FILE *file = NULL;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/comm", peer->pid);
-    file = fopen(path, "re");
-    if (file && fgets(comm, sizeof(comm), file))
-        comm[strcspn(comm, "\n")] = '\0';
-    return json_pack("{s:i, s:I, s:o}", "pid", (int)peer->pid, "uid", (json_int_t)peer->uid, "comm",
-                     ng_json_text(comm, strlen(comm)));
-}
-
 void ng_incidents_tick(struct ng_keeper *keeper)
 {
     struct ng_incidents *incidents = keeper->incidents;
@@ -344,7 +321,7 @@ static void begin(struct ng_keeper *keeper, struct ng_connection *connection, co
         return;
     }
     done_at = ng_now();
-    record(keeper, "on", &incident, peer_json(ng_connection_peer(connection)));
+    record(keeper, "on", &incident, ng_evidence_peer(ng_connection_peer(connection)));
     reply_done(keeper, connection, asked_at, done_at);
 }
 
@@ -364,7 +341,7 @@ static void end(struct ng_keeper *keeper, struct ng_connection *connection, cons
     if (put_in_force(keeper) < 0)
         ng_log(NG_LOG_ERROR, "cannot change the switches in the kernel");
     done_at = ng_now();
-    record(keeper, "off", &over, peer_json(ng_connection_peer(connection)));
+    record(keeper, "off", &over, ng_evidence_peer(ng_connection_peer(connection)));
     reply_done(keeper, connection, asked_at, done_at);
 }
 

@@ -53,6 +53,7 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_control_tick(keeper->control);
     ng_change_until(keeper);
     ng_incidents_tick(keeper);
+    ng_grants_tick(keeper);
     ng_local_files_watch(keeper);
     ng_known_tick(keeper);
     watch_losses(keeper);
@@ -244,6 +245,8 @@ static int open_evidence(struct ng_keeper *keeper, struct ng_error *error)
         r = ng_error_set(error, ENOMEM, NULL, "out of memory");
     if (r == 0 && ng_incidents_load(keeper->options.state_dir, &keeper->incidents) < 0)
         r = ng_error_set(error, ENOMEM, NULL, "out of memory");
+    if (r == 0 && ng_grants_load(keeper->options.state_dir, &keeper->grants) < 0)
+        r = ng_error_set(error, ENOMEM, NULL, "out of memory");
     if (r == 0)
         ng_known_load(keeper);
     return r == 0 ? ng_statistics_new(error, &keeper->statistics) : r;
@@ -257,8 +260,10 @@ static int open_policies(struct ng_keeper *keeper, struct ng_error *error)
         r = ng_adhocs_open(&keeper->adhocs, keeper->options.run_dir, error);
     if (r == 0)
         r = ng_lives_adopt(keeper, error);
-    if (r == 0)
+    if (r == 0) {
         ng_incidents_tick(keeper);
+        ng_grants_tick(keeper);
+    }
     if (r == 0)
         r = ng_supervise_start(keeper, error);
     if (r == 0)
@@ -383,6 +388,7 @@ void ng_keeper_free(struct ng_keeper *keeper)
     ng_statistics_free(keeper->statistics);
     ng_track_free(keeper->track);
     ng_incidents_free(keeper->incidents);
+    ng_grants_free(keeper->grants);
     ng_listeners_close(&keeper->listeners);
     ng_snapshot_free(keeper->snapshot);
     (void)ng_close(keeper->snapshot_fd);

@@ -10,6 +10,7 @@
 #include "cut.h"
 #include "deployment.h"
 #include "gate.h"
+#include "grant.h"
 #include "incident.h"
 #include "listen.h"
 #include "loop.h"
@@ -49,6 +50,7 @@ struct ng_keeper {
     struct ng_gate *gate;
     struct ng_control state;        /* as in the kernel */
     struct ng_incidents *incidents;
+    struct ng_grants *grants;
     struct ng_listeners listeners;
     struct ng_child *child;
     uint64_t child_started_at;
@@ -139,6 +141,8 @@ void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live);
  * the one around it. */
 void ng_lives_check(struct ng_keeper *keeper);
 int ng_lives_adopt(struct ng_keeper *keeper, struct ng_error *error);
+/* The innermost deployment that a cgroup lies in, or NULL. */
+struct ng_live *ng_lives_around(const struct ng_keeper *keeper, const char *path);
 unsigned ng_lives_of(const struct ng_keeper *keeper, uid_t uid);
 /* Brings mode and networks of all into line with the snapshot. One whose policy is gone turns strict, unless it is
  * audited: there is nothing left to judge by. */

@@ -314,6 +314,20 @@ int ng_lives_adopt(struct ng_keeper *keeper, struct ng_error *error)
     return r < 0 ? ng_error_set(error, -r, NULL, "cannot take over the deployments: %s", strerror(-r)) : 0;
 }
 
+struct ng_live *ng_lives_around(const struct ng_keeper *keeper, const char *path)
+{
+    struct ng_live *innermost = NULL;
+
+    for (struct ng_live *live = keeper->lives; live; live = live->next) {
+        size_t length = strlen(live->path);
+
+        if (strncmp(path, live->path, length) == 0 && (path[length] == '/' || path[length] == '\0') &&
+            (!innermost || length > strlen(innermost->path)))
+            innermost = live;
+    }
+    return innermost;
+}
+
 unsigned ng_lives_of(const struct ng_keeper *keeper, uid_t uid)
 {
     unsigned count = 0;
@@ -356,7 +370,8 @@ void ng_lives_follow(struct ng_keeper *keeper)
         } else {
             ng_snapshot_policy(keeper->snapshot, (unsigned)policy, &info);
             live->kernel.networks = info.networks;
-            live->kernel.flags = (uint8_t)((live->kernel.flags & NG_DEPLOYMENT_INCIDENT) | ng_lives_flags(&info));
+            live->kernel.flags = (uint8_t)((live->kernel.flags & (NG_DEPLOYMENT_INCIDENT | NG_DEPLOYMENT_GRANTS)) |
+                                           ng_lives_flags(&info));
             if (!live->kernel.mode_fixed)
                 live->kernel.mode = info.mode;
         }

@@ -125,21 +125,6 @@ void ng_run_prewarmed(struct ng_keeper *keeper, uint64_t token)
         }
 }
 
-/* The deployment that the peer is in already, if any: the new one goes inside, and the outer verdicts hold as well. */
-static struct ng_live *outer_of(struct ng_keeper *keeper, const char *path)
-{
-    struct ng_live *outer = NULL;
-
-    for (struct ng_live *live = keeper->lives; live; live = live->next) {
-        size_t length = strlen(live->path);
-
-        if (strncmp(path, live->path, length) == 0 && (path[length] == '/' || path[length] == '\0') &&
-            (!outer || length > strlen(outer->path)))
-            outer = live;
-    }
-    return outer;
-}
-
 static unsigned nesting(struct ng_keeper *keeper, const struct ng_live *live)
 {
     unsigned depth = 0;
@@ -172,7 +157,8 @@ static void make(struct ng_run *run)
         fail(run, "the process has ended", NULL);
         return;
     }
-    outer = outer_of(keeper, run->before);
+    /* The new one goes inside, and the outer verdicts hold as well. */
+    outer = ng_lives_around(keeper, run->before);
     if (nesting(keeper, outer) >= NG_NESTING_MAX) {
         fail(run, "too many deployments inside each other", "start it outside of them");
         return;
@@ -185,6 +171,8 @@ static void make(struct ng_run *run)
     kernel.flags = ng_lives_flags(&info);
     if (ng_incidents_tag(keeper->incidents, run->tag))
         kernel.flags |= NG_DEPLOYMENT_INCIDENT;
+    if (ng_grants_tag(keeper->grants, run->tag))
+        kernel.flags |= NG_DEPLOYMENT_GRANTS;
     kernel.outer = outer ? outer->cgroup : 0;
     memcpy(kernel.tag, run->tag, sizeof(kernel.tag));
     memcpy(kernel.name, run->policy, sizeof(kernel.name));

@@ -177,6 +177,8 @@ void ng_supervise_deployment(struct ng_keeper *keeper, const struct ng_live *liv
 
     if (ng_child_send(keeper->child, &message, sizeof(message), -1, -1) == -EAGAIN)
         ng_supervise_exited(keeper); /* it reads nothing: a new one is told everything */
+    else if (!ended && keeper->child_ready)
+        ng_grants_send(keeper, live);
 }
 
 int ng_supervise_prewarm(struct ng_keeper *keeper, uint32_t policy, uint64_t token)
@@ -204,6 +206,8 @@ void ng_supervise_refresh(struct ng_keeper *keeper, bool live_only)
         if (!live_only || stood_under(keeper, policy.scope))
             (void)ng_supervise_prewarm(keeper, policy.scope, 0);
     }
+    for (const struct ng_live *live = keeper->lives; live; live = live->next)
+        ng_grants_send(keeper, live);
     keeper->refreshed_at = ng_now();
 }
 
@@ -290,6 +294,8 @@ void ng_supervise_message(void *arg, const void *message, size_t size)
         ng_change_ready(keeper, any->ready.generation, any->ready.error);
         if (any->ready.error == 0 && !keeper->known_sent)
             ng_known_send(keeper);
+        for (const struct ng_live *live = keeper->lives; live && !keeper->known_sent; live = live->next)
+            ng_grants_send(keeper, live);
         keeper->known_sent |= any->ready.error == 0;
         if (any->ready.error == 0)
             ng_supervise_refresh(keeper, false);
@@ -307,8 +313,10 @@ void ng_supervise_message(void *arg, const void *message, size_t size)
         trouble(keeper, &any->trouble);
         break;
     case NG_MESSAGE_PREWARMED:
-        if (any->prewarm.token)
+        if (any->prewarm.token) {
             ng_run_prewarmed(keeper, any->prewarm.token);
+            ng_grants_resolved(keeper, any->prewarm.token);
+        }
         break;
     case NG_MESSAGE_LOADED:
         ng_local_files_loaded(keeper, &any->loaded);

@@ -7,6 +7,7 @@
 #include <namegate/clock.h>
 
 #include <string.h>
+#include <time.h>
 
 json_t *ng_json_text(const char *text, size_t length)
 {
@@ -81,5 +82,16 @@ json_t *ng_json_time(uint64_t boottime)
     (void)gmtime_r(&seconds, &utc);
     (void)snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ", utc.tm_year + 1900, utc.tm_mon + 1,
                    utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, (unsigned)(ns % NG_SECOND / 1000));
+    return json_string(text);
+}
+
+json_t *ng_json_seconds(long long seconds)
+{
+    char text[32];
+    struct tm tm;
+    time_t time = seconds;
+
+    if (!seconds || !gmtime_r(&time, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
+        return json_null();
     return json_string(text);
 }

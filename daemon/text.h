@@ -21,5 +21,7 @@ json_t *ng_json_argv(const char *argv, size_t length);
 
 /* RFC 3339 in UTC with microseconds, from ns of CLOCK_BOOTTIME; of now when 0. */
 json_t *ng_json_time(uint64_t boottime);
+/* RFC 3339 in UTC, from s of CLOCK_REALTIME; null for 0. */
+json_t *ng_json_seconds(long long seconds);
 
 #endif

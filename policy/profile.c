@@ -62,7 +62,7 @@ uint64_t ng_profile_id(const struct ng_profile *profile)
 
         hash = ng_fold(hash ^ word ^ 0x9e3779b97f4a7c15ULL, 0xe7037ed1a0b428dbULL);
     }
-    return hash > NG_PROFILE_ALLOW ? hash : hash + NG_PROFILE_ALLOW + 1;
+    return hash > NG_PROFILE_GRANT ? hash : hash + NG_PROFILE_GRANT + 1;
 }
 
 bool ng_profile_has(const struct ng_profile *profile, uint8_t verdict)

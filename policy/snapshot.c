@@ -332,7 +332,7 @@ const struct ng_profile *ng_snapshot_profile(const struct ng_snapshot *snapshot,
         deny = {.count = 1, .segment = {{.port_hi = 65535, .verdict = NG_VERDICT_DENY}}},
         allow = {.count = 1, .segment = {{.port_hi = 65535, .verdict = NG_VERDICT_ALLOW}}};
 
-    if (profile <= NG_PROFILE_ALLOW)
+    if (profile <= NG_PROFILE_GRANT)
         return profile == NG_PROFILE_NONE ? &none : profile == NG_PROFILE_DENY ? &deny : &allow;
     return find_profile(snapshot, profile);
 }
@@ -341,7 +341,7 @@ uint32_t ng_snapshot_word(const struct ng_snapshot *snapshot, uint64_t profile, 
 {
     const struct ng_profile *content;
 
-    if (profile <= NG_PROFILE_ALLOW)
+    if (profile <= NG_PROFILE_GRANT)
         return profile == NG_PROFILE_NONE   ? NG_VERDICT_NONE
                : profile == NG_PROFILE_DENY ? NG_VERDICT_DENY
                                             : NG_VERDICT_ALLOW;
@@ -358,7 +358,7 @@ static bool profile_has(const struct ng_snapshot *snapshot, uint64_t id, uint8_t
 {
     const struct ng_profile *content;
 
-    if (id <= NG_PROFILE_ALLOW)
+    if (id <= NG_PROFILE_GRANT)
         return ng_snapshot_verdict(snapshot, id, 0, 0) == verdict;
     content = find_profile(snapshot, id);
     return content ? ng_profile_has(content, verdict) : verdict == NG_VERDICT_DENY;
@@ -391,7 +391,7 @@ int ng_snapshot_each_profile(const struct ng_snapshot *snapshot, ng_profile_fn e
 {
     for (uint32_t i = 0; i < snapshot->count[NG_SECTION_PROFILES]; i++) {
         const struct ng_layout_profile *profile = &snapshot->profiles[i];
-        int r = profile->id > NG_PROFILE_ALLOW ? each(arg, profile->id, &profile->content) : 0;
+        int r = profile->id > NG_PROFILE_GRANT ? each(arg, profile->id, &profile->content) : 0;
 
         if (r)
             return r;

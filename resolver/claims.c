@@ -39,7 +39,7 @@ struct erasure {
     struct ng_claims *claims;
     struct ng_destination_key keys[ERASE_BATCH];
     size_t count, total;
-    uint64_t now, oldest;
+    uint64_t now, oldest, profile;
     uint32_t scope;
 };
 
@@ -165,6 +165,8 @@ static void merge(const struct ng_snapshot *snapshot, struct ng_destination *val
         value->claim[count] = *claim;
     else if (ng_snapshot_denies(snapshot, claim->profile))
         join_denies(snapshot, value, adopted, claim);
+    else if (claim->profile == NG_PROFILE_GRANT)
+        value->claim[count - 1] = *claim; /* beside others of its scope, which allow less */
     /* Else an allow finds no room: what is not allowed is at worst refused. */
 }
 
@@ -282,10 +284,10 @@ static void erase(struct erasure *erasure, struct entry *entry)
         flush(erasure);
 }
 
-static void collect_one(void *arg, struct ng_link *link)
+/* Leaves the claims that `over` does not pick. */
+static void thin_out(struct erasure *erasure, struct entry *entry,
+                     bool (*over)(const struct erasure *erasure, const struct ng_claim *claim))
 {
-    struct erasure *erasure = arg;
-    struct entry *entry = ng_record(link, struct entry, link);
     struct ng_destination left = nothing;
     unsigned kept = 0, count = count_of(&entry->value);
     struct adoption adopted = {{0}};
@@ -293,7 +295,7 @@ static void collect_one(void *arg, struct ng_link *link)
     for (unsigned i = 0; i < count; i++) {
         const struct ng_claim *claim = &entry->value.claim[i];
 
-        if (claim->expires_at <= erasure->now && claim->expires_at <= erasure->oldest)
+        if (over(erasure, claim))
             continue;
         adopted.until[kept] = entry->adopted.until[i];
         left.claim[kept++] = *claim;
@@ -307,6 +309,16 @@ static void collect_one(void *arg, struct ng_link *link)
     }
 }
 
+static bool is_over(const struct erasure *erasure, const struct ng_claim *claim)
+{
+    return claim->expires_at <= erasure->now && claim->expires_at <= erasure->oldest;
+}
+
+static void collect_one(void *arg, struct ng_link *link)
+{
+    thin_out(arg, ng_record(link, struct entry, link), is_over);
+}
+
 size_t ng_claims_collect(struct ng_claims *claims, uint64_t now, uint64_t oldest)
 {
     struct erasure erasure = {.claims = claims, .now = now, .oldest = oldest};
@@ -315,6 +327,28 @@ size_t ng_claims_collect(struct ng_claims *claims, uint64_t now, uint64_t oldest
     ng_table_walk(&claims->table, &claims->cursor, buckets, collect_one, &erasure);
     flush(&erasure);
     return erasure.total;
+}
+
+static bool is_revoked(const struct erasure *erasure, const struct ng_claim *claim)
+{
+    return claim->profile == erasure->profile;
+}
+
+static void revoke_one(void *arg, struct ng_link *link)
+{
+    const struct erasure *erasure = arg;
+    struct entry *entry = ng_record(link, struct entry, link);
+
+    if (entry->key.scope == erasure->scope)
+        thin_out(arg, entry, is_revoked);
+}
+
+void ng_claims_revoke(struct ng_claims *claims, uint32_t scope, uint64_t profile)
+{
+    struct erasure erasure = {.claims = claims, .scope = scope, .profile = profile};
+
+    ng_table_each(&claims->table, revoke_one, &erasure);
+    flush(&erasure);
 }
 
 static void end_one(void *arg, struct ng_link *link)

@@ -45,6 +45,9 @@ void ng_claims_orphan(struct ng_claims *claims, const struct ng_destination_key 
  * deployment. Looks at a part of the table at a time. Returns how many destinations were erased. */
 size_t ng_claims_collect(struct ng_claims *claims, uint64_t now, uint64_t oldest);
 
+/* Takes all claims of a scope with this profile away. What cannot be written stays to its end. */
+void ng_claims_revoke(struct ng_claims *claims, uint32_t scope, uint64_t profile);
+
 /* Erases all destinations of a scope. Returns how many. */
 size_t ng_claims_end(struct ng_claims *claims, uint32_t scope);
 

@@ -291,7 +291,7 @@ static void give(struct ng_engine *engine, const struct ng_client *client, const
     int r = 0;
 
     if (judged)
-        kind = ng_learn_answer_kind(engine->learn, tracked, asker->policy, &denied);
+        kind = ng_learn_answer_kind(engine->learn, tracked, asker->scope, asker->policy, &denied);
     if (denied && query->edns) {
         ede.code = kind == NG_ANSWER_REFUSE  ? NG_EDE_BLOCKED
                    : kind == NG_ANSWER_DECOY ? NG_EDE_FORGED
@@ -770,15 +770,40 @@ static void advance(struct ng_engine *engine)
     }
 }
 
+/* Should this fail, the keeper does not wait forever. */
+static void begin_prewarm(struct ng_engine *engine, struct ng_prewarm *prewarm)
+{
+    prewarm->next = engine->prewarms;
+    engine->prewarms = prewarm;
+    advance(engine);
+}
+
 void ng_engine_prewarm(struct ng_engine *engine, const struct ng_message_prewarm *message)
 {
     struct ng_prewarm *prewarm;
 
-    if (ng_prewarm_new(message, ng_learn_policy(engine->learn), &prewarm) < 0)
-        return; /* the keeper does not wait forever */
-    prewarm->next = engine->prewarms;
-    engine->prewarms = prewarm;
-    advance(engine);
+    if (ng_prewarm_new(message, ng_learn_policy(engine->learn), &prewarm) == 0)
+        begin_prewarm(engine, prewarm);
+}
+
+int ng_engine_grant(struct ng_engine *engine, const struct ng_message_grant *message)
+{
+    struct ng_message_prewarm prewarming = {.token = message->token};
+    struct ng_prewarm *prewarm;
+    struct ng_name name;
+    int r;
+
+    if (!ng_learn_policy(engine->learn) ||
+        ng_name_from_wire(message->name.wire, message->name.length, &name) != message->name.length)
+        return -EBADMSG;
+    r = ng_learn_grant(engine->learn, message->scope, &name, message->until);
+    if (r == 0)
+        r = recall_one(engine, &name); /* what no rule needed is in the cache alone */
+    if (r < 0)
+        report_failure(engine, r, &name);
+    if (message->until && ng_prewarm_name(&prewarming, &name, &prewarm) == 0)
+        begin_prewarm(engine, prewarm);
+    return 0;
 }
 
 struct recalling {

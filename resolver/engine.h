@@ -65,6 +65,8 @@ void ng_engine_answer(struct ng_engine *engine, struct ng_pending *pending, cons
 void ng_engine_snapshot(struct ng_engine *engine, struct ng_snapshot *snapshot, uint64_t generation);
 void ng_engine_deployment(struct ng_engine *engine, const struct ng_message_deployment *message);
 void ng_engine_prewarm(struct ng_engine *engine, const struct ng_message_prewarm *message);
+/* -EBADMSG when it makes no sense, or comes before there is a policy. */
+int ng_engine_grant(struct ng_engine *engine, const struct ng_message_grant *message);
 
 /* What a denied name led to when it was known last: its addresses are denied for floor and grace from now on, and
  * longer while upstreams fail. Returns -EBADMSG for a message that is impossible. */

@@ -57,6 +57,8 @@ static size_t size_of(uint32_t type)
         return sizeof(struct ng_message_deployment);
     case NG_MESSAGE_PREWARM:
         return sizeof(struct ng_message_prewarm);
+    case NG_MESSAGE_GRANT:
+        return sizeof(struct ng_message_grant);
     case NG_MESSAGE_STATS:
         return sizeof(struct ng_message_stats);
     case NG_MESSAGE_KNOWN:

@@ -19,6 +19,7 @@ union ng_order {
     struct ng_message_snapshot snapshot;
     struct ng_message_deployment deployment;
     struct ng_message_prewarm prewarm;
+    struct ng_message_grant grant;
     struct ng_message_resolution known;
     struct ng_message_stats stats;
     struct ng_message_ping ping;

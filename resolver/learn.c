@@ -15,6 +15,12 @@
 #define DECOY_TTL 60U   /* s: the least; it is in force as long as other addresses that deployments were told */
 #define TELL_AGAIN NG_SECOND /* how often the keeper hears of the same name and deployment */
 
+struct grant {
+    uint32_t scope;
+    uint64_t until;
+    struct ng_name name;
+};
+
 struct ng_learn {
     struct ng_learn_ops ops;
     struct ng_message_start start;
@@ -25,6 +31,7 @@ struct ng_learn {
     uint64_t now;                 /* ns: when the call that is under way began */
     uint64_t version;             /* counts changes of all that is known */
     NG_VECTOR(uint32_t) live;     /* scopes of deployments */
+    NG_VECTOR(struct grant) grants;
     ng_tracked_list reached;      /* scratch of ng_learn_intact(), so that it does not allocate each time */
 };
 
@@ -56,6 +63,7 @@ void ng_learn_free(struct ng_learn *learn)
     ng_claims_free(learn->claims);
     ng_snapshot_free(learn->snapshot);
     ng_vector_free(&learn->live);
+    ng_vector_free(&learn->grants);
     ng_vector_free(&learn->reached);
     free(learn);
 }
@@ -397,6 +405,9 @@ bool ng_learn_matters(const struct ng_learn *learn, const struct ng_answer *answ
 {
     if (!snapshot)
         snapshot = learn->snapshot;
+    for (size_t i = 0; i < learn->grants.count; i++)
+        if (ng_name_equal(&learn->grants.items[i].name, &answer->chain[0]))
+            return true;
     for (unsigned i = 0; i < answer->links + answer->services; i++) {
         const struct ng_name *name =
             i < answer->links ? &answer->chain[i] : &answer->service[i - answer->links].name;
@@ -409,6 +420,67 @@ bool ng_learn_matters(const struct ng_learn *learn, const struct ng_answer *answ
                 return true;
     }
     return false;
+}
+
+typedef int (*claim_fn)(struct ng_claims *claims, const struct ng_snapshot *snapshot,
+                        const struct ng_destination_key *key, const struct ng_claim *list, unsigned count);
+
+/* What service bindings say of another name is no address of this one. */
+static int put_grant(struct ng_learn *learn, const struct ng_snapshot *snapshot, const struct grant *grant,
+                     claim_fn put)
+{
+    struct ng_claim claim = {.profile = NG_PROFILE_GRANT, .expires_at = grant->until, .allow = 1};
+    struct ng_tracked *tracked = ng_tracks_find(&learn->tracks, &grant->name);
+    ng_tracked_list holders = {0};
+    int r = tracked ? ng_tracks_down(&learn->tracks, tracked, NULL, NULL, &holders) : 0;
+
+    for (size_t h = 0; h < holders.count; h++) {
+        const struct ng_tracked *holder = holders.items[h];
+
+        for (size_t i = 0; r == 0 && i < holder->addresses.count; i++) {
+            struct ng_destination_key key = key_of(grant->scope, holder->addresses.items[i].address);
+
+            if (!holder->addresses.items[i].hint)
+                r = put(learn->claims, snapshot, &key, &claim, 1);
+        }
+    }
+    ng_vector_free(&holders);
+    return r;
+}
+
+/* Those of one deployment, or of all: 0. */
+static int put_grants(struct ng_learn *learn, const struct ng_snapshot *snapshot, uint32_t scope, claim_fn put)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < learn->grants.count; i++)
+        if (!scope || learn->grants.items[i].scope == scope)
+            r = put_grant(learn, snapshot, &learn->grants.items[i], put);
+    return r;
+}
+
+static void drop_grants(struct ng_learn *learn, uint32_t scope, const struct ng_name *name)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < learn->grants.count; i++) {
+        const struct grant *it = &learn->grants.items[i];
+
+        if (it->scope != scope || (name && !ng_name_equal(&it->name, name)))
+            learn->grants.items[kept++] = *it;
+    }
+    learn->grants.count = kept;
+}
+
+int ng_learn_grant(struct ng_learn *learn, uint32_t scope, const struct ng_name *name, uint64_t until)
+{
+    struct grant grant = {.scope = scope, .until = until, .name = *name};
+
+    drop_grants(learn, scope, name);
+    ng_claims_revoke(learn->claims, scope, NG_PROFILE_GRANT);
+    if (until && !ng_vector_add(&learn->grants, grant))
+        return -ENOMEM;
+    return put_grants(learn, learn->snapshot, scope, ng_claims_add);
 }
 
 int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, struct ng_tracked **ret_tracked)
@@ -430,6 +502,8 @@ int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, stru
         r = take_addresses(learn, answer, &taking);
     if (r == 0)
         r = conclude(learn, &taking);
+    if (r == 0)
+        r = put_grants(learn, learn->snapshot, 0, ng_claims_add);
     if (r < 0) {
         undo(learn, &taking);
         return r;
@@ -495,9 +569,6 @@ static bool lease(const struct ng_learn *learn, const struct ng_snapshot *snapsh
     return true;
 }
 
-typedef int (*claim_fn)(struct ng_claims *claims, const struct ng_snapshot *snapshot,
-                        const struct ng_destination_key *key, const struct ng_claim *list, unsigned count);
-
 /* All leases that a deployment has by one name; `put` writes them, or says that they are wanted. */
 static int put_leases(struct ng_learn *learn, const struct ng_snapshot *snapshot, struct ng_tracked *tracked,
                       const struct ng_told *told, claim_fn put)
@@ -560,10 +631,18 @@ int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t s
     return 0;
 }
 
-uint8_t ng_learn_answer_kind(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t policy,
+static bool has_grant(const struct ng_learn *learn, const struct ng_tracked *tracked, uint32_t scope)
+{
+    for (size_t i = 0; i < learn->grants.count; i++)
+        if (learn->grants.items[i].scope == scope && ng_name_equal(&learn->grants.items[i].name, &tracked->name))
+            return learn->grants.items[i].until > learn->ops.now(learn->ops.arg);
+    return false;
+}
+
+uint8_t ng_learn_answer_kind(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, uint32_t policy,
                              const struct ng_tracked **ret_denied)
 {
-    int p = ng_snapshot_find_scope(learn->snapshot, policy);
+    int p = has_grant(learn, tracked, scope) ? -ENOENT : ng_snapshot_find_scope(learn->snapshot, policy);
     const struct ng_tracked *chain[NG_CHAIN_MAX];
     unsigned links = p < 0 ? 0 : ng_tracks_chain(&learn->tracks, tracked, chain);
 
@@ -719,7 +798,7 @@ int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot)
 
     if (r == 0) {
         ng_table_each(&learn->tracks.names, want_one, &walk);
-        r = walk.error;
+        r = walk.error ? walk.error : put_grants(learn, snapshot, 0, ng_claims_want);
     }
     ng_vector_free(&walk.names);
     if (r < 0) {
@@ -761,6 +840,7 @@ void ng_learn_deployment(struct ng_learn *learn, uint32_t scope, bool ended, uin
     for (size_t i = 0; i < learn->live.count; i++)
         if (learn->live.items[i] == scope)
             learn->live.items[i] = learn->live.items[--learn->live.count];
+    drop_grants(learn, scope, NULL);
     (void)ng_claims_end(learn->claims, scope);
     ng_table_each(&learn->tracks.names, end_one, &walk);
 }

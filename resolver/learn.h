@@ -53,9 +53,14 @@ void ng_learn_failed(struct ng_learn *learn, const struct ng_name *name);
 int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, uint32_t policy,
                   bool *ret_tell);
 
-/* What a policy wants a name to be answered, enum ng_answer_kind, and which name of its chain is denied; NULL: none. */
-uint8_t ng_learn_answer_kind(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t policy,
+/* What a policy wants a name to be answered, enum ng_answer_kind, and which name of its chain is denied; NULL: none.
+ * The truth to a deployment (scope) that has a grant for it. */
+uint8_t ng_learn_answer_kind(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, uint32_t policy,
                              const struct ng_tracked **ret_denied);
+
+/* A deployment may reach all that a name leads to, now and by later answers, until then (ns; 0: no more). Errors as
+ * with ng_learn_answer(); the rest is in force then. */
+int ng_learn_grant(struct ng_learn *learn, uint32_t scope, const struct ng_name *name, uint64_t until);
 
 /* The decoy of a name, for IPv4 or IPv6, denied like the name itself. Errors as with ng_learn_answer(). */
 int ng_learn_decoy(struct ng_learn *learn, struct ng_tracked *tracked, bool v4, uint8_t ret_address[16]);

@@ -18,6 +18,17 @@ static int take_name(void *arg, const struct ng_name *name, bool below, uint64_t
     return ng_vector_add(&prewarm->names, *name) ? 0 : -ENOMEM;
 }
 
+static struct ng_prewarm *make(const struct ng_message_prewarm *message)
+{
+    struct ng_prewarm *prewarm = calloc(1, sizeof(*prewarm));
+
+    if (!prewarm)
+        return NULL;
+    prewarm->message = *message;
+    prewarm->message.type = NG_MESSAGE_PREWARMED;
+    return prewarm;
+}
+
 int ng_prewarm_new(const struct ng_message_prewarm *message, const struct ng_snapshot *snapshot,
                    struct ng_prewarm **ret_prewarm)
 {
@@ -27,15 +38,26 @@ int ng_prewarm_new(const struct ng_message_prewarm *message, const struct ng_sna
 
     if (policy < 0)
         return policy;
-    prewarm = calloc(1, sizeof(*prewarm));
+    prewarm = make(message);
     if (!prewarm)
         return -ENOMEM;
-    prewarm->message = *message;
-    prewarm->message.type = NG_MESSAGE_PREWARMED;
     r = ng_snapshot_each_name(snapshot, (unsigned)policy, take_name, &(struct taking){prewarm, snapshot});
     if (r < 0) {
         ng_prewarm_free(prewarm);
         return r;
+    }
+    *ret_prewarm = prewarm;
+    return 0;
+}
+
+int ng_prewarm_name(const struct ng_message_prewarm *message, const struct ng_name *name,
+                    struct ng_prewarm **ret_prewarm)
+{
+    struct ng_prewarm *prewarm = make(message);
+
+    if (!prewarm || !ng_vector_add(&prewarm->names, *name)) {
+        free(prewarm);
+        return -ENOMEM;
     }
     *ret_prewarm = prewarm;
     return 0;

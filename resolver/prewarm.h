@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Resolving all names that a policy denies exactly, before a deployment starts: what to ask next. */
+/* Resolving names before anybody asks for them, as all that a policy denies exactly before a deployment starts: what to
+ * ask next. */
 #ifndef NAMEGATE_PREWARM_H
 #define NAMEGATE_PREWARM_H
 
@@ -24,6 +25,9 @@ struct ng_prewarm {
 /* -ENOENT when there is no such policy, -ENOMEM. */
 int ng_prewarm_new(const struct ng_message_prewarm *message, const struct ng_snapshot *snapshot,
                    struct ng_prewarm **ret_prewarm);
+/* The same for one name. */
+int ng_prewarm_name(const struct ng_message_prewarm *message, const struct ng_name *name,
+                    struct ng_prewarm **ret_prewarm);
 void ng_prewarm_free(struct ng_prewarm *prewarm);
 
 /* The next question to ask now; false when there is none, or when enough are outstanding. */

@@ -95,6 +95,7 @@ enum ng_hook {
 #define NG_DEPLOYMENT_CLOSED (1u << 0)   /* on-agent-loss closed */
 #define NG_DEPLOYMENT_INCIDENT (1u << 1) /* there is an incident for its tag: it is strict */
 #define NG_DEPLOYMENT_KEEP (1u << 2)     /* established keep */
+#define NG_DEPLOYMENT_GRANTS (1u << 3)   /* claims with NG_PROFILE_GRANT count */
 
 struct ng_deployment {
     __u32 scope;       /* NG_SCOPE_DEPLOYMENT | id */
@@ -152,6 +153,7 @@ struct ng_network {
 #define NG_PROFILE_NONE 0ULL  /* says nothing */
 #define NG_PROFILE_DENY 1ULL  /* denies all ports and protocols; needs no entry */
 #define NG_PROFILE_ALLOW 2ULL /* allows all ports and protocols; needs no entry */
+#define NG_PROFILE_GRANT 3ULL /* in the scope of a deployment: allows all, whatever else denies, until it expires */
 
 struct ng_segment {
     __u16 port_lo; /* host order, inclusive */

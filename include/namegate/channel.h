@@ -35,6 +35,7 @@ enum ng_message_type {
     NG_MESSAGE_PREWARM,        /* ng_message_prewarm */
     NG_MESSAGE_STATS,          /* ng_message_stats, descriptor: the memory of resolver/stats.h, to be written */
     NG_MESSAGE_KNOWN,          /* ng_message_resolution: a denied name as it was known before; after READY */
+    NG_MESSAGE_GRANT,          /* ng_message_grant */
     NG_MESSAGE_PING,           /* ng_message_ping */
     /* resolver to keeper */
     NG_MESSAGE_READY,          /* ng_message_ready */
@@ -138,6 +139,16 @@ struct ng_message_prewarm {
     __u32 type;
     __u32 policy; /* scope */
     __u64 token;
+};
+
+/* A deployment may reach what this name leads to until then, whatever its policy says; it is resolved, and `token`
+ * comes back as with PREWARM. Again for the same name: another end; 0: it is over. */
+struct ng_message_grant {
+    __u32 type;
+    __u32 scope;         /* of the deployment */
+    __u64 until;         /* ns */
+    __u64 token;
+    struct ng_wire_name name;
 };
 
 struct ng_message_stats {

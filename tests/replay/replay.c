@@ -19,6 +19,7 @@
  *   ADOPT policy address seconds             an earlier resolver denied it for so long
  *   LOSE scope address                       somebody takes it out of the map
  *   PREWARM policy
+ *   GRANT deployment name seconds            0: it is over
  *   NOTE text                                a message to the keeper begins like this; NO_NOTE
  *   DENIED deployment address port, ALLOWED, UNKNOWN
  *   ENTRY scope address, NO_ENTRY
@@ -26,6 +27,8 @@
  * What must hold always (check.h) needs no step. A step may use only what is above.
  */
 #include "script.h"
+
+#include <namegate/clock.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -139,6 +142,25 @@ static void prewarm(struct replay *replay)
     ng_engine_prewarm(replay->world.engine, &message);
 }
 
+static void grant(struct replay *replay)
+{
+    struct deployment *who = script_who(replay, script_arg(replay, 1));
+    const char *text = script_arg(replay, 2);
+    unsigned seconds = script_number(replay, 3);
+    struct ng_message_grant message = {.type = NG_MESSAGE_GRANT,
+                                       .scope = who->kernel.scope,
+                                       .until = seconds ? replay->world.now + seconds * NG_SECOND : 0,
+                                       .token = 1};
+    struct ng_name name;
+
+    if (ng_name_from_text(text, strlen(text), &name) < 0)
+        script_stop(replay, "bad name");
+    message.name.length = name.length;
+    memcpy(message.name.wire, name.wire, name.length);
+    if (ng_engine_grant(replay->world.engine, &message) < 0)
+        script_stop(replay, "the grant was refused");
+}
+
 static void end_world(struct replay *replay)
 {
     if (replay->open && replay->begun)
@@ -229,7 +251,7 @@ static const struct {
     {"ASKED", step_asked}, {"NOTHING_ASKED", step_nothing_asked}, {"ANSWER", step_answer},
     {"TRUNCATED", step_truncated}, {"ECHOED", step_echoed}, {"NO_ANSWER", step_no_answer},
     {"DECOY", decoy}, {"EXPLAINED", step_explained}, {"NOT_EXPLAINED", step_explained}, {"TIME", pass_time},
-    {"MAP_FAILS", map_fails}, {"PREWARM", prewarm}, {"NOTE", note}, {"NO_NOTE", note}, {"DENIED", verdict},
+    {"MAP_FAILS", map_fails}, {"PREWARM", prewarm}, {"GRANT", grant}, {"NOTE", note}, {"NO_NOTE", note}, {"DENIED", verdict},
     {"ALLOWED", verdict}, {"UNKNOWN", verdict}, {"ENTRY", entry}, {"NO_ENTRY", entry}, {"ASK_FAILS", ask_fails},
     {"ADOPT", adopt}, {"LOSE", lose}, {"BADVERS", step_badvers},
 };

@@ -294,8 +294,10 @@ uint8_t world_verdict(struct world *world, struct deployment *deployment, const 
         cell = find_cell(world, &key);
         for (int i = 0; cell && i < NG_CLAIMS_MAX && cell->value.claim[i].profile; i++) {
             const struct ng_claim *claim = &cell->value.claim[i];
+            bool grant = claim->profile == NG_PROFILE_GRANT && claim->expires_at > world->now;
             uint8_t verdict = ng_snapshot_verdict(world->snapshot, claim->profile, IPPROTO_TCP, port);
 
+            facts.name_granted |= grant;
             if (!verdict || !ng_claim_in_force(claim->expires_at, verdict, deployment->kernel.started_at, world->now,
                                                world->now))
                 continue;

@@ -14,7 +14,7 @@ json() { # WHAT CONDITION COMMAND...
     jq -e "$condition" "$W/out" > /dev/null || fail "$what: $(cat "$W/out")"
 }
 
-json status '.healthy and .ok and (.attached | length == 10 and all) and .resolver.running and .generation == 1 and
+json status '.healthy and .ok and (.attached | length == 11 and all) and .resolver.running and .generation == 1 and
     .policies == [{"name": "deploy", "mode": "block"}] and .upstreams == ["192.0.2.53:53"] and .problems == []' \
     gate status --json
 expect_output '^namegate [0-9.]+: healthy' gate status

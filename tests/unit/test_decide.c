@@ -156,10 +156,23 @@ static void without_a_keeper(void **state)
     assert_int_equal(ng_decide(&facts).would, 1);
 }
 
+static void granted(void **state)
+{
+    struct ng_facts facts = {.mode = NG_MODE_STRICT, .incident = 1, .name_granted = 1, .name_denied = 1};
+
+    (void)state;
+    facts.address_rule = facts.network_rule = NG_VERDICT_DENY;
+    assert_int_equal(ng_decide(&facts).verdict, NG_VERDICT_ALLOW);
+    facts.raw = 1;
+    assert_int_equal(ng_decide(&facts).verdict, NG_VERDICT_DENY);
+    facts = (struct ng_facts){.mode = NG_MODE_BLOCK, .name_granted = 1, .abandoned = 1};
+    assert_int_equal(ng_decide(&facts).verdict, NG_VERDICT_DENY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_deny_that_yields), cmocka_unit_test(without_a_keeper),
+        cmocka_unit_test(a_deny_that_yields), cmocka_unit_test(without_a_keeper), cmocka_unit_test(granted),
         cmocka_unit_test(test_decide),
         cmocka_unit_test(test_mode_in_force),
         cmocka_unit_test(test_profile),
