@@ -17,6 +17,8 @@ struct command {
 
 static const struct command commands[] = {
     {"run", ng_cli_run, false, "run a command as a deployment: gated, with all that it starts"},
+    {"attach", ng_cli_attach, true, "make a deployment of what runs already: a cgroup, a process, a unit"},
+    {"detach", ng_cli_detach, true, "end what was attached"},
     {"status", ng_cli_status, true, "whether the gate is in force, and in what state"},
     {"stats", ng_cli_stats, true, "what the resolver has done, and how long it took"},
     {"list", ng_cli_list, true, "the deployments that run now"},

@@ -122,18 +122,20 @@ static int add_argv(json_t *request, char *const *argv)
     return json_object_set_new(request, "argv", list) < 0 ? -ENOMEM : 0;
 }
 
-int ng_cli_run_request(const char *tag, const char *policy, const char *mode, char *const *argv, json_t **ret_request)
+int ng_cli_run_request(const char *command, const char *tag, const char *policy, const char *mode, char *const *argv,
+                       json_t **ret_request)
 {
-    _cleanup_json_ json_t *request = ng_cli_request("run");
+    _cleanup_json_ json_t *request = ng_cli_request(command);
     char derived[NG_TAG_LEN];
     int r = request ? 0 : -ENOMEM;
 
-    ng_cli_tag_of(argv[0], derived);
+    if (!tag)
+        ng_cli_tag_of(argv[0], derived);
     if (r == 0)
         r = ng_cli_request_text(request, "tag", tag ? tag : derived);
     if (r == 0)
         r = ng_cli_request_text(request, "mode", mode);
-    if (r == 0)
+    if (r == 0 && argv)
         r = add_argv(request, argv);
     if (r == 0 && policy)
         r = ng_cli_policy_is_file(policy) ? add_policy_file(request, policy)

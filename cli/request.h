@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The request `run`, made from the words of a command line. */
+/* The requests `run` and `attach`, made from the words of a command line. */
 #ifndef NAMEGATE_CLI_REQUEST_H
 #define NAMEGATE_CLI_REQUEST_H
 
@@ -14,7 +14,9 @@ void ng_cli_tag_of(const char *command, char ret_tag[static NG_TAG_LEN]);
 /* Whether --policy means a file: by a '/', by the ending .policy, or because there is such a file. */
 bool ng_cli_policy_is_file(const char *policy);
 
-/* tag, policy and mode may be NULL, argv ends with NULL. What is wrong is on stderr; returns 0 or -errno. */
-int ng_cli_run_request(const char *tag, const char *policy, const char *mode, char *const *argv, json_t **ret_request);
+/* policy, mode and argv may be NULL, and tag where there is an argv, which ends with NULL. What is wrong is on stderr;
+ * returns 0 or -errno. */
+int ng_cli_run_request(const char *command, const char *tag, const char *policy, const char *mode, char *const *argv,
+                       json_t **ret_request);
 
 #endif

@@ -203,7 +203,7 @@ int ng_cli_run(struct ng_cli *cli, int argc, char **argv)
         return NG_CLI_RUN_FAILED;
     }
     run.argv = argv + first;
-    if (ng_cli_run_request(tag, run.policy, mode, run.argv, &request) < 0)
+    if (ng_cli_run_request("run", tag, run.policy, mode, run.argv, &request) < 0)
         return NG_CLI_RUN_FAILED;
     run.request = request;
     /* The command runs as the same user; it must not use this process, which is not gated, as its hands. The command

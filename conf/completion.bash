@@ -52,7 +52,7 @@ _namegate() {
             _namegate_files "$current"; return ;;
         *)
             case $command in
-                '') words="run status stats list events names incident allow policy $common" ;;
+                '') words="run attach detach status stats list events names incident allow policy $common" ;;
                 run)
                     if [ "${current#-}" != "$current" ]; then
                         words="--tag --policy --mode --confine $common"
@@ -63,6 +63,8 @@ _namegate() {
                 events) words="--follow --all --deployment --tag --limit $common" ;;
                 names) words="$(_namegate_values name names) $common" ;;
                 incident) words="on off status --tag --reason --for $common" ;;
+                attach) words="--tag --policy --mode --cgroup --pid --unit $common" ;;
+                detach) words="$(_namegate_values id list) $common" ;;
                 allow) words="--tag --for --reason --end $(_namegate_values name names) $common" ;;
                 policy)
                     case $sub in

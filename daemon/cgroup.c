@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 
 #define DEPTH_MAX 64
@@ -126,6 +127,15 @@ void ng_cgroup_mark(const char *path, const char *instance)
     (void)setxattr(path, MARK, instance, strlen(instance), 0);
 }
 
+void ng_cgroup_unmark(const char *path, const char *instance)
+{
+    char mark[PATH_MAX];
+    ssize_t length = getxattr(path, MARK, mark, sizeof(mark));
+
+    if (length >= 0 && (size_t)length == strlen(instance) && memcmp(mark, instance, (size_t)length) == 0)
+        (void)removexattr(path, MARK);
+}
+
 bool ng_cgroup_foreign(const char *mount, const char *path, const char *instance)
 {
     _cleanup_free_ char *copy = strdup(path);
@@ -234,6 +244,94 @@ int ng_cgroup_move(const char *path, const char *before, pid_t pid, int pidfd)
     /* If not, whoever has the number now must not stay. */
     (void)write_pid(before, pid);
     return -ESRCH;
+}
+
+#define TREE_PASSES 64 /* each finds what was started while the last one looked */
+
+static int move_children(const char *mount, const char *path, const char *before, pid_t pid, unsigned depth,
+                         unsigned *moved);
+
+/* One process and those below it. Ended meanwhile: no error. */
+static int move_branch(const char *mount, const char *path, const char *before, pid_t pid, unsigned depth,
+                       unsigned *moved)
+{
+    _cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    _cleanup_free_ char *now = NULL;
+    int r = 0;
+
+    if (pidfd < 0 || depth == 0)
+        return depth == 0 ? -ELOOP : 0;
+    if (ng_cgroup_of(mount, pid, &now) == 0 && strcmp(now, before) == 0) {
+        r = ng_cgroup_move(path, before, pid, pidfd);
+        *moved += r == 0;
+    }
+    if (r < 0 && r != -ESRCH)
+        return r;
+    return move_children(mount, path, before, pid, depth - 1, moved);
+}
+
+/* proc(5), /proc/PID/task/TID/children. */
+static int move_children(const char *mount, const char *path, const char *before, pid_t pid, unsigned depth,
+                         unsigned *moved)
+{
+    char name[64];
+    _cleanup_dir_ DIR *tasks = NULL;
+    struct dirent *entry;
+    int r = 0;
+
+    (void)snprintf(name, sizeof(name), "/proc/%d/task", (int)pid);
+    tasks = opendir(name);
+    while (tasks && r == 0 && (entry = readdir(tasks))) {
+        _cleanup_free_ char *children = NULL;
+        _cleanup_file_ FILE *file = NULL;
+        int child;
+
+        if (entry->d_name[0] == '.')
+            continue;
+        if (asprintf(&children, "%s/%s/children", name, entry->d_name) < 0)
+            return -ENOMEM;
+        file = fopen(children, "re");
+        while (file && r == 0 && fscanf(file, "%d", &child) == 1)
+            r = move_branch(mount, path, before, child, depth, moved);
+    }
+    return r;
+}
+
+int ng_cgroup_move_tree(const char *mount, const char *path, const char *before, pid_t pid, int pidfd)
+{
+    int r = ng_cgroup_move(path, before, pid, pidfd);
+
+    for (unsigned pass = 0; r == 0 && pass < TREE_PASSES; pass++) {
+        unsigned moved = 0;
+
+        r = move_children(mount, path, before, pid, DEPTH_MAX, &moved);
+        if (r == 0 && moved == 0)
+            return 0;
+    }
+    return r < 0 ? r : -EAGAIN;
+}
+
+int ng_cgroup_empty_into(const char *path, const char *target)
+{
+    _cleanup_free_ char *procs = NULL;
+    unsigned moved = 1;
+    int r = 0;
+
+    if (asprintf(&procs, "%s/cgroup.procs", path) < 0)
+        return -ENOMEM;
+    for (unsigned pass = 0; moved && pass < TREE_PASSES; pass++) {
+        _cleanup_file_ FILE *file = fopen(procs, "re");
+        int pid;
+
+        moved = 0;
+        while (file && fscanf(file, "%d", &pid) == 1) {
+            r = write_pid(target, pid);
+            if (r < 0 && r != -ESRCH)
+                return r;
+            moved++;
+        }
+    }
+    return moved ? -EAGAIN : 0;
 }
 
 int ng_cgroup_watch(const char *path)

@@ -24,6 +24,7 @@ int ng_cgroup_make(const char *path);
 /* Marks a cgroup as a deployment's, for every instance to see. Where the kernel keeps no such marks (before 5.x some
  * file systems), nothing happens. */
 void ng_cgroup_mark(const char *path, const char *instance);
+void ng_cgroup_unmark(const char *path, const char *instance);
 
 /* Whether a cgroup, or one around it up to the mount, is a deployment of another instance. */
 bool ng_cgroup_foreign(const char *mount, const char *path, const char *instance);
@@ -36,6 +37,13 @@ bool ng_cgroup_process_ended(int pidfd);
 /* Moves a process, known by a pidfd as well so that a reused pid is noticed: -ESRCH, and whoever was moved by mistake
  * is moved to `before`, where the process was. */
 int ng_cgroup_move(const char *path, const char *before, pid_t pid, int pidfd);
+
+/* The same for it and all that it has started, as far as that is in `before` too; what lost its parent is not found.
+ * Returns 0 when there is nothing left to move, or -errno. */
+int ng_cgroup_move_tree(const char *mount, const char *path, const char *before, pid_t pid, int pidfd);
+
+/* Moves all processes of a cgroup, without those of cgroups in it. */
+int ng_cgroup_empty_into(const char *path, const char *target);
 
 /* Opens cgroup.events: EPOLLPRI says that it changed. */
 int ng_cgroup_watch(const char *path);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define CONSUME_TURNS 32
+#define KEYS_MAX 8
 #define LOST_SHOWN (60 * NG_SECOND)
 
 typedef void (*command_fn)(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
@@ -20,7 +21,7 @@ struct command {
     const char *name;
     command_fn fn;
     bool root;
-    const char *keys[8]; /* besides v and command */
+    const char *keys[KEYS_MAX]; /* besides v and command */
 };
 
 /* A follower's filter, kept with its connection. */
@@ -347,6 +348,8 @@ static void reload(struct ng_keeper *keeper, struct ng_connection *connection, c
 
 static const struct command commands[] = {
     {"run", ng_run_start, false, {"tag", "policy", "policy_text", "policy_path", "mode", "argv"}},
+    {"attach", ng_attach, true, {"tag", "policy", "policy_text", "policy_path", "mode", "cgroup", "pid", "unit"}},
+    {"detach", ng_detach, true, {"deployment"}},
     {"status", status, false, {0}},
     {"stats", stats, false, {0}},
     {"list", list, false, {0}},
@@ -362,7 +365,7 @@ static bool known_key(const struct command *command, const char *key)
 {
     if (strcmp(key, "v") == 0 || strcmp(key, "command") == 0)
         return true;
-    for (unsigned i = 0; i < 8 && command->keys[i]; i++)
+    for (unsigned i = 0; i < KEYS_MAX && command->keys[i]; i++)
         if (strcmp(key, command->keys[i]) == 0)
             return true;
     return false;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "grant.h"
 
-#include "cgroup.h"
 #include "evidence.h"
 #include "keeper.h"
 #include "replace.h"
@@ -381,15 +380,6 @@ static void end(struct ng_keeper *keeper, struct ng_connection *connection, cons
     reply(keeper, connection, false);
 }
 
-/* Who is gated does not open its own gate. */
-static bool from_inside(const struct ng_keeper *keeper, const struct ng_connection *connection)
-{
-    _cleanup_free_ char *path = NULL;
-
-    return ng_cgroup_of(keeper->cgroup_mount, ng_connection_peer(connection)->pid, &path) < 0 ||
-           ng_lives_around(keeper, path);
-}
-
 void ng_grants_request(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)
 {
     const char *action = json_string_value(json_object_get(request, "action"));
@@ -406,7 +396,7 @@ void ng_grants_request(struct ng_keeper *keeper, struct ng_connection *connectio
         ng_connection_fail(connection, "a grant is 'on', 'off' or 'status'", NULL);
     } else if (grant.uid != 0) {
         ng_connection_fail(connection, "only root may do this", NULL);
-    } else if (from_inside(keeper, connection)) {
+    } else if (ng_lives_hold(keeper, ng_connection_peer(connection)->pid)) {
         ng_connection_fail(connection, "a deployment cannot grant itself anything", "do it outside of deployments");
     } else if (!tag || !ng_tag_valid(tag)) {
         ng_connection_fail(connection, "a tag is needed: of which deployments?", "namegate list shows them");

@@ -131,7 +131,7 @@ json_t *ng_change_policies(const struct ng_keeper *keeper);
 struct ng_live *ng_lives_known(struct ng_keeper *keeper, const char *id);
 struct ng_live *ng_lives_by_cgroup(struct ng_keeper *keeper, uint64_t cgroup);
 struct ng_live *ng_lives_by_scope(struct ng_keeper *keeper, uint32_t scope);
-/* Makes the cgroup below parent (or the root), tags it and watches it. */
+/* Makes the cgroup below parent, or takes parent itself where that is to be borrowed; tags it and watches it. */
 int ng_lives_make(struct ng_keeper *keeper, const struct ng_deployment *kernel, const char *parent,
                   struct ng_error *error, struct ng_live **ret_live);
 /* Puts the start on record: its command runs from here. */
@@ -143,6 +143,8 @@ void ng_lives_check(struct ng_keeper *keeper);
 int ng_lives_adopt(struct ng_keeper *keeper, struct ng_error *error);
 /* The innermost deployment that a cgroup lies in, or NULL. */
 struct ng_live *ng_lives_around(const struct ng_keeper *keeper, const char *path);
+/* Whether a process is in one, or cannot be shown not to be. */
+bool ng_lives_hold(const struct ng_keeper *keeper, pid_t pid);
 unsigned ng_lives_of(const struct ng_keeper *keeper, uid_t uid);
 /* Brings mode and networks of all into line with the snapshot. One whose policy is gone turns strict, unless it is
  * audited: there is nothing left to judge by. */
@@ -156,8 +158,24 @@ void ng_lives_denied_more(struct ng_keeper *keeper);
 void ng_lives_cut(void *arg, const struct ng_socket *cut);
 
 /* run (run.c) */
+/* What becomes a deployment. */
+struct ng_target {
+    pid_t pid;    /* a process, by itself or (tree) with all below it; 0: the cgroup as it is */
+    int pidfd;
+    bool tree;
+    char *cgroup; /* the process', or the one itself */
+};
+
 void ng_run_start(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
+/* The same for any target, whose contents are taken over. */
+void ng_run_target(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request,
+                   struct ng_target *target);
+void ng_target_release(struct ng_target *target);
 void ng_run_prewarmed(struct ng_keeper *keeper, uint64_t token);
+
+/* attach and detach (attach.c) */
+void ng_attach(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
+void ng_detach(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
 
 /* the other commands (commands.c) */
 void ng_commands_request(void *arg, struct ng_connection *connection, const json_t *request);

@@ -85,6 +85,17 @@ struct watch {
     uint64_t cgroup;
 };
 
+/* Whether nothing is left of it. A cgroup that is only borrowed may be empty for a while, as that of a service. */
+static bool is_over(const struct ng_keeper *keeper, const struct ng_live *live)
+{
+    unsigned level;
+    uint64_t id;
+
+    if (live->kernel.flags & NG_DEPLOYMENT_BORROWED)
+        return ng_cgroup_identify(keeper->cgroup_mount, live->path, &level, &id) < 0 || id != live->cgroup;
+    return !ng_cgroup_populated(live->watch);
+}
+
 static void on_populated(void *arg, uint32_t events)
 {
     const struct watch *watch = arg;
@@ -92,7 +103,7 @@ static void on_populated(void *arg, uint32_t events)
     struct ng_live *live = ng_lives_by_cgroup(keeper, watch->cgroup);
 
     (void)events;
-    if (!live || !live->started || ng_cgroup_populated(live->watch))
+    if (!live || !live->started || !is_over(keeper, live))
         return;
     ng_lives_end(keeper, live);
     ng_keeper_idle(keeper);
@@ -103,7 +114,7 @@ void ng_lives_check(struct ng_keeper *keeper)
     struct ng_live *live = keeper->lives;
 
     while (live) {
-        bool over = live->started && live->watch >= 0 && !ng_cgroup_populated(live->watch);
+        bool over = live->started && live->watch >= 0 && is_over(keeper, live);
 
         if (over)
             ng_lives_end(keeper, live);
@@ -144,25 +155,64 @@ static void delist(struct ng_keeper *keeper, struct ng_live *live)
         *at = live->next;
 }
 
+/* One whose cgroup lies in that of another. */
+static struct ng_live *inside_of(const struct ng_keeper *keeper, const struct ng_live *live)
+{
+    size_t length = strlen(live->path);
+
+    for (struct ng_live *it = keeper->lives; it; it = it->next)
+        if (strncmp(it->path, live->path, length) == 0 && it->path[length] == '/')
+            return it;
+    return NULL;
+}
+
+/* A cgroup around others came, or goes: each is to know the next one around it. */
+static void find_outers(struct ng_keeper *keeper)
+{
+    for (struct ng_live *live = keeper->lives; live; live = live->next) {
+        _cleanup_free_ char *above = strdup(live->path);
+        char *slash = above ? strrchr(above, '/') : NULL;
+        const struct ng_live *outer;
+        uint64_t before = live->kernel.outer;
+
+        if (!slash)
+            continue;
+        *slash = '\0';
+        outer = ng_lives_around(keeper, above);
+        live->kernel.outer = outer ? outer->cgroup : 0;
+        if (live->kernel.outer != before &&
+            ng_gate_update_deployment(keeper->gate, live->cgroup, &live->kernel) < 0)
+            ng_log(NG_LOG_ERROR, "cannot update deployment %s", live->id);
+    }
+}
+
 int ng_lives_make(struct ng_keeper *keeper, const struct ng_deployment *kernel, const char *parent,
                   struct ng_error *error, struct ng_live **ret_live)
 {
+    bool borrowed = kernel->flags & NG_DEPLOYMENT_BORROWED;
     _cleanup_free_ char *path = NULL;
     struct ng_live *live = NULL;
     uint64_t cgroup = 0;
     unsigned level = 0;
-    int r;
+    int r = 0;
 
-    if (asprintf(&path, "%s/%s.%08x", parent, kernel->tag, kernel->scope & ~NG_SCOPE_DEPLOYMENT) < 0)
+    if (borrowed)
+        path = strdup(parent);
+    else if (asprintf(&path, "%s/%s.%08x", parent, kernel->tag, kernel->scope & ~NG_SCOPE_DEPLOYMENT) < 0)
+        path = NULL;
+    if (!path)
         return ng_error_set(error, ENOMEM, NULL, "out of memory");
-    r = ng_cgroup_make(path);
+    if (!borrowed)
+        r = ng_cgroup_make(path);
     if (r == 0)
         r = ng_cgroup_identify(keeper->cgroup_mount, path, &level, &cgroup);
     if (r == 0 && level >= NG_LEVELS_MAX)
         r = -ELOOP;
     if (r < 0)
-        return ng_error_set(error, -r, NULL, "cannot make the cgroup %s: %s", path, strerror(-r));
-    ng_cgroup_mark(path, keeper->options.pin_root);
+        return ng_error_set(error, -r, NULL, "cannot %s the cgroup %s: %s", borrowed ? "attach" : "make", path,
+                            strerror(-r));
+    if (!ng_cgroup_foreign(keeper->cgroup_mount, path, keeper->options.pin_root))
+        ng_cgroup_mark(path, keeper->options.pin_root);
     live = ng_live_new(cgroup, kernel, path);
     r = live ? ng_gate_add_deployment(keeper->gate, path, cgroup, kernel, error)
              : ng_error_set(error, ENOMEM, NULL, "out of memory");
@@ -175,12 +225,17 @@ int ng_lives_make(struct ng_keeper *keeper, const struct ng_deployment *kernel, 
             ng_lives_end(keeper, live);
             return ng_error_set(error, -r, NULL, "cannot watch the cgroup %s: %s", path, strerror(-r));
         }
+        if (borrowed)
+            find_outers(keeper);
         ng_supervise_deployment(keeper, live, false);
         *ret_live = live;
         return 0;
     }
     ng_live_free(live);
-    (void)ng_cgroup_remove(path);
+    if (borrowed)
+        ng_cgroup_unmark(path, keeper->options.pin_root);
+    else
+        (void)ng_cgroup_remove(path);
     return r;
 }
 
@@ -203,23 +258,13 @@ static void remember(struct ng_keeper *keeper, struct ng_live *live)
     }
 }
 
-/* One whose cgroup lies in that of another. */
-static struct ng_live *inside_of(const struct ng_keeper *keeper, const struct ng_live *live)
-{
-    size_t length = strlen(live->path);
-
-    for (struct ng_live *it = keeper->lives; it; it = it->next)
-        if (strncmp(it->path, live->path, length) == 0 && it->path[length] == '/')
-            return it;
-    return NULL;
-}
-
 void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live)
 {
+    bool borrowed = live->kernel.flags & NG_DEPLOYMENT_BORROWED;
     struct ng_live *inside;
 
     /* Their cgroups go with this one, and nobody would be told. */
-    while ((inside = inside_of(keeper, live)))
+    while (!borrowed && (inside = inside_of(keeper, live)))
         ng_lives_end(keeper, inside);
     (void)ng_gate_consume(keeper->gate); /* its last denials */
     if (live->started)
@@ -228,8 +273,13 @@ void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live)
     if (live->watch >= 0)
         ng_loop_remove(keeper->loop, live->watch);
     /* The cgroup goes first: while it exists, the gate holds. */
-    (void)ng_cgroup_remove(live->path);
+    if (borrowed)
+        ng_cgroup_unmark(live->path, keeper->options.pin_root);
+    else
+        (void)ng_cgroup_remove(live->path);
     ng_gate_remove_deployment(keeper->gate, live->cgroup);
+    if (borrowed)
+        find_outers(keeper);
     if (update_levels(keeper) < 0)
         ng_log(NG_LOG_ERROR, "cannot change the switches in the kernel");
     ng_supervise_deployment(keeper, live, true);
@@ -305,7 +355,7 @@ int ng_lives_adopt(struct ng_keeper *keeper, struct ng_error *error)
 
     for (struct ng_live *live = keeper->lives; r == 0 && live; live = next) {
         next = live->next;
-        if (!ng_cgroup_populated(live->watch))
+        if (is_over(keeper, live))
             ng_lives_end(keeper, live);
     }
     forget_unused_policies(keeper);
@@ -326,6 +376,13 @@ struct ng_live *ng_lives_around(const struct ng_keeper *keeper, const char *path
             innermost = live;
     }
     return innermost;
+}
+
+bool ng_lives_hold(const struct ng_keeper *keeper, pid_t pid)
+{
+    _cleanup_free_ char *path = NULL;
+
+    return ng_cgroup_of(keeper->cgroup_mount, pid, &path) < 0 || ng_lives_around(keeper, path);
 }
 
 unsigned ng_lives_of(const struct ng_keeper *keeper, uid_t uid)
@@ -370,7 +427,7 @@ void ng_lives_follow(struct ng_keeper *keeper)
         } else {
             ng_snapshot_policy(keeper->snapshot, (unsigned)policy, &info);
             live->kernel.networks = info.networks;
-            live->kernel.flags = (uint8_t)((live->kernel.flags & (NG_DEPLOYMENT_INCIDENT | NG_DEPLOYMENT_GRANTS)) |
+            live->kernel.flags = (uint8_t)((live->kernel.flags & ~(NG_DEPLOYMENT_CLOSED | NG_DEPLOYMENT_KEEP)) |
                                            ng_lives_flags(&info));
             if (!live->kernel.mode_fixed)
                 live->kernel.mode = info.mode;

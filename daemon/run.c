@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* `run`: the peer asks to become a deployment. In this order, so that nothing runs ungated: policy in force, cgroup
- * tagged, forbidden names learnt (for a bounded time), peer moved in, answer sent. */
+/* `run`: the peer asks to become a deployment; or something else is to become one (attach.c). In this order, so that
+ * nothing runs ungated: policy in force, cgroup tagged, forbidden names learnt (for a bounded time), process moved in,
+ * answer sent. */
 #include "keeper.h"
 
 #include "cgroup.h"
@@ -9,6 +10,7 @@
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
@@ -23,14 +25,22 @@ struct ng_run {
     char tag[NG_TAG_LEN];
     char policy[NG_TAG_LEN];
     uint32_t scope;
-    int mode;   /* or -1: the policy's */
+    int mode;      /* or -1: the policy's */
+    uint8_t flags; /* NG_DEPLOYMENT_*, besides the policy's */
     bool adhoc; /* the policy came with it */
-    char *before; /* cgroup of the peer */
+    struct ng_target target;
     json_t *argv;
     struct ng_live *live;
     uint64_t token;
     int timer;
 };
+
+void ng_target_release(struct ng_target *target)
+{
+    target->pidfd = ng_close(target->pidfd);
+    free(target->cgroup);
+    target->cgroup = NULL;
+}
 
 static void free_run(struct ng_run *run)
 {
@@ -44,7 +54,7 @@ static void free_run(struct ng_run *run)
         ng_loop_remove(run->keeper->loop, run->timer);
     (void)ng_close(run->timer);
     json_decref(run->argv);
-    free(run->before);
+    ng_target_release(&run->target);
     free(run);
 }
 
@@ -62,25 +72,37 @@ static void fail(struct ng_run *run, const char *text, const char *remedy)
     free_run(run);
 }
 
+static int move_in(const struct ng_run *run, const char *path)
+{
+    const struct ng_target *target = &run->target;
+
+    if (!target->pid)
+        return 0;
+    if (target->tree)
+        return ng_cgroup_move_tree(run->keeper->cgroup_mount, path, target->cgroup, target->pid, target->pidfd);
+    return ng_cgroup_move(path, target->cgroup, target->pid, target->pidfd);
+}
+
 static void complete(struct ng_run *run)
 {
-    const struct ng_peer *peer = ng_connection_peer(run->connection);
+    const struct ng_target *target = &run->target;
     struct ng_live *live = run->live;
     _cleanup_free_ char *now = NULL;
-    int r = ng_cgroup_of(run->keeper->cgroup_mount, peer->pid, &now);
+    int r = target->pid ? ng_cgroup_of(run->keeper->cgroup_mount, target->pid, &now) : 0;
 
     /* It waited, and may have been moved: into another deployment, which it must not leave by this. */
-    if (r == 0 && strcmp(now, run->before) != 0) {
+    if (r == 0 && now && strcmp(now, target->cgroup) != 0) {
         fail(run, "the process was moved to another cgroup meanwhile", "start one deployment after the other");
         return;
     }
-    r = ng_cgroup_move(live->path, run->before, peer->pid, peer->pidfd);
+    r = move_in(run, live->path);
     if (r < 0) {
+        (void)ng_cgroup_empty_into(live->path, target->cgroup); /* all of them or none */
         fail(run, r == -ESRCH ? "the process has ended" : "cannot move the process into its cgroup", NULL);
         return;
     }
     live->argv = json_incref(run->argv);
-    live->first = (uint32_t)peer->pid;
+    live->first = (uint32_t)target->pid;
     ng_lives_started(run->keeper, live);
     ng_connection_keep(run->connection, NULL, NULL);
     ng_connection_reply(run->connection, ng_live_json(live));
@@ -153,12 +175,12 @@ static void make(struct ng_run *run)
         fail(run, text, "write it in the policies directory and reload, or name another with --policy");
         return;
     }
-    if (ng_cgroup_of(keeper->cgroup_mount, peer->pid, &run->before) < 0 || ng_cgroup_process_ended(peer->pidfd)) {
+    if (run->target.pid && ng_cgroup_process_ended(run->target.pidfd)) {
         fail(run, "the process has ended", NULL);
         return;
     }
     /* The new one goes inside, and the outer verdicts hold as well. */
-    outer = ng_lives_around(keeper, run->before);
+    outer = ng_lives_around(keeper, run->target.cgroup);
     if (nesting(keeper, outer) >= NG_NESTING_MAX) {
         fail(run, "too many deployments inside each other", "start it outside of them");
         return;
@@ -168,7 +190,7 @@ static void make(struct ng_run *run)
     kernel.mode = run->mode < 0 ? info.mode : (uint8_t)run->mode;
     kernel.mode_fixed = run->mode >= 0;
     kernel.networks = info.networks;
-    kernel.flags = ng_lives_flags(&info);
+    kernel.flags = (uint8_t)(ng_lives_flags(&info) | run->flags);
     if (ng_incidents_tag(keeper->incidents, run->tag))
         kernel.flags |= NG_DEPLOYMENT_INCIDENT;
     if (ng_grants_tag(keeper->grants, run->tag))
@@ -177,9 +199,11 @@ static void make(struct ng_run *run)
     memcpy(kernel.tag, run->tag, sizeof(kernel.tag));
     memcpy(kernel.name, run->policy, sizeof(kernel.name));
     parent = outer ? outer->path : keeper->cgroup_root;
-    /* What another instance denies stays denied: the new cgroup lies inside of that deployment's. */
-    if (!outer && ng_cgroup_foreign(keeper->cgroup_mount, run->before, keeper->options.pin_root))
-        parent = run->before;
+    /* What another instance denies stays denied: the new cgroup lies inside of that deployment's. What is attached
+     * stays where those find it who count and limit it. */
+    if (run->flags & NG_DEPLOYMENT_ATTACHED ||
+        (!outer && ng_cgroup_foreign(keeper->cgroup_mount, run->target.cgroup, keeper->options.pin_root)))
+        parent = run->target.cgroup;
     if (ng_lives_make(keeper, &kernel, parent, &error, &run->live) < 0)
         fail(run, error.text, error.remedy);
     else
@@ -259,6 +283,8 @@ static const char *check_request(const json_t *request, struct ng_run *run)
     run->mode = mode ? ng_mode_parse(mode) : -1;
     if (mode && run->mode < 0)
         return "the mode is audit, block or strict";
+    if (run->flags & NG_DEPLOYMENT_ATTACHED)
+        return NULL;
     if (!json_is_array(json_object_get(request, "argv")))
         return "argv is missing";
     run->argv = shortened(json_object_get(request, "argv"));
@@ -282,20 +308,24 @@ static bool refuse_user(struct ng_run *run)
     return false;
 }
 
-void ng_run_start(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)
+void ng_run_target(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request,
+                   struct ng_target *target)
 {
     const char *text = string(request, "policy_text"), *path = string(request, "policy_path");
     struct ng_run *run = calloc(1, sizeof(*run));
     struct ng_error error;
     const char *wrong;
 
-    if (!run || ng_connection_peer(connection)->pidfd < 0) {
-        free(run);
-        ng_connection_fail(connection, "the process cannot be held on to", NULL);
+    if (!run) {
+        ng_target_release(target);
+        ng_connection_fail(connection, "out of memory", NULL);
         return;
     }
     run->keeper = keeper;
     run->connection = connection;
+    run->target = *target;
+    run->flags = target->pid && !target->tree ? 0 : NG_DEPLOYMENT_ATTACHED;
+    run->flags |= target->pid ? 0 : NG_DEPLOYMENT_BORROWED;
     run->timer = -1;
     run->scope = fresh_scope(keeper);
     run->next = keeper->runs;
@@ -320,4 +350,17 @@ void ng_run_start(struct ng_keeper *keeper, struct ng_connection *connection, co
         fail(run, error.text, error.remedy);
     else
         ng_change_start(keeper, false, on_changed, run);
+}
+
+void ng_run_start(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)
+{
+    const struct ng_peer *peer = ng_connection_peer(connection);
+    struct ng_target target = {.pid = peer->pid, .pidfd = fcntl(peer->pidfd, F_DUPFD_CLOEXEC, 0)};
+
+    if (target.pidfd < 0 || ng_cgroup_of(keeper->cgroup_mount, peer->pid, &target.cgroup) < 0) {
+        ng_target_release(&target);
+        ng_connection_fail(connection, "the process cannot be held on to", NULL);
+        return;
+    }
+    ng_run_target(keeper, connection, request, &target);
 }

@@ -96,6 +96,8 @@ enum ng_hook {
 #define NG_DEPLOYMENT_INCIDENT (1u << 1) /* there is an incident for its tag: it is strict */
 #define NG_DEPLOYMENT_KEEP (1u << 2)     /* established keep */
 #define NG_DEPLOYMENT_GRANTS (1u << 3)   /* claims with NG_PROFILE_GRANT count */
+#define NG_DEPLOYMENT_ATTACHED (1u << 4) /* by `attach`: can be detached */
+#define NG_DEPLOYMENT_BORROWED (1u << 5) /* its cgroup was there before, and stays */
 
 struct ng_deployment {
     __u32 scope;       /* NG_SCOPE_DEPLOYMENT | id */

@@ -22,6 +22,7 @@ if [ -z "${NG_WORLD:-}" ]; then
     NG_WORLD=$(mktemp -d "/tmp/namegate-$SCENARIO.XXXXXX") || exit 1
     export NG_WORLD
     cgroup=$CGROUP_MOUNT/$(basename "$NG_WORLD")
+    trap : TERM INT # the scenario ends by them, and then what it leaves is removed
     (
         # The scenario, and all that it starts, can be ended through its cgroup.
         mkdir "$cgroup" && echo "$BASHPID" > "$cgroup/cgroup.procs" &&

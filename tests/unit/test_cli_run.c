@@ -76,7 +76,7 @@ static void test_request(void **state)
     json_t *request = NULL;
 
     (void)state;
-    assert_int_equal(ng_cli_run_request(NULL, "strict-one", "audit", argv, &request), 0);
+    assert_int_equal(ng_cli_run_request("run", NULL, "strict-one", "audit", argv, &request), 0);
     assert_int_equal(json_integer_value(json_object_get(request, "v")), 1);
     expect_text(request, "command", "run");
     expect_text(request, "tag", "deploy.sh");
@@ -97,7 +97,7 @@ static void test_request_with_file(void **state)
     assert_true(fd >= 0);
     (void)close(fd);
     write_file(path, "policy p {}\n", 12);
-    assert_int_equal(ng_cli_run_request("t", path, NULL, argv, &request), 0);
+    assert_int_equal(ng_cli_run_request("run", "t", path, NULL, argv, &request), 0);
     expect_text(request, "tag", "t");
     expect_text(request, "policy_text", "policy p {}\n");
     expect_text(request, "policy_path", path);
@@ -105,11 +105,11 @@ static void test_request_with_file(void **state)
     json_decref(request);
     request = NULL;
     write_file(path, "a\0b", 3);
-    assert_true(ng_cli_run_request("t", path, NULL, argv, &request) < 0);
+    assert_true(ng_cli_run_request("run", "t", path, NULL, argv, &request) < 0);
     write_file(path, "\xff", 1);
-    assert_true(ng_cli_run_request("t", path, NULL, argv, &request) < 0);
+    assert_true(ng_cli_run_request("run", "t", path, NULL, argv, &request) < 0);
     (void)unlink(path);
-    assert_true(ng_cli_run_request("t", path, NULL, argv, &request) < 0);
+    assert_true(ng_cli_run_request("run", "t", path, NULL, argv, &request) < 0);
     assert_null(request);
 }
 
