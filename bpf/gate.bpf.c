@@ -219,7 +219,8 @@ RESTORE_HOOK("cgroup/recvmsg6", gate_recvmsg6, NG_HOOK_RECVMSG6, true)
 RESTORE_HOOK("cgroup/getpeername4", gate_getpeername4, NG_HOOK_GETPEERNAME4, false)
 RESTORE_HOOK("cgroup/getpeername6", gate_getpeername6, NG_HOOK_GETPEERNAME6, true)
 
-/* Raw sockets and UDP-Lite reach the wire without meeting connect and sendmsg. */
+/* Raw sockets and UDP-Lite reach the wire without meeting connect and sendmsg. The first socket in a new network
+ * namespace is the earliest sign of it. */
 SEC("cgroup/sock_create") int gate_sock_create(struct bpf_sock *ctx)
 {
     struct question question = {.hook = NG_HOOK_SOCK_CREATE, .raw = 1};
@@ -229,13 +230,16 @@ SEC("cgroup/sock_create") int gate_sock_create(struct bpf_sock *ctx)
     struct ng_deployment *deployment;
     __u64 cgroup;
 
-    if (!state || !state->levels || (type != SOCK_RAW_ && protocol != IPPROTO_UDPLITE_))
+    if (!state || !state->levels)
         return PASS;
-    question.proto = (__u8)protocol;
     cgroup = task_deployment(state->levels);
     deployment = deployment_by_id(cgroup);
     if (!deployment)
         return PASS;
+    (void)is_served(bpf_get_netns_cookie(ctx)); /* it may ask for a name next */
+    if (type != SOCK_RAW_ && protocol != IPPROTO_UDPLITE_)
+        return PASS;
+    question.proto = (__u8)protocol;
     return permitted(deployment, cgroup, &question, NULL) ? PASS : DENY;
 }
 
@@ -336,6 +340,8 @@ SEC("cgroup_skb/egress") int gate_egress(struct __sk_buff *skb)
         return DENY;
     flow = packet_flow(skb);
     if (flow && flow->netns && is_loopback(question.address) && is_redirect_port(state, &question)) {
+        if (!is_served(flow->netns))
+            return DROP; /* and it comes again */
         question.resumed = 1;
         if (question.proto == IPPROTO_UDP || packet.syn)
             record_asker(deployment, flow, &question, &packet);

@@ -64,6 +64,14 @@ struct {
     __type(value, struct ng_asker);
 } askers SEC(".maps");
 
+/* Network namespaces that deployments use. Keeper, and the programs; full: a further one is not served. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 1024);
+    __type(key, __u64);
+    __type(value, struct ng_namespace);
+} namespaces SEC(".maps");
+
 /* Records of denials. All hooks; full: the record is lost and counted. */
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);

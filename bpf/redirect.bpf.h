@@ -43,6 +43,30 @@ static __always_inline __u32 slot_of(struct flow *flow, const __u8 *address, __u
     return slot;
 }
 
+#define SIGHT_AGAIN 1000000000ULL /* ns */
+
+/* Whether the resolver listens in a network namespace. If not, the keeper is told of who is there. */
+static __always_inline bool is_served(__u64 cookie)
+{
+    struct ng_namespace *found = bpf_map_lookup_elem(&namespaces, &cookie);
+    struct ng_namespace sighted = {.sighted_at = bpf_ktime_get_boot_ns()};
+    struct ng_sighting *sighting;
+
+    if (found && (found->served || sighted.sighted_at - found->sighted_at < SIGHT_AGAIN))
+        return found->served;
+    if (found)
+        found->sighted_at = sighted.sighted_at;
+    else if (bpf_map_update_elem(&namespaces, &cookie, &sighted, BPF_NOEXIST))
+        return false;
+    sighting = bpf_ringbuf_reserve(&events, sizeof(*sighting), 0);
+    if (!sighting)
+        return false;
+    sighting->tgid = bpf_get_current_pid_tgid() >> 32;
+    sighting->pad = 0;
+    bpf_ringbuf_submit(sighting, 0);
+    return false;
+}
+
 /* Points the call at the resolver. False: it cannot be, and the call must be refused. */
 static __always_inline bool redirect(struct bpf_sock_addr *ctx, struct flow *flow,
                                      const struct ng_deployment *deployment, const struct question *question,

@@ -20,7 +20,8 @@ static const char attach_usage[] =
 
 static const char detach_usage[] =
     "Usage: namegate detach DEPLOYMENT\n"
-    "Ends a deployment that was attached: its processes run on, as they were before. For root outside of deployments.\n";
+    "Ends a deployment that was attached: its processes run on, as they were before.\n"
+    "For root outside of deployments.\n";
 
 static int add_target(json_t *request, const char *cgroup, const char *pid, const char *unit)
 {

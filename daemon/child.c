@@ -140,6 +140,16 @@ static int start_process(struct ng_child *child, struct ng_error *error)
     return 0;
 }
 
+int ng_child_listener(struct ng_child *child, const struct ng_listener *listener)
+{
+    struct ng_message_listener message = {.type = NG_MESSAGE_LISTENER,
+                                          .flags = listener->flags,
+                                          .worker = listener->worker,
+                                          .local = listener->local};
+
+    return ng_child_send(child, &message, sizeof(message), listener->fd, -1);
+}
+
 int ng_child_start(struct ng_child *child, const struct ng_message_start *start, int destinations, int askers,
                    int stats, const struct ng_listeners *listeners, struct ng_error *error)
 {
@@ -151,14 +161,8 @@ int ng_child_start(struct ng_child *child, const struct ng_message_start *start,
                       stats, -1);
     if (r == 0)
         r = ng_child_send(child, start, sizeof(*start), destinations, askers);
-    for (unsigned i = 0; r == 0 && i < listeners->count; i++) {
-        struct ng_message_listener message = {.type = NG_MESSAGE_LISTENER,
-                                              .flags = listeners->item[i].flags,
-                                              .worker = listeners->item[i].worker,
-                                              .local = listeners->item[i].local};
-
-        r = ng_child_send(child, &message, sizeof(message), listeners->item[i].fd, -1);
-    }
+    for (unsigned i = 0; r == 0 && i < listeners->count; i++)
+        r = ng_child_listener(child, &listeners->item[i]);
     if (r < 0) {
         ng_child_reap(child);
         return ng_error_set(error, -r, NULL, "cannot talk to the resolver: %s", strerror(-r));

@@ -33,6 +33,9 @@ void ng_child_free(struct ng_child *child);
 int ng_child_start(struct ng_child *child, const struct ng_message_start *start, int destinations, int askers,
                    int stats, const struct ng_listeners *listeners, struct ng_error *error);
 
+/* Hands it one more listener. Returns 0 or -errno. */
+int ng_child_listener(struct ng_child *child, const struct ng_listener *listener);
+
 /* The channel, or -1 while no process runs. */
 int ng_child_fd(const struct ng_child *child);
 pid_t ng_child_pid(const struct ng_child *child);

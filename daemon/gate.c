@@ -27,6 +27,7 @@ struct ng_gate {
     char *pin_root;
     bool adopted;
     ng_event_fn on_event;
+    ng_sighting_fn on_sighting;
     void *arg;
     unsigned consumed; /* events, in this turn */
 };
@@ -194,11 +195,13 @@ static int on_record(void *arg, void *data, size_t size)
 
     if (size >= sizeof(struct ng_event))
         gate->on_event(gate->arg, data);
+    else if (size >= sizeof(struct ng_sighting))
+        gate->on_sighting(gate->arg, (pid_t)((const struct ng_sighting *)data)->tgid);
     return ++gate->consumed < CONSUME_MAX ? 0 : -EAGAIN;
 }
 
 int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_destinations, ng_event_fn on_event,
-                 void *arg, struct ng_error *error, struct ng_gate **ret_gate)
+                 ng_sighting_fn on_sighting, void *arg, struct ng_error *error, struct ng_gate **ret_gate)
 {
     struct ng_gate *gate = calloc(1, sizeof(*gate));
     int r;
@@ -207,6 +210,7 @@ int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_de
         return ng_error_set(error, ENOMEM, NULL, "out of memory");
     libbpf_set_print(libbpf_log);
     gate->on_event = on_event;
+    gate->on_sighting = on_sighting;
     gate->arg = arg;
     gate->pin_root = strdup(pin_root);
     r = gate->pin_root ? 0 : ng_error_set(error, ENOMEM, NULL, "out of memory");
@@ -310,6 +314,27 @@ int ng_gate_set_control(struct ng_gate *gate, const struct ng_control *control)
     uint32_t zero = 0;
 
     return bpf_map_update_elem(bpf_map__fd(gate->object->maps.control), &zero, control, BPF_ANY);
+}
+
+int ng_gate_serve_namespace(struct ng_gate *gate, uint64_t cookie, bool served)
+{
+    int fd = bpf_map__fd(gate->object->maps.namespaces);
+    struct ng_namespace value = {.served = 1};
+
+    if (served)
+        return bpf_map_update_elem(fd, &cookie, &value, BPF_ANY) < 0 ? -errno : 0;
+    return bpf_map_delete_elem(fd, &cookie) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int ng_gate_clear_namespaces(struct ng_gate *gate)
+{
+    int fd = bpf_map__fd(gate->object->maps.namespaces);
+    uint64_t cookie;
+
+    while (bpf_map_get_next_key(fd, NULL, &cookie) == 0)
+        if (bpf_map_delete_elem(fd, &cookie) < 0 && errno != ENOENT)
+            return -errno;
+    return errno == ENOENT ? 0 : -errno;
 }
 
 int ng_gate_add_deployment(struct ng_gate *gate, const char *path, uint64_t cgroup,

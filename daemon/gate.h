@@ -13,14 +13,17 @@
 #include <namegate/abi.h>
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct ng_gate;
 
 typedef void (*ng_event_fn)(void *arg, const struct ng_event *event);
+/* A process of a deployment is in a network namespace that is not served. */
+typedef void (*ng_sighting_fn)(void *arg, pid_t pid);
 
 /* Loads the programs, or takes over what is pinned, and attaches them at cgroup_mount. */
 int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_destinations, ng_event_fn on_event,
-                 void *arg, struct ng_error *error, struct ng_gate **ret_gate);
+                 ng_sighting_fn on_sighting, void *arg, struct ng_error *error, struct ng_gate **ret_gate);
 
 /* Releases the process' handles. The gate stays in force. */
 void ng_gate_free(struct ng_gate *gate);
@@ -46,6 +49,11 @@ bool ng_gate_consume(struct ng_gate *gate);
 /* The switches. ng_gate_control() is what the kernel has; change a copy and write it. */
 struct ng_control ng_gate_control(const struct ng_gate *gate);
 int ng_gate_set_control(struct ng_gate *gate, const struct ng_control *control);
+
+/* Whether the resolver listens in a network namespace, known by its cookie. */
+int ng_gate_serve_namespace(struct ng_gate *gate, uint64_t cookie, bool served);
+/* It does in none. */
+int ng_gate_clear_namespaces(struct ng_gate *gate);
 
 /* Attaches egress to the cgroup, then tags it. */
 int ng_gate_add_deployment(struct ng_gate *gate, const char *path, uint64_t cgroup,

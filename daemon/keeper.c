@@ -58,6 +58,7 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_known_tick(keeper);
     watch_losses(keeper);
     ng_lives_check(keeper);
+    ng_namespaces_tick(keeper);
     ng_lives_denied_more(keeper); /* to those who were given a socket, or moved in, since */
     /* Names move: what a deployment is denied is looked up again while it lives. */
     if (ng_now() - keeper->refreshed_at >= keeper->config.floor * NG_SECOND)
@@ -193,7 +194,7 @@ static int find_cgroups(struct ng_keeper *keeper, struct ng_error *error)
 static int open_kernel(struct ng_keeper *keeper, struct ng_error *error)
 {
     int r = ng_gate_open(keeper->options.pin_root, keeper->cgroup_mount, keeper->config.max_destinations,
-                         ng_lives_event, keeper, error, &keeper->gate);
+                         ng_lives_event, ng_namespaces_sighted, keeper, error, &keeper->gate);
 
     if (r < 0)
         return r;
@@ -203,6 +204,8 @@ static int open_kernel(struct ng_keeper *keeper, struct ng_error *error)
     if (ng_incidents_adopt(keeper) < 0)
         return ng_error_set(error, ENOMEM, NULL, "out of memory");
     r = ng_listeners_open(&keeper->config, &keeper->state, error, &keeper->listeners);
+    if (r == 0)
+        r = ng_namespaces_new(keeper, error, &keeper->namespaces);
     if (r == 0)
         r = ng_cutter_new(keeper->loop, ng_gate_walk(keeper->gate), ng_lives_cut, keeper, error, &keeper->cutter);
     if (r < 0)
@@ -263,6 +266,8 @@ static int open_policies(struct ng_keeper *keeper, struct ng_error *error)
     if (r == 0) {
         ng_incidents_tick(keeper);
         ng_grants_tick(keeper);
+        for (const struct ng_live *live = keeper->lives; live; live = live->next)
+            ng_namespaces_of_cgroup(keeper, live->path);
     }
     if (r == 0)
         r = ng_supervise_start(keeper, error);
@@ -389,6 +394,7 @@ void ng_keeper_free(struct ng_keeper *keeper)
     ng_track_free(keeper->track);
     ng_incidents_free(keeper->incidents);
     ng_grants_free(keeper->grants);
+    ng_namespaces_free(keeper->namespaces);
     ng_listeners_close(&keeper->listeners);
     ng_snapshot_free(keeper->snapshot);
     (void)ng_close(keeper->snapshot_fd);

@@ -15,6 +15,7 @@
 #include "listen.h"
 #include "loop.h"
 #include "metrics.h"
+#include "namespace.h"
 #include "options.h"
 #include "records.h"
 #include "statistics.h"
@@ -52,6 +53,7 @@ struct ng_keeper {
     struct ng_incidents *incidents;
     struct ng_grants *grants;
     struct ng_listeners listeners;
+    struct ng_namespaces *namespaces;
     struct ng_child *child;
     uint64_t child_started_at;
     unsigned child_silent;          /* pings without an answer */

@@ -15,8 +15,8 @@ static void set_option(int fd, int level, int option, int value)
     (void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-/* further: beside another one of the same address. */
-static int open_socket(const struct ng_endpoint *endpoint, bool tcp, bool further)
+/* further: beside another one of the same address. anywhere: also while that is no address of the host. */
+static int open_socket(const struct ng_endpoint *endpoint, bool tcp, bool further, bool anywhere)
 {
     struct sockaddr_storage address;
     socklen_t length = ng_endpoint_sockaddr(endpoint, &address);
@@ -32,6 +32,9 @@ static int open_socket(const struct ng_endpoint *endpoint, bool tcp, bool furthe
         set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     else
         set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER);
+    if (anywhere) /* a new namespace has no address, not even on loopback, until somebody brings it up */
+        set_option(fd, address.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                   address.ss_family == AF_INET6 ? IPV6_FREEBIND : IP_FREEBIND, 1);
     set_option(fd, address.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
                address.ss_family == AF_INET6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1);
     if (bind(fd, (struct sockaddr *)&address, length) < 0)
@@ -56,7 +59,7 @@ static int add_socket(struct ng_listeners *listeners, const struct ng_endpoint *
                       uint32_t worker, bool further)
 {
     struct ng_listener *listener = &listeners->item[listeners->count];
-    int fd = open_socket(endpoint, flags & NG_LISTENER_TCP, further);
+    int fd = open_socket(endpoint, flags & NG_LISTENER_TCP, further, false);
 
     if (fd < 0)
         return fd;
@@ -156,6 +159,43 @@ int ng_listeners_open(const struct ng_config *config, struct ng_control *control
     *control = changed;
     *ret_listeners = listeners;
     return 0;
+}
+
+/* All are read by the first worker: the others wait only for what was there when they began. */
+static int open_again(const char *loopback, const uint16_t udp[static NG_REDIRECT_SLOTS], uint16_t tcp,
+                      struct ng_listeners *listeners)
+{
+    struct ng_endpoint endpoint;
+
+    (void)ng_endpoint_parse(loopback, 0, &endpoint);
+    for (unsigned i = 0; i <= NG_REDIRECT_SLOTS; i++) {
+        bool last = i == NG_REDIRECT_SLOTS;
+        int fd;
+
+        endpoint.port = last ? tcp : udp[i];
+        fd = open_socket(&endpoint, last, false, true);
+        if (fd < 0)
+            return fd;
+        listeners->item[listeners->count++] = (struct ng_listener){
+            .fd = fd, .flags = NG_LISTENER_REDIRECT | (last ? NG_LISTENER_TCP : 0), .local = endpoint};
+    }
+    return 0;
+}
+
+int ng_listeners_open_again(const struct ng_control *control, struct ng_listeners *ret_listeners)
+{
+    int r = open_again("127.0.0.1", control->redirect, control->redirect_tcp, ret_listeners);
+
+    if (r == 0 && control->redirect_tcp6) {
+        unsigned before = ret_listeners->count;
+
+        if (open_again("::1", control->redirect6, control->redirect_tcp6, ret_listeners) < 0)
+            while (ret_listeners->count > before)
+                (void)ng_close(ret_listeners->item[--ret_listeners->count].fd);
+    }
+    if (r < 0)
+        ng_listeners_close(ret_listeners);
+    return r;
 }
 
 void ng_listeners_close(struct ng_listeners *listeners)

@@ -101,6 +101,7 @@ static void complete(struct ng_run *run)
         fail(run, r == -ESRCH ? "the process has ended" : "cannot move the process into its cgroup", NULL);
         return;
     }
+    ng_namespaces_of_cgroup(run->keeper, live->path);
     live->argv = json_incref(run->argv);
     live->first = (uint32_t)target->pid;
     ng_lives_started(run->keeper, live);

@@ -103,7 +103,9 @@ int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error)
 
     if (r < 0)
         return r;
-    r = send_forwards(keeper);
+    r = ng_namespaces_send(keeper);
+    if (r == 0)
+        r = send_forwards(keeper);
     if (r < 0)
         return ng_error_set(error, -r, NULL, "cannot talk to the resolver: %s", strerror(-r));
     ng_local_files_send(keeper);

@@ -51,6 +51,8 @@ static size_t size_of(uint32_t type)
         return sizeof(struct ng_message_local);
     case NG_MESSAGE_LISTENER:
         return sizeof(struct ng_message_listener);
+    case NG_MESSAGE_UNLISTEN:
+        return sizeof(struct ng_message_unlisten);
     case NG_MESSAGE_SNAPSHOT:
         return sizeof(struct ng_message_snapshot);
     case NG_MESSAGE_DEPLOYMENT:

@@ -16,6 +16,7 @@ union ng_order {
     struct ng_message_forward forward;
     struct ng_message_local local;
     struct ng_message_listener listener;
+    struct ng_message_unlisten unlisten;
     struct ng_message_snapshot snapshot;
     struct ng_message_deployment deployment;
     struct ng_message_prewarm prewarm;

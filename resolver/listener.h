@@ -26,7 +26,9 @@ struct ng_listener {
     void (*reply)(struct ng_listener *listener, const struct ng_client *client, const uint8_t *wire, size_t size);
     void (*flush)(struct ng_listener *listener); /* sends this thread's replies that wait for others to leave with */
     void (*tick)(struct ng_listener *listener, uint64_t now);
+    void (*close)(struct ng_listener *listener); /* what depends on its descriptor, which is closed then */
     void (*free)(struct ng_listener *listener);
+    uint64_t retired_at; /* ns: when it was closed; 0: not */
 };
 
 struct ng_listener_config {

@@ -16,7 +16,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#define LISTENERS_MAX 512
+#define LISTENERS_MAX 4096
+#define RETIRED_FOR (60 * NG_SECOND) /* longer than any question is open */
 #define TICK_MS 1000
 #define ORDERS_PER_TURN 16
 
@@ -199,16 +200,6 @@ static int on_local(struct resolver *resolver, const struct ng_message_local *me
     return 0;
 }
 
-static int on_listener(struct resolver *resolver, const struct ng_message_listener *message, int fds[2])
-{
-    if (!resolver->engine || resolver->listeners || fds[0] < 0 || resolver->waiting == LISTENERS_MAX ||
-        message->worker >= (message->flags & NG_LISTENER_TCP ? 1 : resolver->start.workers))
-        return -EBADMSG;
-    resolver->pending[resolver->waiting] = *message;
-    resolver->pending_fd[resolver->waiting++] = TAKE_FD(fds[0]);
-    return 0;
-}
-
 static int start_workers(struct resolver *resolver)
 {
     struct ng_source *sources[LISTENERS_MAX];
@@ -243,6 +234,44 @@ static int open_listeners(struct resolver *resolver)
     return !resolver->workers && resolver->start.workers > 1 ? start_workers(resolver) : 0;
 }
 
+static int on_listener(struct resolver *resolver, const struct ng_message_listener *message, int fds[2])
+{
+    if (!resolver->engine || fds[0] < 0 || resolver->listeners + resolver->waiting == LISTENERS_MAX ||
+        (resolver->listeners && message->worker) ||
+        message->worker >= (message->flags & NG_LISTENER_TCP ? 1 : resolver->start.workers))
+        return -EBADMSG;
+    resolver->pending[resolver->waiting] = *message;
+    resolver->pending_fd[resolver->waiting++] = TAKE_FD(fds[0]);
+    return resolver->listeners ? open_listeners(resolver) : 0;
+}
+
+static void on_unlisten(struct resolver *resolver, const struct ng_message_unlisten *message)
+{
+    for (unsigned i = 0; i < resolver->listeners; i++) {
+        struct ng_listener *it = resolver->listener[i];
+
+        if (it->netns != message->netns || it->retired_at)
+            continue;
+        ng_poll_remove(resolver->poll, &it->source);
+        it->close(it);
+        it->source.fd = ng_close(it->source.fd);
+        it->retired_at = ng_now();
+    }
+}
+
+/* A listener stays for as long as a question that came by it can be open. */
+static void free_retired(struct resolver *resolver, uint64_t now)
+{
+    for (unsigned i = resolver->listeners; i-- > 0;) {
+        struct ng_listener *it = resolver->listener[i];
+
+        if (!it->retired_at || now - it->retired_at < RETIRED_FOR)
+            continue;
+        it->free(it);
+        resolver->listener[i] = resolver->listener[--resolver->listeners];
+    }
+}
+
 static int on_snapshot(struct resolver *resolver, const struct ng_message_snapshot *message, int fds[2])
 {
     struct ng_message_ready ready = {.type = NG_MESSAGE_READY, .generation = message->generation};
@@ -269,6 +298,9 @@ static int obey(struct resolver *resolver, const union ng_order *order, int fds[
         return on_local(resolver, &order->local, fds);
     case NG_MESSAGE_LISTENER:
         return on_listener(resolver, &order->listener, fds);
+    case NG_MESSAGE_UNLISTEN:
+        on_unlisten(resolver, &order->unlisten);
+        return 0;
     case NG_MESSAGE_SNAPSHOT:
         return on_snapshot(resolver, &order->snapshot, fds);
     case NG_MESSAGE_DEPLOYMENT:
@@ -321,6 +353,7 @@ static void tick(struct resolver *resolver, uint64_t now)
         ng_engine_tick(resolver->engine);
     for (unsigned i = 0; i < resolver->listeners; i++)
         resolver->listener[i]->tick(resolver->listener[i], now);
+    free_retired(resolver, now);
 }
 
 /* What is due, and how long the loop may wait then, in ms. */

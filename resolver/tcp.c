@@ -298,12 +298,19 @@ static void tcp_tick(struct ng_listener *listener, uint64_t now)
         end(connection);
 }
 
-static void tcp_free(struct ng_listener *listener)
+static void tcp_close(struct ng_listener *listener)
 {
     struct tcp *tcp = (struct tcp *)listener;
 
     while (!TAILQ_EMPTY(&tcp->used))
         end(TAILQ_FIRST(&tcp->used));
+}
+
+static void tcp_free(struct ng_listener *listener)
+{
+    struct tcp *tcp = (struct tcp *)listener;
+
+    tcp_close(listener);
     ng_table_release(&tcp->connections);
     (void)ng_close(listener->source.fd);
     free(tcp);
@@ -320,6 +327,7 @@ int ng_tcp_new(const struct ng_listener *like, struct ng_listener **ret_listener
     tcp->base.reply = reply;
     tcp->base.flush = tcp_flush;
     tcp->base.tick = tcp_tick;
+    tcp->base.close = tcp_close;
     tcp->base.free = tcp_free;
     TAILQ_INIT(&tcp->used);
     *ret_listener = &tcp->base;

@@ -235,6 +235,11 @@ static void udp_tick(struct ng_listener *listener, uint64_t now)
     (void)now;
 }
 
+static void udp_close(struct ng_listener *listener)
+{
+    (void)listener; /* replies that are still to come are lost, as any datagram may be */
+}
+
 static void udp_free(struct ng_listener *listener)
 {
     (void)ng_close(listener->source.fd);
@@ -253,6 +258,7 @@ int ng_udp_new(const struct ng_listener *like, struct ng_listener **ret_listener
     udp->base.reply = reply;
     udp->base.flush = udp_flush;
     udp->base.tick = udp_tick;
+    udp->base.close = udp_close;
     udp->base.free = udp_free;
     *ret_listener = &udp->base;
     return 0;

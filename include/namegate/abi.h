@@ -193,6 +193,20 @@ struct ng_control {
 };
 _Static_assert(sizeof(struct ng_control) == 48, "layout of ng_control");
 
+/* namespaces: cookie of a network namespace -> this. Written by the keeper, and begun by the programs for one that a
+ * deployment uses and nobody serves. Full: DNS of deployments in a further one is dropped. */
+struct ng_namespace {
+    __u64 sighted_at; /* ns; when the keeper was told last, while it is not served */
+    __u32 served;     /* 1: the resolver listens there */
+    __u32 pad;
+};
+
+/* Beside the denials in `events`: a process uses a namespace that is not served. */
+struct ng_sighting {
+    __u32 tgid;
+    __u32 pad;
+};
+
 /* askers: who sent this DNS query. Written by the egress program, read by the resolver. An LRU: a lost record makes the
  * query unanswered, and the client asks again. */
 struct ng_asker_key {

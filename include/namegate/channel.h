@@ -30,6 +30,7 @@ enum ng_message_type {
     NG_MESSAGE_FORWARD,        /* ng_message_forward */
     NG_MESSAGE_LOCAL,          /* ng_message_local, descriptor: the file; after START, and when it has changed */
     NG_MESSAGE_LISTENER,       /* ng_message_listener, descriptor: a bound (TCP: listening) non-blocking socket */
+    NG_MESSAGE_UNLISTEN,       /* ng_message_unlisten */
     NG_MESSAGE_SNAPSHOT,       /* ng_message_snapshot, descriptor: the sealed memfd */
     NG_MESSAGE_DEPLOYMENT,     /* ng_message_deployment */
     NG_MESSAGE_PREWARM,        /* ng_message_prewarm */
@@ -103,6 +104,13 @@ struct ng_message_listener {
     __u32 flags;
     __u32 worker; /* the thread that reads it, below `workers` of START; 0 for TCP */
     struct ng_endpoint local;
+};
+
+/* Closes the redirect's listeners in a network namespace. */
+struct ng_message_unlisten {
+    __u32 type;
+    __u32 pad;
+    __u64 netns; /* its cookie */
 };
 
 struct ng_wire_name {
