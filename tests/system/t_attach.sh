@@ -30,13 +30,15 @@ for line in sys.stdin:
     except OSError as e:
         print(os.strerror(e.errno) if e.errno else e, flush=True)
 AGENT
+declare -A to from
 agent() { # NAME: its process id is $pid
+    local in out
     mkfifo "$W/$1.in" "$W/$1.out"
     python3 "$W/agent.py" < "$W/$1.in" > "$W/$1.out" 2> "$W/$1.err" &
     pid=$!
-    exec {to[$1]}> "$W/$1.in" {from[$1]}< "$W/$1.out"
+    exec {in}> "$W/$1.in" {out}< "$W/$1.out"
+    to[$1]=$in from[$1]=$out
 }
-declare -A to from
 tell() { # NAME WORDS...: its answer
     local name=$1 answer
     shift
