@@ -34,7 +34,7 @@ ALLLDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS_$(SAN)) $(LDFLAGS)
 LIBS_policy = -lidn2 -lpsl
 LIBS_resolver = -lcares -lldns
 LIBS_daemon = -lbpf -lelf -lz -ljansson
-LIBS_cli = -ljansson -lcares -lcap
+LIBS_cli = -ljansson -lcares -lcap -lbpf -lelf -lz
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 BPFCFLAGS = -target bpf -D__TARGET_ARCH_$(ARCH) -g -O2 -std=gnu11 -Wall -Wextra -Werror -Wno-missing-declarations \

@@ -14,6 +14,7 @@ int ng_cli_names(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_events(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_attach(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_detach(struct ng_cli *cli, int argc, char **argv);
+int ng_cli_doctor(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_allow(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_incident(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_policy(struct ng_cli *cli, int argc, char **argv);

@@ -26,6 +26,7 @@ static const struct command commands[] = {
     {"names", ng_cli_names, true, "the names that were resolved, and what the policies say of them"},
     {"incident", ng_cli_incident, true, "make every deployment strict from the next packet on, or end that"},
     {"allow", ng_cli_allow, true, "break the glass: let deployments with a tag reach a name for a while"},
+    {"doctor", ng_cli_doctor, true, "what this host can do for the gate, and what stays out of its reach"},
     {"policy", ng_cli_policy, true, "check, explain, test, diff, fmt; or reload, so that the daemon reads them again"},
 };
 

@@ -52,7 +52,7 @@ _namegate() {
             _namegate_files "$current"; return ;;
         *)
             case $command in
-                '') words="run attach detach status stats list events names incident allow policy $common" ;;
+                '') words="run attach detach status stats list events names incident allow doctor policy $common" ;;
                 run)
                     if [ "${current#-}" != "$current" ]; then
                         words="--tag --policy --mode --confine $common"
