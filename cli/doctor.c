@@ -15,8 +15,8 @@
 
 static const char usage[] =
     "Usage: namegate doctor [OPTION]...\n"
-    "Says what the kernel and this host can do for the gate, what is in its way, and what stays out of its reach, with\n"
-    "remedies. Asks the kernel, so it is for root. Exit status: 0 nothing is broken, 1 something is.\n";
+    "Says what the kernel and this host can do for the gate, what is in its way, and what stays out of its reach,\n"
+    "with remedies. Asks the kernel, so it is for root. Exit status: 0 nothing is broken, 1 something is.\n";
 
 enum state { GOOD, NOTE, BAD };
 
@@ -66,7 +66,7 @@ static void check_programs(struct doctor *doctor)
         if (libbpf_probe_bpf_prog_type(programs[i].type, NULL) == 1)
             say(doctor, "kernel", GOOD, NULL, "it has %s", programs[i].name);
         else
-            say(doctor, "kernel", BAD, "a kernel with CONFIG_CGROUP_BPF, such as Debian 12's; in a container, the host's",
+            say(doctor, "kernel", BAD, "a kernel with CONFIG_CGROUP_BPF, as Debian 12's; in a container, the host's",
                 "it has no %s, or does not let this process use them", programs[i].name);
     if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_set_retval, NULL) == 1)
         say(doctor, "kernel", GOOD, NULL, "denials have the shape that `respond` asks for");
@@ -152,11 +152,12 @@ static void check_hook(struct doctor *doctor, int cgroup, enum bpf_attach_type t
         return;
     if (flags & BPF_F_ALLOW_MULTI)
         say(doctor, "hooks", NOTE, "look at them with: bpftool cgroup tree",
-            "other programs are on %s at the root of the cgroup tree: %s. What they refuse is refused; what they rewrite "
-            "before the gate, the gate sees rewritten",
+            "other programs are on %s at the root of the cgroup tree: %s. What they refuse is refused; what they "
+            "rewrite before the gate, the gate sees rewritten",
             hook, names);
     else
-        say(doctor, "hooks", BAD, "end what attached it (bpftool cgroup tree), or have it attach with BPF_F_ALLOW_MULTI",
+        say(doctor, "hooks", BAD,
+            "end what attached it (bpftool cgroup tree), or have it attach with BPF_F_ALLOW_MULTI",
             "a program that bears no other beside it is on %s: %s", hook, names);
 }
 
@@ -194,7 +195,8 @@ static void check_daemon(struct doctor *doctor)
     ng_cli_client_close(client);
     if (r < 0) {
         say(doctor, "daemon", NOTE, ng_cli_no_daemon(r) ? "systemctl start namegated" : "run this as root",
-            ng_cli_no_daemon(r) ? "none runs in %s: `run` starts a private one for root" : "the one in %s is not for you",
+            ng_cli_no_daemon(r) ? "none runs in %s: `run` starts a private one for root"
+                                : "the one in %s is not for you",
             doctor->cli->run_dir);
         return;
     }
@@ -229,8 +231,8 @@ static void check_resolvers(struct doctor *doctor)
             "nscd answers for deployments from outside of them: addresses that it knows are not learnt");
     if (access("/run/systemd/resolve/io.systemd.Resolve", F_OK) == 0 && nss_asks("resolve"))
         say(doctor, "names", NOTE,
-            "take 'resolve' out of the hosts line of /etc/nsswitch.conf; or have systemd-resolved ask namegate: 'listen "
-            "127.0.0.1:53' in namegate.conf and DNS=127.0.0.1 in resolved.conf",
+            "take 'resolve' out of the hosts line of /etc/nsswitch.conf; or have systemd-resolved ask namegate: "
+            "'listen 127.0.0.1:53' in namegate.conf and DNS=127.0.0.1 in resolved.conf",
             "nss-resolve asks systemd-resolved over its socket, from outside of deployments: what it knows is not "
             "learnt");
     if (nss_asks("mdns") || nss_asks("ldap") || nss_asks("nis") || nss_asks("sss"))
@@ -267,14 +269,14 @@ static void check_reach(struct doctor *doctor)
         say(doctor, "reach", NOTE, "attach what they start (namegate attach), or keep their sockets from deployments",
             "work that a deployment gives to these is done outside of it: %s", found);
     say(doctor, "reach", NOTE, "run --confine, or deployments without root",
-        "with CAP_NET_RAW, CAP_NET_ADMIN or CAP_SYS_ADMIN a deployment sends packets past the gate (AF_PACKET, TUN), and "
-        "root leaves its cgroup");
+        "with CAP_NET_RAW, CAP_NET_ADMIN or CAP_SYS_ADMIN a deployment sends packets past the gate (AF_PACKET, TUN), "
+        "and root leaves its cgroup");
     say(doctor, "reach", NOTE, "mode strict; or deny the providers' names and networks",
         "DNS over HTTPS looks like any other HTTPS: what is resolved by it is not learnt");
     if (ng_cli_host_line("/proc/sys/net/mptcp/enabled", text, sizeof(text)) && *text == '1')
         say(doctor, "reach", NOTE, NULL,
-            "MPTCP: when a path of a connection is denied, it goes on over its others; it is ended whole where its first "
-            "peer is denied");
+            "MPTCP: when a path of a connection is denied, it goes on over its others; it is ended whole where its "
+            "first peer is denied");
     if (!ng_cli_host_line("/proc/net/if_inet6", text, sizeof(text)))
         say(doctor, "reach", NOTE, NULL, "no IPv6 here: DNS over it is refused to deployments");
 }
