@@ -1,0 +1,176 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Every known way to a forbidden destination, tried: without the gate it is reached, within it what the table says. The
+# table is docs/coverage.md; NG_COVERAGE=FILE writes it anew.
+. "$(dirname "$0")/lib.sh"
+zone_add 'alias.other.test. CNAME api.github.com.'
+world_up
+policy deploy << 'POLICY'
+policy deploy { deny github.com, *.github.com deny 203.0.113.20 }
+policy tight { mode strict allow mirror.internal }
+POLICY
+gate_start 'listen 127.0.0.1:5353'
+client reach
+client uring -luring
+R=$B/tests/clients/reach
+U=$B/tests/clients/uring
+P=$HERE/clients/paths.py
+echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range
+G=198.51.100.10
+
+ROWS=$W/rows
+section() { printf '\n## %s\n\n| tried | outcome |\n|---|---|\n' "$1" >> "$ROWS"; say "$1"; }
+note_row() { echo "| $1 | $2 |" >> "$ROWS"; }
+
+outcome() { # RUN-OPTION... -- COMMAND...
+    local began=$SECONDS
+    if timeout 15 "$B/namegate" --run-dir "$W/run/gate" --state-dir "$W/state" run "$@" > "$W/out" 2>&1; then
+        echo reached
+    elif grep -qiE 'operation not permitted|EPERM' "$W/out" && [ $((SECONDS - began)) -le 2 ]; then
+        echo 'denied at once (EPERM)'
+    elif grep -q 'Software caused connection abort' "$W/out"; then
+        echo 'cut (ECONNABORTED)'
+    elif grep -q 'timed out' "$W/out"; then
+        echo dropped
+    elif grep -qi 'read-only' "$W/out"; then
+        echo 'refused (read-only)'
+    else
+        echo "failed otherwise: $(tail -n 1 "$W/out")"
+    fi
+}
+denied='denied at once (EPERM)'
+OPTIONS_OF_RUN=()
+check() { # WHAT EXPECTED COMMAND...: within the gate alone
+    local what=$1 expected=$2
+    shift 2
+    expect_eq "$what" "$(outcome "${OPTIONS_OF_RUN[@]}" -- "$@")" "$expected"
+    note_row "$what" "$expected"
+}
+row() { # the same; and without the gate it is reached
+    local what=$1
+    CHECKS=$((CHECKS + 1))
+    "${@:3}" > "$W/out" 2>&1 || fail "$what: not even without the gate ($(head -c 300 "$W/out"))"
+    check "$@"
+}
+held_by() { # WHAT OUTCOME SCENARIO
+    [ -f "$HERE/$3.sh" ] || fail "there is no scenario $3"
+    note_row "$1" "$2 ($3)"
+}
+
+section 'TCP'
+row 'connect(), IPv4' "$denied" "$R" tcp github.com 443
+row 'connect(), IPv6' "$denied" "$R" tcp6 github.com 443
+row 'connect() to ::ffff:a.b.c.d' "$denied" "$R" tcp-mapped github.com 443
+row 'non-blocking connect()' "$denied" python3 "$P" nonblocking $G 443
+row 'from a bound address' "$denied" python3 "$P" bound $G 443
+row 'TCP Fast Open, sendto()' "$denied" "$R" fastopen github.com 443
+row 'TCP Fast Open, sendto(), IPv6' "$denied" "$R" fastopen6 github.com 443
+row 'TCP Fast Open, TCP_FASTOPEN_CONNECT' "$denied" python3 "$P" fastopen-connect $G 80
+row 'io_uring' "$denied" "$U" connect github.com 443
+if [ "$(cat /proc/sys/net/mptcp/enabled 2> /dev/null)" = 1 ]; then
+    row 'MPTCP' "$denied" python3 "$P" mptcp $G 443
+else
+    note_row 'MPTCP' "$denied"
+fi
+cat > "$W/knock" << 'KNOCK'
+while ! [ -e "$1" ]; do sleep 0.05; done
+nsenter -t "$2" -n python3 -c 'import socket; s = socket.socket(); s.bind(("198.51.100.10", 0)); s.settimeout(4); s.connect(("10.77.0.2", 8088))'
+KNOCK
+sh "$W/knock" "$W/listens1" "$INTERNET" > /dev/null 2>&1 &
+expect_ok python3 "$P" accepted $G 1 "$W/listens1"
+sh "$W/knock" "$W/listens2" "$INTERNET" > /dev/null 2>&1 &
+check 'a connection that comes from there, accepted' dropped python3 "$P" accepted $G 1 "$W/listens2"
+
+section 'UDP'
+for way in connected connected6 connected-mapped unconnected unconnected6 unconnected-mapped sendmmsg sendmmsg6 sendmmsg-mapped; do
+    case $way in
+        connected*) what='connect() and send()' ;;
+        unconnected*) what='sendto()' ;;
+        *) what='sendmmsg()' ;;
+    esac
+    case $way in *6) what+=', IPv6' ;; *mapped) what+=' to ::ffff:a.b.c.d' ;; esac
+    row "$what" "$denied" "$R" $way github.com 9999
+done
+row 'segments (UDP_SEGMENT)' "$denied" python3 "$P" gso $G 9999
+row 'an address of family AF_UNSPEC' "$denied" python3 "$P" unspecified-family $G 9999
+check 'sendto() on a socket that is connected elsewhere' "$denied" python3 "$P" elsewhere $G 9999
+row 'connect() of a socket that was connected elsewhere' "$denied" python3 "$P" reconnect $G 9999
+row 'io_uring, sendmsg' "$denied" "$U" sendmsg github.com 9999
+row 'UDP-Lite, to anywhere' "$denied" "$R" udplite mirror.internal 443
+row 'ICMP echo, ping socket' "$denied" python3 "$P" ping $G 0
+
+section 'Packets of one'"'"'s own making'
+row 'raw sockets, to anywhere' "$denied" "$R" raw mirror.internal 443
+row 'raw sockets, IPv6, to anywhere' "$denied" "$R" raw6 mirror.internal 443
+row 'loose source route (IP options), to anywhere' "$denied" "$R" source-route mirror.internal 9999
+check 'IPv6 routing header, to anywhere' "$denied" python3 "$P" routing-header 2001:db8:3::21 9999
+row 'AF_PACKET, by root' reached python3 "$P" packet $G 1
+OPTIONS_OF_RUN=(--confine)
+check 'AF_PACKET, by root, run --confine' "$denied" python3 "$P" packet $G 1
+check 'TUN, by root, run --confine' "$denied" python3 "$P" tun $G 1
+OPTIONS_OF_RUN=()
+note_row 'TUN, by root' 'reached'
+
+section 'Sockets from before, and from elsewhere'
+exec 7<> /dev/tcp/203.0.113.20/80
+check 'TCP, connected before and brought along' 'cut (ECONNABORTED)' sh -c "python3 '$HERE/clients/wait.py' - 7=203.0.113.20:80 | tee '$W/waited'; ! grep -q abort '$W/waited'"
+exec 7>&-
+held_by 'TCP and UDP, connected in the deployment before the address was learnt' 'cut (ECONNABORTED)' t_cut
+held_by 'passed in over AF_UNIX, or handed out' 'cut, and further packets dropped' t_cut
+held_by 'a process that is moved in, with its sockets' 'cut, and new ones denied' t_attach
+
+section 'Processes and namespaces'
+row 'a user namespace and a cgroup namespace' "$denied" unshare --user --map-root-user --cgroup "$R" tcp github.com 443
+row 'a session of its own (setsid), with its parent gone' "$denied" setsid --wait sh -c "sh -c '\"$R\" tcp github.com 443; echo \$? > \"$W/status\"' & wait; exit \$(cat '$W/status')"
+held_by 'a child cgroup, a daemon that outlives the command' 'denied' t_children
+held_by 'another network namespace' 'denied, and names resolve' t_namespace
+held_by 'a deployment inside of a deployment' 'denied by either' t_nested
+python3 "$P" help-out $G 443 "$W/help" &
+wait_until 5 test -S "$W/help"
+check 'a process outside that works for it, asked over AF_UNIX (as docker, systemd-run, at)' reached python3 "$P" helper $G 443 "$W/help"
+row 'leaving the cgroup, by root' reached sh -c "echo \$\$ > '$CGROUP/cgroup.procs' && '$R' tcp github.com 443"
+OPTIONS_OF_RUN=(--confine)
+check 'leaving the cgroup, by root, run --confine' 'refused (read-only)' sh -c "echo \$\$ > '$CGROUP/cgroup.procs' && '$R' tcp github.com 443"
+OPTIONS_OF_RUN=()
+
+section 'Names'
+row 'DNS over TCP' "$denied" sh -c "dig +tcp +short raw.github.com > /dev/null; '$R' tcp api.github.com 443"
+row 'another server asked, by name or number' "$denied" sh -c "dig +short @192.0.2.53 short.github.com > /dev/null; python3 '$P' plain 198.51.100.41 80"
+check 'DNS over TLS, port 853, to anywhere' "$denied" "$R" tcp 192.0.2.53 853
+row 'a name asked for outside, by the host'"'"'s resolver, then its address' "$denied" sh -c "dig +short -p 5353 @127.0.0.1 status.github.com > /dev/null; python3 '$P' plain 198.51.100.13 80"
+row 'the address of an exact name, never asked for' "$denied" python3 "$P" plain $G 443
+row 'curl --resolve, /etc/hosts: the address of an exact name' "$denied" curl -sSv -m 5 --resolve x.test:80:$G http://x.test/
+row 'the address of a name below a wildcard, never asked for by anybody' reached python3 "$P" plain 198.51.100.43 80
+OPTIONS_OF_RUN=(--policy tight)
+check 'the same, in strict mode' "$denied" python3 "$P" plain 198.51.100.43 80
+OPTIONS_OF_RUN=()
+row 'an alias (CNAME) of another domain' "$denied" "$R" tcp alias.other.test 443
+row 'upper case and a final dot' "$denied" "$R" tcp GitHub.COM. 443
+row 'a name that only looks like it' reached "$R" tcp notgithub.com 443
+row 'only IPv6 is asked for' "$denied" "$R" tcp6 api.github.com 443
+row 'hints of an HTTPS record' "$denied" sh -c "dig +short svcb.github.com HTTPS > /dev/null; python3 '$P' plain 198.51.100.40 80"
+held_by 'an address kept beyond its TTL' 'denied while the deployment lives' t_expiry
+held_by 'answers of hundreds of addresses, names that move' 'all learnt' t_answers
+held_by 'a forbidden name that answers with an address of the host, to poison the gate' 'not learnt, and on record' t_names
+held_by 'forged, malformed and split answers and questions' 'ignored' t_fire
+held_by 'the ports of the resolver, addressed directly' 'denied' t_udp
+note_row 'DNS over HTTPS or QUIC to a server that the policy does not deny' 'reached'
+
+section 'Failures'
+held_by 'the daemon or the resolver killed, restarted, replaced' 'denied all the time' t_crash
+held_by 'destinations full' 'everything that blocks is strict, and on record' t_full
+held_by 'the forbidden name cannot be resolved any more' 'last known addresses denied' t_upstream
+held_by 'entries taken out of the kernel by others' 'restored within a second, and on record' t_lost
+held_by 'the command starts before the gate is in force' 'it does not' t_run
+held_by 'a process that is gone when its denial is looked at' 'on record with its arguments' t_record
+
+{
+    echo '# What is covered'
+    echo
+    echo 'Generated by tests/system/t_matrix.sh, which tries each of these: without the gate the destination is reached,'
+    echo 'in a deployment to which it is forbidden happens what stands here. Where another scenario tries it, its name'
+    echo 'stands behind. *reached* is out of reach of the gate, or not forbidden.'
+    cat "$ROWS"
+} > "$W/coverage.md"
+[ -z "${NG_COVERAGE:-}" ] || cp "$W/coverage.md" "$NG_COVERAGE"
+expect_ok diff -u "$HERE/../../docs/coverage.md" "$W/coverage.md"
