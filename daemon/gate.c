@@ -243,11 +243,8 @@ void ng_gate_free(struct ng_gate *gate)
     if (!gate)
         return;
     ring_buffer__free(gate->ring);
-    for (unsigned hook = 0; hook < ROOT_HOOKS; hook++) {
-        if (gate->links[hook])
-            bpf_link__disconnect(gate->links[hook]); /* the pin keeps it */
-        (void)bpf_link__destroy(gate->links[hook]);
-    }
+    for (unsigned hook = 0; hook < ROOT_HOOKS; hook++)
+        (void)bpf_link__destroy(gate->links[hook]); /* closes its descriptor; the pin keeps it */
     (void)bpf_link__destroy(gate->walk);
     gate__destroy(gate->object);
     free(gate->pin_root);
@@ -359,8 +356,7 @@ int ng_gate_add_deployment(struct ng_gate *gate, const char *path, uint64_t cgro
         return ng_error_set(error, -r, r == -E2BIG ? "end deployments that are no longer needed" : NULL,
                             "cannot tag %s: %s", path, strerror(-r));
     }
-    bpf_link__disconnect(link);
-    (void)bpf_link__destroy(link);
+    (void)bpf_link__destroy(link); /* closes its descriptor; the pin keeps it */
     return 0;
 }
 
