@@ -11,7 +11,7 @@ gate_start
 mkdir "$W/many"
 pins() { find "$W/bpf/gate" -mindepth 1 | wc -l; }
 entries() { gate status --json | jq '.destinations.used'; }
-descriptors() { ls "/proc/$GATE_PID/fd" | wc -l; }
+descriptors() { find "/proc/$GATE_PID/fd" -mindepth 1 | wc -l; }
 expect_ok run true
 expect_ok wait_until 5 no_deployments
 before="$(pins) $(entries) $(descriptors)"
