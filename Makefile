@@ -16,7 +16,7 @@ Q = $(if $(V),,@)
 
 # The Debian packages, listed once: to build, and to test.
 BUILD_PACKAGES = gcc libc6-dev make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libc-ares-dev libldns-dev \
-	libjansson-dev libidn2-dev libpsl-dev libmicrohttpd-dev libcap-dev flex bison pkg-config scdoc
+	libjansson-dev libidn2-dev libpsl-dev libmicrohttpd-dev libcap-dev libsystemd-dev flex bison pkg-config scdoc
 TEST_PACKAGES = libcmocka-dev libclang-rt-14-dev iproute2 procps nsd nginx-light openssl openssh-server openssh-client \
 	curl wget git python3 nodejs bind9-dnsutils musl-tools liburing-dev jq dnsperf lcov shellcheck util-linux unbound \
 	libcap2-bin
@@ -33,7 +33,7 @@ ALLCFLAGS = -std=gnu11 $(OPT) $(WARN) -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN
 ALLLDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS_$(SAN)) $(LDFLAGS)
 LIBS_policy = -lidn2 -lpsl
 LIBS_resolver = -lcares -lldns
-LIBS_daemon = -lbpf -lelf -lz -ljansson
+LIBS_daemon = -lbpf -lelf -lz -ljansson -lsystemd
 LIBS_cli = -ljansson -lcares -lcap -lbpf -lelf -lz
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')

@@ -203,7 +203,7 @@ static int open_kernel(struct ng_keeper *keeper, struct ng_error *error)
         ng_log(NG_LOG_INFO, "took over the gate pinned in %s", keeper->options.pin_root);
     if (ng_incidents_adopt(keeper) < 0)
         return ng_error_set(error, ENOMEM, NULL, "out of memory");
-    r = ng_listeners_open(&keeper->config, &keeper->state, error, &keeper->listeners);
+    r = ng_listeners_open(&keeper->config, keeper->store, &keeper->state, error, &keeper->listeners);
     if (r == 0)
         r = ng_namespaces_new(keeper, error, &keeper->namespaces);
     if (r == 0)
@@ -306,7 +306,9 @@ int ng_keeper_new(const struct ng_options *options, const struct ng_config *conf
     keeper->snapshot_fd = -1;
     keeper->ready_fd = options->ready_fd;
     keeper->started_at = ng_now();
-    r = ng_host_check(options->pin_root, error);
+    r = options->private || ng_store_new(&keeper->store) == 0
+            ? ng_host_check(options->pin_root, error)
+            : ng_error_set(error, ENOMEM, NULL, "out of memory");
     if (r == 0)
         r = ng_host_check_upstreams(config, error);
     if (r == 0)
@@ -394,6 +396,7 @@ void ng_keeper_free(struct ng_keeper *keeper)
     ng_track_free(keeper->track);
     ng_incidents_free(keeper->incidents);
     ng_grants_free(keeper->grants);
+    ng_store_free(keeper->store);
     ng_namespaces_free(keeper->namespaces);
     ng_listeners_close(&keeper->listeners);
     ng_snapshot_free(keeper->snapshot);
@@ -414,6 +417,10 @@ int ng_keeper_run(struct ng_keeper *keeper)
 {
     static const char ready[] = "READY\n";
 
+    ng_store_free(keeper->store); /* what is still in it, nobody needs */
+    keeper->store = NULL;
+    if (!keeper->options.private)
+        ng_store_ready();
     if (keeper->ready_fd >= 0) {
         if (write(keeper->ready_fd, ready, sizeof(ready) - 1) < 0)
             ng_log(NG_LOG_WARNING, "cannot say READY: %m, ignoring");

@@ -52,6 +52,7 @@ struct ng_keeper {
     struct ng_control state;        /* as in the kernel */
     struct ng_incidents *incidents;
     struct ng_grants *grants;
+    struct ng_store *store;        /* NULL: a private daemon, or it is open already */
     struct ng_listeners listeners;
     struct ng_namespaces *namespaces;
     struct ng_child *child;

@@ -54,13 +54,31 @@ static uint16_t local_port(int fd)
     return ntohs(((struct sockaddr_in *)&address)->sin_port); /* at the same place in both families */
 }
 
+static char *store_name(const struct ng_endpoint *endpoint, uint32_t flags, uint32_t worker,
+                        char name[static NG_STORE_NAME_MAX])
+{
+    size_t used = (size_t)snprintf(name, NG_STORE_NAME_MAX, "%s%s-%u-", flags & NG_LISTENER_REDIRECT ? "redirect-" : "",
+                                   flags & NG_LISTENER_TCP ? "tcp" : "udp", worker);
+
+    for (int i = 0; i < 16; i++)
+        used += (size_t)snprintf(name + used, NG_STORE_NAME_MAX - used, "%02x", endpoint->address[i]);
+    (void)snprintf(name + used, NG_STORE_NAME_MAX - used, "-%u-%u", endpoint->port, endpoint->scope_id);
+    return name;
+}
+
 /* Returns the port or -errno. */
 static int add_socket(struct ng_listeners *listeners, const struct ng_endpoint *endpoint, uint32_t flags,
                       uint32_t worker, bool further)
 {
     struct ng_listener *listener = &listeners->item[listeners->count];
-    int fd = open_socket(endpoint, flags & NG_LISTENER_TCP, further, false);
+    char name[NG_STORE_NAME_MAX];
+    struct ng_endpoint fresh = *endpoint;
+    int fd = endpoint->port ? ng_store_claim(listeners->store, store_name(endpoint, flags, worker, name)) : -1;
 
+    if (flags & NG_LISTENER_REDIRECT)
+        fresh.port = 0; /* what nobody has kept may be somebody else's port by now */
+    if (fd < 0)
+        fd = open_socket(&fresh, flags & NG_LISTENER_TCP, further, false);
     if (fd < 0)
         return fd;
     *listener = (struct ng_listener){.fd = fd, .flags = flags, .worker = worker, .local = *endpoint};
@@ -109,48 +127,61 @@ static int open_configured(const struct ng_config *config, struct ng_listeners *
 
 /* Each of these is one worker's, and no port of theirs is shared: a program of root's could take a shared one too, and
  * with it what other deployments ask. */
-static int open_redirect(const struct ng_endpoint *loopback, uint32_t workers,
-                         uint16_t udp[static NG_REDIRECT_SLOTS], uint16_t *tcp, struct ng_listeners *listeners)
+static int open_redirect(const char *address, uint32_t workers, uint16_t udp[static NG_REDIRECT_SLOTS], uint16_t *tcp,
+                         struct ng_listeners *listeners)
 {
+    struct ng_endpoint loopback;
     int r;
 
+    (void)ng_endpoint_parse(address, 0, &loopback);
     for (unsigned slot = 0; slot < NG_REDIRECT_SLOTS; slot++) {
-        r = add_socket(listeners, loopback, NG_LISTENER_REDIRECT, slot % workers, false);
+        loopback.port = udp[slot];
+        r = add_socket(listeners, &loopback, NG_LISTENER_REDIRECT, slot % workers, false);
         if (r < 0)
             return r;
         udp[slot] = (uint16_t)r;
     }
-    r = add_socket(listeners, loopback, NG_LISTENER_REDIRECT | NG_LISTENER_TCP, 0, false);
+    loopback.port = *tcp;
+    r = add_socket(listeners, &loopback, NG_LISTENER_REDIRECT | NG_LISTENER_TCP, 0, false);
     if (r < 0)
         return r;
     *tcp = (uint16_t)r;
     return 0;
 }
 
-int ng_listeners_open(const struct ng_config *config, struct ng_control *control, struct ng_error *error,
-                      struct ng_listeners *ret_listeners)
+static void keep_all(const struct ng_listeners *listeners)
 {
-    struct ng_endpoint v4, v6;
+    char name[NG_STORE_NAME_MAX];
+
+    for (unsigned i = 0; i < listeners->count; i++) {
+        const struct ng_listener *it = &listeners->item[i];
+
+        ng_store_keep(store_name(&it->local, it->flags, it->worker, name), it->fd);
+    }
+}
+
+int ng_listeners_open(const struct ng_config *config, struct ng_store *store, struct ng_control *control,
+                      struct ng_error *error, struct ng_listeners *ret_listeners)
+{
     struct ng_control changed = *control;
-    struct ng_listeners listeners = {0};
+    struct ng_listeners listeners = {.store = store};
     int r = open_configured(config, &listeners, error);
 
-    (void)ng_endpoint_parse("127.0.0.1", 0, &v4);
-    (void)ng_endpoint_parse("::1", 0, &v6);
-    memset(changed.redirect6, 0, sizeof(changed.redirect6));
-    changed.redirect_tcp6 = 0;
     if (r == 0) {
-        r = open_redirect(&v4, config->workers, changed.redirect, &changed.redirect_tcp, &listeners);
+        r = open_redirect("127.0.0.1", config->workers, changed.redirect, &changed.redirect_tcp, &listeners);
         if (r < 0)
             r = ng_error_set(error, -r, "bring the loopback interface up: ip link set lo up",
                              "cannot listen on 127.0.0.1: %s", strerror(-r));
     }
     if (r == 0) {
-        r = open_redirect(&v6, config->workers, changed.redirect6, &changed.redirect_tcp6, &listeners);
-        if (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT)
+        r = open_redirect("::1", config->workers, changed.redirect6, &changed.redirect_tcp6, &listeners);
+        if (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT) {
+            memset(changed.redirect6, 0, sizeof(changed.redirect6));
+            changed.redirect_tcp6 = 0;
             r = 0;
-        else if (r < 0)
+        } else if (r < 0) {
             r = ng_error_set(error, -r, NULL, "cannot listen on ::1: %s", strerror(-r));
+        }
     }
     if (r < 0) {
         ng_listeners_close(&listeners);
@@ -158,6 +189,9 @@ int ng_listeners_open(const struct ng_config *config, struct ng_control *control
     }
     *control = changed;
     *ret_listeners = listeners;
+    ret_listeners->store = NULL;
+    if (store)
+        keep_all(ret_listeners);
     return 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "log.h"
+#include "store.h"
 
 /* UDP, for each worker, and TCP for each configured address, and the redirect's on both loopbacks. */
 #define NG_LISTENERS_MAX (NG_LISTEN_MAX * (NG_WORKERS_MAX + 1) + 2 * (NG_REDIRECT_SLOTS + 1))
@@ -20,12 +21,14 @@ struct ng_listener {
 struct ng_listeners {
     struct ng_listener item[NG_LISTENERS_MAX];
     unsigned count;
+    struct ng_store *store; /* while they are opened */
 };
 
-/* Opens them all or none. Writes the redirect's ports into *control; without IPv6 its ports stay 0, and DNS of
+/* Opens them all or none, or takes those that the store has kept (NULL: none); the redirect's by the ports in *control.
+ * Has all kept from then on. Writes the redirect's ports into *control; without IPv6 its ports stay 0, and DNS of
  * deployments over IPv6 is refused. */
-int ng_listeners_open(const struct ng_config *config, struct ng_control *control, struct ng_error *error,
-                      struct ng_listeners *ret_listeners);
+int ng_listeners_open(const struct ng_config *config, struct ng_store *store, struct ng_control *control,
+                      struct ng_error *error, struct ng_listeners *ret_listeners);
 /* Opens the redirect's listeners on the ports of `control` in the network namespace that the thread is in: those on
  * 127.0.0.1 or none, those on ::1 if they can be. Returns 0 or -errno. */
 int ng_listeners_open_again(const struct ng_control *control, struct ng_listeners *ret_listeners);

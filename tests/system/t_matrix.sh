@@ -120,7 +120,9 @@ held_by 'passed in over AF_UNIX, or handed out' 'cut, and further packets droppe
 held_by 'a process that is moved in, with its sockets' 'cut, and new ones denied' t_attach
 
 section 'Processes and namespaces'
-row 'a user namespace and a cgroup namespace' "$denied" unshare --user --map-root-user --cgroup "$R" tcp github.com 443
+# In a chroot nobody makes user namespaces.
+unshare --user true 2> /dev/null && user=(--user --map-root-user) || user=()
+row 'a user namespace and a cgroup namespace' "$denied" unshare "${user[@]}" --cgroup "$R" tcp github.com 443
 row 'a session of its own (setsid), with its parent gone' "$denied" setsid --wait sh -c "sh -c '\"$R\" tcp github.com 443; echo \$? > \"$W/status\"' & wait; exit \$(cat '$W/status')"
 held_by 'a child cgroup, a daemon that outlives the command' 'denied' t_children
 held_by 'another network namespace' 'denied, and names resolve' t_namespace
