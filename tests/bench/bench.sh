@@ -13,7 +13,7 @@ PROGRAMS=$B/tests/bench
 
 compile() { # NAME
     mkdir -p "$PROGRAMS"
-    gcc -O2 -Wall -Wextra -D_GNU_SOURCE -o "$PROGRAMS/$1" "$BENCH/$1.c" || fail "cannot compile $1"
+    gcc -O2 -Wall -Wextra -D_GNU_SOURCE -I"$BENCH/../../include" -o "$PROGRAMS/$1" "$BENCH/$1.c" -lbpf || fail "cannot compile $1"
 }
 
 version() { # COMMAND...
@@ -83,6 +83,42 @@ reach() { # ROUND CASE ADDRESS ok|denied PREFIX...
     while read -r column value; do note connect "$round" "$case" "$column" "$value"; done < "$W/connect"
 }
 
+# What a host would use without namegate: a set in nftables, for those who are in a cgroup.
+nft_up() {
+    local below=${CGROUP#"$CGROUP_MOUNT"/}/nft path=${CGROUP#/sys/fs/cgroup/}/nft level
+    level=$(tr -cd / <<< "$below" | wc -c)
+    mkdir -p "$CGROUP/nft"
+    {
+        echo 'table inet bench {'
+        echo 'set denied { type ipv4_addr; }'
+        echo "chain out { type filter hook output priority 0; socket cgroupv2 level $((level + 1)) \"$path\" ip daddr @denied reject; }"
+        echo '}'
+        awk 'BEGIN { for (i = 0; i < 100000; i += 1000) { printf "add element inet bench denied {"
+            for (j = 0; j < 1000; j++) { n = i + j; printf "%s100.%d.%d.%d", j ? "," : "", 64 + int(n / 65536), int(n / 256) % 256, n % 256 }
+            print "}" } }'
+    } > "$W/bench.nft"
+    nft -f "$W/bench.nft" || fail "no nftables"
+}
+
+nft_round() { # ROUND
+    nft_up
+    reach "$1" nft,_100000_in_its_set,_in_no_cgroup_of_it 203.0.113.20 ok
+    # shellcheck disable=SC2016 # the inner shell expands it
+    reach "$1" nft,_100000_in_its_set,_in_its_cgroup 203.0.113.20 ok sh -c 'echo $$ > "$0/cgroup.procs"; exec "$@"' "$CGROUP/nft"
+    nft delete table inet bench
+}
+
+# The map as full as it can be, and those that are neither denied nor known.
+full_round() { # ROUND
+    local entries
+    gate_start 'max-destinations 1000000'
+    for entries in 10000 999000; do
+        "$PROGRAMS/fill" "$W/bpf/gate/destinations" $entries || fail "cannot fill the map"
+        reach "$1" "deployment,_${entries}_destinations" 203.0.113.99 ok gate run --
+    done
+    gate_stop
+}
+
 connect_round() { # ROUND
     ! "${BPFTOOL:-bpftool}" cgroup show "$CGROUP_MOUNT" 2> /dev/null | grep -q gate_connect4 || FOREIGN=$((FOREIGN + 1))
     reach "$1" no_gate 203.0.113.20 ok
@@ -96,6 +132,8 @@ connect_round() { # ROUND
     reach "$1" deployment,_denied 198.51.100.10 denied gate run --
     LOST=$((LOST + $(gate status --json | jq .lost_events)))
     gate_stop
+    nft_round "$1"
+    full_round "$1"
 }
 
 # --- the resolver
@@ -291,6 +329,7 @@ chmod 755 "$W"
 compile connect
 compile echo
 compile burst
+compile fill
 network_up
 files_up
 zone_add '*.bench.test. 300 A 203.0.113.20'
@@ -319,8 +358,8 @@ inet "$PROGRAMS/connect" sink 7000 &
 wait_until 5 bash -c ': < /dev/tcp/203.0.113.20/7000' 2> /dev/null || fail "no sink"
 FOREIGN=0 LOST=0
 for round in $(seq "$ROUNDS"); do connect_round "$round"; done
-heading "connect(), ns a call" "udp again" "udp" "tcp"
-table connect again udp tcp
+heading "connect(), sendto(), ns a call" "udp again" "udp" "tcp" "sendto"
+table connect again udp tcp send
 [ "$FOREIGN" = 0 ] || say "in $FOREIGN of $ROUNDS rounds another gate of this machine was in force: its hooks are in all numbers"
 [ "$LOST" = 0 ] || say "$LOST records of denials were lost, and cost less"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* connect ADDRESS PORT ok|denied MILLISECONDS: what connect() costs, in three ways, each for that long. Prints ns per
- * call, of the batch that only one in ten is faster than, as other programs disturb many: "again" is one UDP socket
+/* connect ADDRESS PORT ok|denied MILLISECONDS: what connect() and sendto() cost, in four ways, each for that long. Prints
+ * ns per call, of the batch that only one in ten is faster than, as other programs disturb many: "again" is one UDP socket
  * connected over and over, the hook and little else; "udp" is a fresh UDP socket, "tcp" a fresh TCP socket to a peer
- * that accepts. Making and closing sockets is not timed. Batches that are denied come at a pace at which their records
+ * that accepts; "send" is sendto() on one UDP socket to a peer that reads nothing. Making and closing sockets is not timed. Batches that are denied come at a pace at which their records
  * are not lost, so that making those is part of the cost. A result other than the expected one ends the program with
  * status 1.
  *
@@ -70,8 +70,15 @@ static int make(int type)
     return fd;
 }
 
+static int call(int fd, bool sends)
+{
+    const struct sockaddr *to = (struct sockaddr *)&peer;
+
+    return (sends ? (int)sendto(fd, "ping", 4, 0, to, sizeof(peer)) : connect(fd, to, sizeof(peer))) < 0 ? errno : 0;
+}
+
 /* ns of a batch. One socket is used again and again when fresh is not set. */
-static uint64_t batch(int type, bool fresh)
+static uint64_t batch(int type, bool fresh, bool sends)
 {
     int fd[BATCH], result[BATCH];
     int sockets = fresh ? BATCH : 1;
@@ -81,10 +88,10 @@ static uint64_t batch(int type, bool fresh)
         fd[i] = make(type);
     /* A first call binds the port and makes what is kept for the socket. */
     if (!fresh)
-        (void)connect(fd[0], (struct sockaddr *)&peer, sizeof(peer));
+        (void)call(fd[0], sends);
     began = now();
     for (int i = 0; i < BATCH; i++)
-        result[i] = connect(fd[fresh ? i : 0], (struct sockaddr *)&peer, sizeof(peer)) ? errno : 0;
+        result[i] = call(fd[fresh ? i : 0], sends);
     ended = now();
     for (int i = 0; i < sockets; i++)
         (void)close(fd[i]);
@@ -93,7 +100,7 @@ static uint64_t batch(int type, bool fresh)
         ;
     for (int i = 0; i < BATCH; i++) {
         if (result[i] != expected) {
-            fprintf(stderr, "connect: %s, expected: %s\n", strerror(result[i]), strerror(expected));
+            fprintf(stderr, "%s: %s, expected: %s\n", sends ? "sendto" : "connect", strerror(result[i]), strerror(expected));
             exit(1);
         }
     }
@@ -107,15 +114,15 @@ static int ascending(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static void measure(const char *name, int type, bool fresh, uint64_t ns)
+static void measure(const char *name, int type, bool fresh, bool sends, uint64_t ns)
 {
     static uint64_t took[BATCHES_MAX];
     size_t count = 0;
 
     for (uint64_t end = now() + ns / 4; now() < end;)
-        (void)batch(type, fresh); /* warm-up */
+        (void)batch(type, fresh, sends); /* warm-up */
     for (uint64_t end = now() + ns; count < BATCHES_MIN || (count < BATCHES_MAX && now() < end);)
-        took[count++] = batch(type, fresh);
+        took[count++] = batch(type, fresh, sends);
     qsort(took, count, sizeof(took[0]), ascending);
     printf("%s %.1f\n", name, (double)took[count / 10] / BATCH);
 }
@@ -123,11 +130,12 @@ static void measure(const char *name, int type, bool fresh, uint64_t ns)
 static _Noreturn void sink(void)
 {
     const int on = 1;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), unread = socket(AF_INET, SOCK_DGRAM, 0);
 
     peer.sin_addr.s_addr = INADDR_ANY;
     if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-        bind(listener, (struct sockaddr *)&peer, sizeof(peer)) || listen(listener, 4096))
+        bind(listener, (struct sockaddr *)&peer, sizeof(peer)) || listen(listener, 4096) ||
+        bind(unread, (struct sockaddr *)&peer, sizeof(peer)))
         die("sink");
     for (;;) {
         int fd = accept(listener, NULL, NULL);
@@ -155,8 +163,9 @@ int main(int argc, char **argv)
 
     uint64_t ns = strtoull(argv[4], NULL, 10) * 1000000;
 
-    measure("again", SOCK_DGRAM, false, ns);
-    measure("udp", SOCK_DGRAM, true, ns);
-    measure("tcp", SOCK_STREAM, true, ns);
+    measure("again", SOCK_DGRAM, false, false, ns);
+    measure("udp", SOCK_DGRAM, true, false, ns);
+    measure("tcp", SOCK_STREAM, true, false, ns);
+    measure("send", SOCK_DGRAM, false, true, ns);
     return 0;
 }

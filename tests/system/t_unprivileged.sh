@@ -30,7 +30,11 @@ say "nor by the cgroup"
 expect_fail mine run -- sh -c "echo \$\$ > $CGROUP_MOUNT/cgroup.procs"
 expect_fail mine run -- sh -c "echo \$\$ > $CGROUP/cgroup.procs"
 say "nor by a new user namespace"
-expect_eperm mine run -- unshare -Ur curl -sSv -m 5 https://api.github.com/
+if somebody unshare -Ur true 2> /dev/null; then
+    expect_eperm mine run -- unshare -Ur curl -sSv -m 5 https://api.github.com/
+else
+    say "this host lets it make none"
+fi
 say "a group that it is not in"
 outsider() { setpriv --reuid games --regid daemon --clear-groups "$W/bin/namegate" --run-dir "$W/run/gate" "$@"; }
 expect_fail outsider status
