@@ -49,11 +49,14 @@ static __always_inline __u32 slot_of(struct flow *flow, const __u8 *address, __u
 static __always_inline bool is_served(__u64 cookie)
 {
     struct ng_namespace *found = bpf_map_lookup_elem(&namespaces, &cookie);
-    struct ng_namespace sighted = {.sighted_at = bpf_ktime_get_boot_ns()};
+    struct ng_namespace sighted = {};
     struct ng_sighting *sighting;
 
-    if (found && (found->served || sighted.sighted_at - found->sighted_at < SIGHT_AGAIN))
-        return found->served;
+    if (found && found->served)
+        return true;
+    sighted.sighted_at = bpf_ktime_get_boot_ns();
+    if (found && sighted.sighted_at - found->sighted_at < SIGHT_AGAIN)
+        return false;
     if (found)
         found->sighted_at = sighted.sighted_at;
     else if (bpf_map_update_elem(&namespaces, &cookie, &sighted, BPF_NOEXIST))

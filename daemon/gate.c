@@ -323,6 +323,22 @@ int ng_gate_serve_namespace(struct ng_gate *gate, uint64_t cookie, bool served)
     return bpf_map_delete_elem(fd, &cookie) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+void ng_gate_forget_namespaces(struct ng_gate *gate, uint64_t before)
+{
+    int fd = bpf_map__fd(gate->object->maps.namespaces);
+    uint64_t cookie, next;
+    bool more = bpf_map_get_next_key(fd, NULL, &cookie) == 0;
+
+    while (more) {
+        struct ng_namespace value;
+
+        more = bpf_map_get_next_key(fd, &cookie, &next) == 0;
+        if (bpf_map_lookup_elem(fd, &cookie, &value) == 0 && !value.served && value.sighted_at < before)
+            (void)bpf_map_delete_elem(fd, &cookie);
+        cookie = next;
+    }
+}
+
 int ng_gate_clear_namespaces(struct ng_gate *gate)
 {
     int fd = bpf_map__fd(gate->object->maps.namespaces);

@@ -52,6 +52,8 @@ int ng_gate_set_control(struct ng_gate *gate, const struct ng_control *control);
 
 /* Whether the resolver listens in a network namespace, known by its cookie. */
 int ng_gate_serve_namespace(struct ng_gate *gate, uint64_t cookie, bool served);
+/* Forgets those that are not served and were sighted last before that time (ns). */
+void ng_gate_forget_namespaces(struct ng_gate *gate, uint64_t before);
 /* It does in none. */
 int ng_gate_clear_namespaces(struct ng_gate *gate);
 

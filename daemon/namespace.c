@@ -8,6 +8,7 @@
 #include "../policy/vector.h"
 
 #include <namegate/cleanup.h>
+#include <namegate/clock.h>
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -17,6 +18,8 @@
 #include <sys/stat.h>
 
 #define NAMESPACES_MAX 256
+#define SIGHTINGS_MAX 64 /* that are followed between two ticks: each takes the daemon's time */
+#define SIGHTING_KEPT (10 * NG_SECOND)
 #define MISSES_MAX 2 /* ticks without a process, before it is let go */
 
 struct namespace {
@@ -32,6 +35,7 @@ struct ng_namespaces {
     dev_t device; /* the daemon's own */
     ino_t inode;
     NG_VECTOR(struct namespace *) list;
+    unsigned sightings; /* since the last tick */
 };
 
 static int cookie_of(int socket, uint64_t *ret_cookie)
@@ -226,7 +230,7 @@ void ng_namespaces_sighted(void *arg, pid_t pid)
 {
     struct ng_keeper *keeper = arg;
 
-    if (keeper->namespaces)
+    if (keeper->namespaces && keeper->namespaces->sightings++ < SIGHTINGS_MAX)
         ng_namespaces_of_process(keeper, pid);
 }
 
@@ -267,6 +271,8 @@ void ng_namespaces_tick(struct ng_keeper *keeper)
     struct ng_namespaces *namespaces = keeper->namespaces;
     size_t kept = 0;
 
+    namespaces->sightings = 0;
+    ng_gate_forget_namespaces(keeper->gate, ng_now() - SIGHTING_KEPT);
     if (namespaces->list.count == 0)
         return;
     for (size_t i = 0; i < namespaces->list.count; i++)

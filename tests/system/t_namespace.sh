@@ -102,6 +102,10 @@ expect_said 'not permitted'
 expect_record '.type == "trouble" and .trouble == "namespace" and (.text | test("is taken there"))'
 expect_ok wait_until 15 nothing_left
 
-say "many, one after the other"
-for i in $(seq 40); do expect_ok run unshare --net sh -c 'ip link set lo up; getent hosts x.invalid; true'; done
+say "many, one after the other, also some that are gone at once"
+known() { bpftool map dump pinned "$W/bpf/gate/namespaces" -j | jq length; }
+only_this() { [ "$(known)" = 1 ]; }
+for i in $(seq 15); do run unshare --net python3 -c 'import socket; socket.socket()'; done
+for i in $(seq 15); do expect_ok run unshare --net sh -c 'ip link set lo up; getent hosts x.invalid; true'; done
 expect_ok wait_until 20 nothing_left
+expect_ok wait_until 20 only_this
