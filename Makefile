@@ -63,7 +63,7 @@ help:
 	@echo 'make check-system  the tests against the real kernel (root)'
 	@echo 'make fuzz       run each fuzz target for FUZZ_SECONDS (default 10)'
 	@echo 'make bench      connect(), resolver and a million names, as ratios (root); bench-peers installs more servers'
-	@echo 'make soak       memory under 10 million random names, a thousand deployments (root, half an hour)'
+	@echo 'make soak       memory under 10 million random names, a thousand deployments, a thousand restarts (root, an hour and a half)'
 	@echo 'make coverage   line coverage of policy/, resolver/ and the decision function'
 	@echo 'make lint       headers compile alone, lines of 120 columns, shellcheck'
 	@echo 'make install    DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)'
@@ -197,6 +197,7 @@ $(B)/tests/bench/policy: $(B)/obj/tests/bench/policy.o $(POLICY_OBJECTS)
 soak: all
 	$(Q)B=$(abspath $(B)) tests/soak.sh
 	$(Q)NG_MANY=1000 B=$(abspath $(B)) tests/system/run t_many.sh
+	$(Q)NG_RESTARTS=1000 NG_TIMEOUT=7200 B=$(abspath $(B)) tests/system/run t_store.sh
 
 bench: all bench-policy
 	$(Q)B=$(abspath $(B)) tests/bench/bench.sh

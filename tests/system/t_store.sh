@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Over restarts of the daemon, killed or ended, the service manager keeps its sockets: no question is lost, of deployments
-# or of others, and what is denied stays denied.
+# Over restarts of the daemon, killed or ended, and of the resolver, the service manager keeps its sockets: no question is
+# lost, of deployments or of others, and what is denied stays denied. NG_RESTARTS: how many, a thousand in `make soak`.
 . "$(dirname "$0")/lib.sh"
 world_up
 default_policy
@@ -50,12 +50,16 @@ one=$!
 python3 "$W/asks.py" "$W" others 127.0.0.1 5300 > "$W/others" 2> "$W/others.err" &
 two=$!
 sleep 0.5
+resolves() { [ "$(gate status --json | jq .resolver.running)" = true ]; }
 restarts=${NG_RESTARTS:-8}
 for i in $(seq "$restarts"); do
     signal=$([ $((i % 2)) = 0 ] && echo TERM || echo KILL)
     kill -"$signal" "$(keeper)"
     wait_until 30 ready $((i + 1)) || fail "it does not come back after $i"
     sleep 0.2
+    kill -KILL "$(resolver_pid)"
+    wait_until 30 resolves || fail "no resolver after $i"
+    expect_ok gate policy reload
 done
 touch "$W/end"
 wait $one $two
