@@ -16,7 +16,7 @@ Q = $(if $(V),,@)
 
 # The Debian packages, listed once: to build, and to test.
 BUILD_PACKAGES = gcc libc6-dev make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libc-ares-dev libldns-dev \
-	libjansson-dev libidn2-dev libpsl-dev libmicrohttpd-dev libcap-dev libsystemd-dev flex bison pkg-config scdoc
+	libjansson-dev libidn2-dev libpsl-dev libmicrohttpd-dev libcap-dev libsystemd-dev libsqlite3-dev flex bison pkg-config scdoc
 TEST_PACKAGES = libcmocka-dev libclang-rt-14-dev iproute2 procps nsd nginx-light openssl openssh-server openssh-client \
 	curl wget git python3 nodejs bind9-dnsutils musl-tools liburing-dev jq dnsperf lcov shellcheck util-linux unbound \
 	libcap2-bin nftables
@@ -33,6 +33,7 @@ ALLCFLAGS = -std=gnu11 $(OPT) $(WARN) -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN
 ALLLDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS_$(SAN)) $(LDFLAGS)
 LIBS_policy = -lidn2 -lpsl
 LIBS_resolver = -lcares -lldns
+LIBS_ledger = -lsqlite3 -ljansson
 LIBS_daemon = -lbpf -lelf -lz -ljansson -lsystemd
 LIBS_cli = -ljansson -lcares -lcap -lbpf -lelf -lz
 
@@ -43,6 +44,7 @@ BPFCFLAGS = -target bpf -D__TARGET_ARCH_$(ARCH) -g -O2 -std=gnu11 -Wall -Wextra 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 POLICY_OBJECTS = $(call objects,policy) $(B)/gen/parse.o $(B)/gen/lex.o
 RESOLVER_OBJECTS = $(call objects,resolver)
+LEDGER_OBJECTS = $(call objects,ledger)
 DAEMON_OBJECTS = $(call objects,daemon)
 CLI_OBJECTS = $(call objects,cli)
 SAN_OBJECTS = $(if $(filter address,$(SAN)),$(B)/obj/tests/lsan.o)
@@ -102,21 +104,23 @@ $(B)/gen/%.skel.h: $(B)/gen/%.bpf.o
 $(call objects,daemon) $(B)/obj/daemon/main.o: $(B)/gen/gate.skel.h
 
 # --- programs
-$(B)/namegated: $(B)/obj/daemon/main.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS) $(SAN_OBJECTS)
+$(B)/namegated: $(B)/obj/daemon/main.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(LEDGER_OBJECTS) $(POLICY_OBJECTS) \
+		$(SAN_OBJECTS)
 	$(if $(V),,@echo '  LD   $@')
-	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_daemon) $(LIBS_resolver) $(LIBS_policy) -o $@
-$(B)/namegate: $(B)/obj/cli/main.o $(CLI_OBJECTS) $(POLICY_OBJECTS) $(SAN_OBJECTS)
+	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_daemon) $(LIBS_resolver) $(LIBS_ledger) $(LIBS_policy) -o $@
+$(B)/namegate: $(B)/obj/cli/main.o $(CLI_OBJECTS) $(LEDGER_OBJECTS) $(POLICY_OBJECTS) $(SAN_OBJECTS)
 	$(if $(V),,@echo '  LD   $@')
-	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_cli) $(LIBS_policy) -o $@
+	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_cli) $(LIBS_ledger) $(LIBS_policy) -o $@
 
 $(B)/man/%: docs/%.scd
 	@mkdir -p $(@D)
 	$(Q)scdoc < $< > $@
 
 # --- tests
-$(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS) $(CLI_OBJECTS)
+$(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(LEDGER_OBJECTS) \
+		$(POLICY_OBJECTS) $(CLI_OBJECTS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALLLDFLAGS) $^ -lcmocka $(LIBS_daemon) $(LIBS_resolver) $(LIBS_cli) $(LIBS_policy) -o $@
+	$(Q)$(CC) $(ALLLDFLAGS) $^ -lcmocka $(LIBS_daemon) $(LIBS_resolver) $(LIBS_ledger) $(LIBS_cli) $(LIBS_policy) -o $@
 $(B)/tests/replay: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/replay/*.c)) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_resolver) $(LIBS_policy) -lbpf -o $@
@@ -161,9 +165,9 @@ check-conf: $(B)/namegate
 	$(Q)$(B)/namegate policy fmt --check $$(git ls-files 'conf/*.policy') && echo 'conf holds'
 
 lint:
-	$(Q)for h in include/namegate/*.h policy/*.h resolver/*.h daemon/*.h cli/*.h bpf/decide.h; do \
+	$(Q)for h in include/namegate/*.h policy/*.h resolver/*.h ledger/*.h daemon/*.h cli/*.h bpf/decide.h; do \
 		$(CC) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused -Iinclude -fsyntax-only -x c $$h || exit 1; done
-	$(Q)! LC_ALL=C.UTF-8 grep -nE '.{121,}' $$(git ls-files 'bpf/*' 'policy/*' 'resolver/*' 'daemon/*' 'cli/*' 'include/*')
+	$(Q)! LC_ALL=C.UTF-8 grep -nE '.{121,}' $$(git ls-files 'bpf/*' 'policy/*' 'resolver/*' 'ledger/*' 'daemon/*' 'cli/*' 'include/*')
 	$(Q)shellcheck -x $$(git ls-files '*.sh' '*.bash' .ci/run tests/system/run) && echo 'lint holds'
 
 coverage:
