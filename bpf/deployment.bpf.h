@@ -18,7 +18,8 @@ struct cgroup___ids {
     __u64 ancestor_ids[];
 } __attribute__((preserve_access_index));
 
-static __always_inline __u64 ancestor_of(struct cgroup *cgroup, __u32 level)
+/* Not inlined: out of a loop clang moves the offset of a field that this kernel may not have to where it is used always. */
+static __noinline __u64 ancestor_of(struct cgroup *cgroup, __u32 level)
 {
     struct cgroup___ids *old = (void *)cgroup;
     struct cgroup *ancestor = NULL;
@@ -33,17 +34,24 @@ static __always_inline __u64 ancestor_of(struct cgroup *cgroup, __u32 level)
     return BPF_CORE_READ(ancestor, kn, id);
 }
 
+void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak; /* since Linux 6.2 */
+
 /* The cgroup in which a socket was made, as a number, when it is not that of the current task; else 0. */
 static __always_inline __u64 foreign_cgroup(struct bpf_sock *sk)
 {
-    struct task_struct *task = (void *)bpf_get_current_task();
-    struct sock *sock = NULL;
+    __u64 here = bpf_get_current_cgroup_id();
     struct cgroup *cgroup;
+    struct sock *sock;
 
+    if (bpf_rdonly_cast) {
+        sock = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct sock));
+        if (sock->sk_cgrp_data.cgroup->kn->id == here)
+            return 0;
+    }
     /* The verifier lets nobody look behind a socket pointer; a copy through memory is a plain number. */
     bpf_probe_read_kernel(&sock, sizeof(sock), &sk);
     cgroup = BPF_CORE_READ(sock, sk_cgrp_data.cgroup);
-    return cgroup == BPF_CORE_READ(task, cgroups, dfl_cgrp) ? 0 : (__u64)cgroup;
+    return BPF_CORE_READ(cgroup, kn, id) == here ? 0 : (__u64)cgroup;
 }
 
 static __always_inline struct ng_deployment *deployment_by_id(__u64 id)
@@ -51,17 +59,32 @@ static __always_inline struct ng_deployment *deployment_by_id(__u64 id)
     return id ? bpf_map_lookup_elem(&deployments, &id) : NULL;
 }
 
+/* Number of the highest bit that is set; bits is not 0. Without branches, each of which would double the paths that
+ * the verifier follows. */
+static __always_inline __u32 highest(__u64 bits)
+{
+    __u64 number = 0;
+
+    for (__u64 step = 16; step; step /= 2) {
+        __u64 shift = (((1ULL << step) - 1 - bits) >> 63) * step; /* step where bits has something above */
+
+        barrier_var(shift);
+        bits >>= shift;
+        number += shift;
+    }
+    return (__u32)number & (NG_LEVELS_MAX - 1);
+}
+
 /* The three that follow return the cgroup id of the innermost deployment, or 0. They are global functions, which the
  * verifier proves once and apart: inlined, each level would multiply the paths through the hooks. */
 
 __u64 task_deployment(__u32 levels)
 {
-    for (int level = NG_LEVELS_MAX - 1; level >= 0; level--) {
-        __u64 id;
+    for (int i = 0; i < NG_LEVELS_MAX && levels; i++) {
+        __u32 level = highest(levels);
+        __u64 id = bpf_get_current_ancestor_cgroup_id(level);
 
-        if (!(levels & (1u << level)))
-            continue;
-        id = bpf_get_current_ancestor_cgroup_id(level);
+        levels &= ~(1u << level);
         if (deployment_by_id(id))
             return id;
     }
@@ -76,12 +99,11 @@ __u64 cgroup_deployment(__u32 levels, __u64 address)
 
     if (depth < NG_LEVELS_MAX - 1)
         levels &= (2u << depth) - 1; /* there is nothing to read beyond its own level */
-    for (int level = NG_LEVELS_MAX - 1; level >= 0; level--) {
-        __u64 id;
+    for (int i = 0; i < NG_LEVELS_MAX && levels; i++) {
+        __u32 level = highest(levels);
+        __u64 id = ancestor_of(cgroup, level);
 
-        if (!(levels & (1u << level)))
-            continue;
-        id = ancestor_of(cgroup, (__u32)level);
+        levels &= ~(1u << level);
         if (deployment_by_id(id))
             return id;
     }
@@ -90,12 +112,11 @@ __u64 cgroup_deployment(__u32 levels, __u64 address)
 
 __u64 packet_deployment(struct __sk_buff *skb, __u32 levels)
 {
-    for (int level = NG_LEVELS_MAX - 1; level >= 0; level--) {
-        __u64 id;
+    for (int i = 0; i < NG_LEVELS_MAX && levels; i++) {
+        __u32 level = highest(levels);
+        __u64 id = bpf_skb_ancestor_cgroup_id(skb, level);
 
-        if (!(levels & (1u << level)))
-            continue;
-        id = bpf_skb_ancestor_cgroup_id(skb, level);
+        levels &= ~(1u << level);
         if (deployment_by_id(id))
             return id;
     }

@@ -17,8 +17,37 @@
 struct packet {
     __u8 source[16]; /* v4-mapped */
     __u16 source_port;
-    bool syn;        /* TCP that opens a connection */
+    __u16 pad;
+    __u32 transport; /* where its header begins */
 };
+
+/* Whether this TCP segment opens a connection. */
+static __always_inline bool opens(struct __sk_buff *skb, const struct packet *packet)
+{
+    __u8 flags = 0;
+
+    return !bpf_skb_load_bytes(skb, packet->transport + 13, &flags, 1) && (flags & 0x12) == 0x02;
+}
+
+/* What nearly every packet is: IPv4 without options, UDP or TCP in one piece, its headers in one piece of memory. Read in
+ * place. False: it is something else, to be read as below. */
+static __always_inline bool read_usual(struct __sk_buff *skb, struct question *question, struct packet *packet)
+{
+    const struct iphdr *ip = (void *)(long)skb->data;
+    const struct udphdr *ports = (void *)(ip + 1); /* TCP begins with the same */
+
+    if ((void *)(ports + 1) > (void *)(long)skb->data_end || ip->ihl != 5 || ip->frag_off & bpf_htons(IP_OFFSET_MASK))
+        return false;
+    if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP)
+        return false;
+    question->proto = ip->protocol;
+    map_v4(packet->source, ip->saddr);
+    map_v4(question->address, ip->daddr);
+    question->port = bpf_ntohs(ports->dest);
+    packet->source_port = bpf_ntohs(ports->source);
+    packet->transport = sizeof(*ip);
+    return true;
+}
 
 static __always_inline bool read_ports(struct __sk_buff *skb, __u32 at, struct question *question,
                                        struct packet *packet)
@@ -26,7 +55,6 @@ static __always_inline bool read_ports(struct __sk_buff *skb, __u32 at, struct q
     struct {
         __be16 source, dest;
     } ports;
-    __u8 flags = 0;
 
     if (question->proto != IPPROTO_TCP && question->proto != IPPROTO_UDP)
         return true;
@@ -34,11 +62,7 @@ static __always_inline bool read_ports(struct __sk_buff *skb, __u32 at, struct q
         return false;
     question->port = bpf_ntohs(ports.dest);
     packet->source_port = bpf_ntohs(ports.source);
-    if (question->proto == IPPROTO_TCP) {
-        if (bpf_skb_load_bytes(skb, at + 13, &flags, 1))
-            return false;
-        packet->syn = (flags & 0x12) == 0x02;
-    }
+    packet->transport = at;
     return true;
 }
 
@@ -47,6 +71,8 @@ static __always_inline bool read_ipv4(struct __sk_buff *skb, struct question *qu
     struct iphdr ip;
     __u32 header;
 
+    if (read_usual(skb, question, packet))
+        return true;
     if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
         return false;
     header = ip.ihl * 4;

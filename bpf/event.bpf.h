@@ -11,17 +11,18 @@
 #define ECONNREFUSED_ 111
 #define EHOSTUNREACH_ 113
 
-static __always_inline void record_argv(struct ng_event *event, struct task_struct *task)
+/* Of the current task. Returns the octets read; *ret_cut: there are more. */
+static __always_inline __u16 read_argv(char argv[NG_ARGV_LEN], struct task_struct *task, bool *ret_cut)
 {
     __u64 start = BPF_CORE_READ(task, mm, arg_start);
     __u64 length = BPF_CORE_READ(task, mm, arg_end) - start; /* up to the environment, which is nobody's business */
 
+    *ret_cut = start && length > NG_ARGV_LEN;
     if (!start)
-        return;
+        return 0;
     if (length > NG_ARGV_LEN)
         length = NG_ARGV_LEN;
-    if (!bpf_probe_read_user(event->argv, (__u32)length, (void *)start))
-        event->argv_len = (__u16)length;
+    return bpf_probe_read_user(argv, (__u32)length, (void *)start) ? 0 : (__u16)length;
 }
 
 static __always_inline void record_ancestors(struct ng_event *event, struct task_struct *task)
@@ -41,13 +42,14 @@ static __always_inline void record_current(struct ng_event *event)
     struct task_struct *task = (void *)bpf_get_current_task();
     __u64 ids = bpf_get_current_pid_tgid();
     __u64 owner = bpf_get_current_uid_gid();
+    bool cut;
 
     event->pid = (__u32)ids;
     event->tgid = ids >> 32;
     event->uid = (__u32)owner;
     event->gid = owner >> 32;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    record_argv(event, task);
+    event->argv_len = read_argv(event->argv, task, &cut);
     record_ancestors(event, task);
 }
 
@@ -80,18 +82,29 @@ static __always_inline __s32 error_of(__u8 respond)
     }
 }
 
-/* Whether the deployment has events left in this second. */
-static __always_inline bool afford(__u64 cgroup)
+/* Whether the deployment has records left in this second: denials, or those of what it did. Each has its own measure, so
+ * that one who starts many processes is denied on record all the same. */
+static __always_inline bool afford(__u32 scope, bool denial)
 {
-    struct budget *budget = bpf_map_lookup_elem(&budgets, &cgroup);
-    __u64 now = bpf_ktime_get_boot_ns();
+    __u64 key = (__u64)scope << 1 | denial, now = bpf_ktime_get_boot_ns();
+    struct budget *budget = bpf_map_lookup_elem(&budgets, &key);
     struct budget begun = {.second = now, .spent = 1};
 
     if (!budget || now - budget->second >= 1000000000ULL) {
-        bpf_map_update_elem(&budgets, &cgroup, &begun, BPF_ANY);
+        bpf_map_update_elem(&budgets, &key, &begun, BPF_ANY);
         return true;
     }
     return __sync_fetch_and_add(&budget->spent, 1) < NG_EVENTS_PER_SECOND;
+}
+
+/* Room for a record of what a deployment did, or NULL: it is lost, and counted. */
+static __always_inline void *reserve_deed(__u32 scope, __u64 size)
+{
+    void *record = afford(scope, false) ? bpf_ringbuf_reserve(&events, size, 0) : NULL;
+
+    if (!record)
+        count(NG_COUNTER_LOST_DEEDS);
+    return record;
 }
 
 /* opener: NULL when the current task is the one that asked. Global, so that the verifier proves it once. */
@@ -103,12 +116,13 @@ int report(struct ng_deployment *deployment, __u64 cgroup, struct question *ques
 
     if (!deployment || !question)
         return 0;
-    event = afford(cgroup) ? bpf_ringbuf_reserve(&events, sizeof(*event), 0) : NULL;
+    event = afford(deployment->scope, true) ? bpf_ringbuf_reserve(&events, sizeof(*event), 0) : NULL;
     if (!event) {
         count(NG_COUNTER_LOST);
         return 0;
     }
     __builtin_memset(event, 0, sizeof(*event));
+    event->kind = NG_RECORD_DENIAL;
     event->time = bpf_ktime_get_boot_ns();
     event->generation = state ? state->generation : 0;
     event->cgroup = cgroup;

@@ -6,6 +6,7 @@
  * decides by itself: the verdict is ng_decide() in decide.h. */
 #include "egress.bpf.h"
 #include "event.bpf.h"
+#include "permit.bpf.h"
 #include "redirect.bpf.h"
 #include "walk.bpf.h"
 
@@ -17,18 +18,21 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define SOCK_RAW_ 3
 #define DROP 2 /* of egress: as though it had been sent */
 
-/* What all deployments around say together: DENIED with the first shape in order, WOULD, or 0. */
+/* What all deployments around say together: DENIED with the first shape in order, WOULD, or 0; then whether that lasts,
+ * and the evidence of the innermost. */
 #define DENIED 2u
 #define WOULD 1u
 #define OUTCOME(result) ((result) & 255u)
 #define SHAPE(result) ((__u8)((result) >> 8))
+#define LASTS (1u << 16)
+#define EVIDENCE(result) ((result) >> 24)
 
 /* Judges for the deployment and those around it. Each that denies, or would, has it on record: an inner deployment
  * hides nothing from those around. */
 static __always_inline __u32 judge_nested(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
                                           struct ng_asker *opener)
 {
-    __u32 result = 0;
+    __u32 result = 0, lasts = LASTS, evidence = 0;
 
     for (int i = 0; i < NG_NESTING_MAX && deployment; i++) {
         __u64 packed = judge(deployment, question);
@@ -40,10 +44,14 @@ static __always_inline __u32 judge_nested(struct ng_deployment *deployment, __u6
             own |= (__u32)PACKED_RESPOND(packed) << 8;
         if (OUTCOME(own) > OUTCOME(result) || (OUTCOME(own) == DENIED && SHAPE(own) < SHAPE(result)))
             result = own;
+        if (!(packed & PACKED_LASTS))
+            lasts = 0;
+        if (i == 0)
+            evidence = PACKED_EVIDENCE(packed);
         cgroup = deployment->outer;
         deployment = deployment_by_id(cgroup);
     }
-    return result;
+    return result | lasts | evidence << 24;
 }
 
 static __always_inline void count_outcome(__u8 hook, __u32 result)
@@ -67,38 +75,120 @@ static __always_inline bool is_reported(const struct flow *flow, const struct qu
     return same_server(&flow->reported, question->address, question->port);
 }
 
-/* What was let go, and not only in appearance. */
-static __always_inline void remember_permitted(struct flow *flow, const struct question *question)
+static __always_inline struct flow *flow_of(struct bpf_sock *sk, bool make)
 {
+    return bpf_sk_storage_get(&flows, sk, NULL, make ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+}
+
+/* Where connections that stand may be kept, it must be known which were let go, and not only in appearance. */
+static __always_inline void remember_permitted(struct bpf_sock *sk, const struct ng_deployment *deployment,
+                                               const struct question *question)
+{
+    struct flow *flow;
+
+    if (!(deployment->flags & NG_DEPLOYMENT_KEEP) && !deployment->outer)
+        return;
+    flow = flow_of(sk, true);
+    if (!flow)
+        return;
+    fill_asker(&flow->opener, deployment);
     __builtin_memcpy(flow->permitted.address, question->address, sizeof(flow->permitted.address));
     flow->permitted.port = question->port;
     flow->permitted.used = !is_reported(flow, question);
 }
 
-/* One deployment's verdict on a call: reports and counts. */
-static __always_inline bool permitted(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
-                                      struct flow *flow)
+/* One deployment's verdict on a call: reports and counts. Returns as judge_nested(). What is denied without an error is
+ * not DENIED here: egress drops its packets. */
+static __always_inline __u32 permitted(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
+                                       struct bpf_sock *sk)
 {
+    struct flow *flow;
     __u32 result;
     __s32 error;
 
     question->error = -EPERM_;
     result = judge_nested(deployment, cgroup, question, NULL);
     count_outcome(question->hook, result);
-    if (OUTCOME(result) != DENIED) {
-        if (OUTCOME(result) == WOULD && flow && !question->probe)
-            remember_report(flow, cgroup, question);
-        return true;
-    }
+    if (OUTCOME(result) != DENIED && (OUTCOME(result) != WOULD || question->probe || !sk))
+        return result;
     error = error_of(SHAPE(result));
-    /* A denial without an error is its packets' not getting anywhere: egress drops them. */
-    if (!error && flow) {
-        remember_report(flow, cgroup, question);
-        return true;
+    if (sk && (OUTCOME(result) == WOULD || !error)) {
+        flow = flow_of(sk, true);
+        if (flow)
+            remember_report(flow, cgroup, question);
+        if (flow || OUTCOME(result) == WOULD)
+            return WOULD;
     }
     if (error && error != -EPERM_)
         bpf_set_retval(error);
-    return false;
+    return result;
+}
+
+/* DNS goes to the resolver. */
+static __always_inline int redirect_hook(struct bpf_sock_addr *ctx, struct ng_deployment *asker, __u64 cgroup,
+                                         struct question *question, bool connecting, bool v6)
+{
+    struct ng_decision unredirected = {
+        .verdict = NG_VERDICT_DENY, .evidence = NG_EVIDENCE_RESOLVER, .mode = NG_MODE_BLOCK};
+    struct flow *flow = flow_of(ctx->sk, true);
+
+    if (!redirect(ctx, flow, asker, question, connecting, v6)) {
+        /* Nowhere to send it to: an answer from elsewhere would not be learnt. */
+        report(asker, cgroup, question, PACK(unredirected), NULL);
+        count_outcome(question->hook, DENIED);
+        return DENY;
+    }
+    count(NG_COUNTER(question->hook, NG_OUTCOME_REDIRECT));
+    return PASS;
+}
+
+/* What is neither known nor without verdict: all deployments concerned are asked. Returns what they say together. */
+static __always_inline __u32 judge_call(struct bpf_sock_addr *ctx, struct ng_deployment *task, __u64 task_cgroup,
+                                        struct ng_deployment *socket, __u64 socket_cgroup, struct question *question,
+                                        bool connecting, bool foreign)
+{
+    struct flow *flow = flow_of(ctx->sk, false);
+    __u64 judged_at = get_epoch();
+    __u32 result = 0;
+
+    question->resumed = !connecting && flow && flow->original[0].used;
+    if (task) {
+        result = permitted(task, task_cgroup, question, ctx->sk);
+        if (OUTCOME(result) == DENIED)
+            return result;
+    }
+    if (socket) {
+        __u32 other = permitted(socket, socket_cgroup, question, ctx->sk);
+
+        if (OUTCOME(other) == DENIED || OUTCOME(other) == WOULD)
+            return other;
+    }
+    if (foreign)
+        result &= ~LASTS; /* the next socket may be another one */
+    if (OUTCOME(result) == 0 && task && question->port != NG_DNS_PORT)
+        keep_permit(question, bpf_get_current_cgroup_id(), task->scope, result & LASTS ? judged_at : 0,
+                    EVIDENCE(result) | (connecting && question->proto == IPPROTO_TCP ? PERMIT_HERE : 0));
+    return result;
+}
+
+/* Whether a process of this cgroup was let through to there before, with a socket of the same, and nothing has changed.
+ * What is in no deployment was never let through: this is for those that are. */
+static __always_inline bool repeated(const struct ng_control *state, struct question *question)
+{
+    __u64 cgroup = bpf_get_current_cgroup_id();
+    struct ng_permit *permit = permit_of(cgroup, question);
+
+    if (!is_current(permit, state))
+        return false;
+    if (question->proto == IPPROTO_TCP && permit->tgid != bpf_get_current_pid_tgid() >> 32) {
+        struct ng_deployment *deployment = deployment_by_id(task_deployment(state->levels));
+
+        if (!deployment)
+            return false;
+        keep_permit(question, cgroup, deployment->scope, permit->epoch, permit->evidence | PERMIT_HERE);
+    }
+    count(NG_COUNTER(question->hook, NG_OUTCOME_PASS));
+    return true;
 }
 
 /* connect and sendmsg, both families. */
@@ -106,15 +196,15 @@ static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct questi
 {
     struct ng_control *state = get_control();
     struct ng_deployment *task, *socket, *asker;
-    struct ng_decision unredirected = {
-        .verdict = NG_VERDICT_DENY, .evidence = NG_EVIDENCE_RESOLVER, .mode = NG_MODE_BLOCK};
     __u64 task_cgroup, socket_cgroup, made_in;
-    struct flow *flow;
+    __u32 result;
 
     if (!state || !state->levels)
         return PASS;
-    task_cgroup = task_deployment(state->levels);
     made_in = foreign_cgroup(ctx->sk);
+    if (!made_in && repeated(state, question))
+        return PASS;
+    task_cgroup = task_deployment(state->levels);
     socket_cgroup = made_in ? cgroup_deployment(state->levels, made_in) : 0;
     if (!task_cgroup && !socket_cgroup)
         return PASS;
@@ -124,27 +214,15 @@ static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct questi
     if (!asker)
         return PASS;
 
-    flow = bpf_sk_storage_get(&flows, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-    question->resumed = !connecting && flow && flow->original[0].used;
     question->probe = connecting && question->proto == IPPROTO_UDP;
-    if (task && !permitted(task, task_cgroup, question, flow))
+    result = judge_call(ctx, task, task_cgroup, socket, socket_cgroup, question, connecting,
+                        made_in != 0);
+    if (OUTCOME(result) == DENIED)
         return DENY;
-    if (socket && !permitted(socket, socket_cgroup, question, flow))
-        return DENY;
-    if (question->port != NG_DNS_PORT) {
-        if (flow && connecting) {
-            fill_asker(&flow->opener, asker);
-            remember_permitted(flow, question);
-        }
-        return PASS;
-    }
-    if (!redirect(ctx, flow, asker, question, connecting, v6)) {
-        /* Nowhere to send it to: an answer from elsewhere would not be learnt. */
-        report(asker, task ? task_cgroup : socket_cgroup, question, PACK(unredirected), NULL);
-        count_outcome(question->hook, DENIED);
-        return DENY;
-    }
-    count(NG_COUNTER(question->hook, NG_OUTCOME_REDIRECT));
+    if (question->port == NG_DNS_PORT)
+        return redirect_hook(ctx, asker, task ? task_cgroup : socket_cgroup, question, connecting, v6);
+    if (connecting)
+        remember_permitted(ctx->sk, asker, question);
     return PASS;
 }
 
@@ -240,7 +318,7 @@ SEC("cgroup/sock_create") int gate_sock_create(struct bpf_sock *ctx)
     if (type != SOCK_RAW_ && protocol != IPPROTO_UDPLITE_)
         return PASS;
     question.proto = (__u8)protocol;
-    return permitted(deployment, cgroup, &question, NULL) ? PASS : DENY;
+    return OUTCOME(permitted(deployment, cgroup, &question, NULL)) == DENIED ? DENY : PASS;
 }
 
 /* Tells the resolver who sent the query in this packet: the current task for UDP, the socket's opener for TCP, whose
@@ -263,24 +341,25 @@ static __always_inline void record_asker(struct ng_deployment *deployment, struc
     bpf_map_update_elem(&askers, &key, &asker, BPF_ANY);
 }
 
-static __always_inline struct flow *packet_flow(struct __sk_buff *skb)
+static __always_inline struct flow *packet_flow(struct __sk_buff *skb, bool make)
 {
     struct bpf_sock *sk = skb->sk;
 
     if (!sk)
         return NULL;
     sk = bpf_sk_fullsock(sk);
-    return sk ? bpf_sk_storage_get(&flows, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
+    return sk ? flow_of(sk, make) : NULL;
 }
 
 /* Whether the current task is the one that sends: it is in the packet's deployment, or in one inside. What the kernel
- * sends by itself, as TCP does, it sends while anybody is current: there only the opener is known to be concerned. */
-static __always_inline bool is_sender(__u64 cgroup, const struct question *question, const struct flow *flow,
+ * sends by itself, as TCP does, it sends while anybody is current: there only who opened the connection is known to be
+ * concerned. */
+static __always_inline bool is_sender(__u64 cgroup, const struct question *question, const struct ng_asker *opener,
                                       __u32 levels)
 {
     __u64 id = task_deployment(levels);
 
-    if (question->proto == IPPROTO_TCP && (!flow || flow->opener.pid != bpf_get_current_pid_tgid() >> 32))
+    if (question->proto == IPPROTO_TCP && opener->pid != bpf_get_current_pid_tgid() >> 32)
         return false;
     for (int i = 0; i < NG_NESTING_MAX; i++) {
         struct ng_deployment *deployment;
@@ -295,27 +374,63 @@ static __always_inline bool is_sender(__u64 cgroup, const struct question *quest
     return false;
 }
 
-/* Returns PASS, DENY or DROP. */
-static __always_inline int egress_verdict(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
-                                          struct flow *flow, __u32 levels)
+/* Who opened the connection; where the socket does not know it, the process that was there last. */
+static __always_inline void fill_opener(struct ng_asker *opener, const struct flow *flow,
+                                        const struct ng_permit *permit)
 {
+    if (flow && flow->opener.pid) {
+        *opener = flow->opener;
+    } else if (permit) {
+        opener->pid = permit->tgid;
+        opener->uid = permit->uid;
+        __builtin_memcpy(opener->comm, permit->comm, sizeof(opener->comm));
+    }
+}
+
+/* Returns PASS, DENY or DROP. */
+static __always_inline int egress_verdict(struct __sk_buff *skb, struct ng_deployment *deployment, __u64 cgroup,
+                                          struct question *question, struct flow *flow, __u32 levels)
+{
+    __u64 leaf = bpf_skb_cgroup_id(skb);
+    struct ng_permit *permit = permit_of(leaf, question);
+    __u64 judged_at = get_epoch();
     struct ng_asker opener = {};
-    bool sender = is_sender(cgroup, question, flow, levels);
+    bool sender;
     __u32 result;
 
+    fill_opener(&opener, flow, permit);
+    sender = is_sender(cgroup, question, &opener, levels);
     question->silent = flow && flow->reported_to == cgroup && is_reported(flow, question);
     question->established = flow && same_server(&flow->permitted, question->address, question->port);
     question->error = question->proto == IPPROTO_UDP ? -EPERM_ : 0;
-    if (flow)
-        opener = flow->opener;
     result = judge_nested(deployment, cgroup, question, sender ? NULL : &opener);
-    if (result && flow)
-        remember_report(flow, cgroup, question);
     if (!question->silent)
         count_outcome(NG_HOOK_EGRESS, result);
+    if (OUTCOME(result) == 0 && !question->resumed && question->port != NG_DNS_PORT)
+        keep_permit(question, leaf, deployment->scope, result & LASTS ? judged_at : 0,
+                    EVIDENCE(result) | (sender && question->proto != IPPROTO_TCP ? PERMIT_HERE : 0));
+    if (OUTCOME(result)) {
+        flow = packet_flow(skb, true);
+        if (flow)
+            remember_report(flow, cgroup, question);
+    }
     if (OUTCOME(result) != DENIED)
         return PASS;
     return SHAPE(result) == NG_RESPOND_TIMEOUT ? DROP : DENY;
+}
+
+/* As repeated(), of a packet. */
+static __always_inline bool repeated_packet(struct __sk_buff *skb, const struct ng_control *state,
+                                            struct question *question)
+{
+    struct ng_permit *permit = permit_of(bpf_skb_cgroup_id(skb), question);
+
+    if (question->raw || !is_current(permit, state))
+        return false;
+    if (question->proto != IPPROTO_TCP && permit->tgid != bpf_get_current_pid_tgid() >> 32)
+        return false; /* somebody else: to be told */
+    count(NG_COUNTER(NG_HOOK_EGRESS, NG_OUTCOME_PASS));
+    return true;
 }
 
 SEC("cgroup_skb/egress") int gate_egress(struct __sk_buff *skb)
@@ -330,23 +445,25 @@ SEC("cgroup_skb/egress") int gate_egress(struct __sk_buff *skb)
 
     if (!state)
         return DENY;
+    readable = skb->protocol == bpf_htons(ETH_P_IP) ? read_ipv4(skb, &question, &packet)
+                                                    : read_ipv6(skb, &question, &packet);
+    if (!readable)
+        return packet_deployment(skb, state->levels) ? DENY : PASS;
+    if (repeated_packet(skb, state, &question))
+        return PASS;
     cgroup = packet_deployment(skb, state->levels);
     deployment = deployment_by_id(cgroup);
     if (!deployment)
         return PASS; /* it has ended */
-    readable = skb->protocol == bpf_htons(ETH_P_IP) ? read_ipv4(skb, &question, &packet)
-                                                    : read_ipv6(skb, &question, &packet);
-    if (!readable)
-        return DENY;
-    flow = packet_flow(skb);
+    flow = packet_flow(skb, false);
     if (flow && flow->netns && is_loopback(question.address) && is_redirect_port(state, &question)) {
         if (!is_served(flow->netns))
             return DROP; /* and it comes again */
         question.resumed = 1;
-        if (question.proto == IPPROTO_UDP || packet.syn)
+        if (question.proto == IPPROTO_UDP || opens(skb, &packet))
             record_asker(deployment, flow, &question, &packet);
     }
-    return egress_verdict(deployment, cgroup, &question, flow, state->levels);
+    return egress_verdict(skb, deployment, cgroup, &question, flow, state->levels);
 }
 
 /* Whether a deployment, or one around it, denies what the socket is connected to; if so says which. Denied with

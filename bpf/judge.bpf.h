@@ -25,6 +25,7 @@ struct question {
 /* A decision in one register, because global functions return scalars. */
 #define PACK(d) ((__u64)(d).verdict | (__u64)(d).would << 8 | (__u64)(d).evidence << 16 | (__u64)(d).mode << 24 | \
                  (__u64)(d).respond << 32)
+#define PACKED_LASTS (1ULL << 40) /* allowed, until something is written that the epoch counts */
 #define PACKED_VERDICT(p) ((__u8)(p))
 #define PACKED_WOULD(p) ((__u8)((p) >> 8))
 #define PACKED_EVIDENCE(p) ((__u8)((p) >> 16))
@@ -96,6 +97,7 @@ __u32 profile_word(__u64 id, __u32 proto, __u32 port)
 #define NAMES_ALLOWED 2u
 #define NAMES_YIELDS 4u
 #define NAMES_GRANTED 8u
+#define NAMES_KEPT 16u /* one that allows has no end */
 #define NAMES_RESPOND(bits) ((__u8)((bits) >> 8)) /* of those that deny the first in order */
 #define NAMES_SILENT (255u << 8)                  /* none denies */
 
@@ -140,12 +142,13 @@ __u32 names_verdict(struct question *question, __u32 scope, __u64 started_at, __
             bits = names_join(bits, (NG_WORD_FLAGS(word) & NG_SEGMENT_SHARED ? NAMES_YIELDS : NAMES_DENIED) |
                                         (__u32)NG_WORD_RESPOND(word) << 8);
         else if ((__u8)word == NG_VERDICT_ALLOW && claim->allow)
-            bits |= NAMES_ALLOWED;
+            bits |= claim->expires_at == NG_FOREVER ? NAMES_ALLOWED | NAMES_KEPT : NAMES_ALLOWED;
     }
     return bits;
 }
 
-static __always_inline void names_facts(struct ng_facts *facts, struct question *question,
+/* Returns whether a name allows this without an end. */
+static __always_inline bool names_facts(struct ng_facts *facts, struct question *question,
                                         const struct ng_deployment *deployment, const struct ng_control *state)
 {
     __u32 bits = names_verdict(question, deployment->policy, deployment->started_at, state->heartbeat);
@@ -156,6 +159,7 @@ static __always_inline void names_facts(struct ng_facts *facts, struct question 
     facts->name_respond = NAMES_RESPOND(bits);
     facts->name_allowed = bits & NAMES_ALLOWED ? 1 : 0;
     facts->name_granted = bits & NAMES_GRANTED && deployment->flags & NG_DEPLOYMENT_GRANTS ? 1 : 0;
+    return bits & NAMES_KEPT;
 }
 
 static __always_inline void networks_facts(struct ng_facts *facts, const struct question *question, __u32 policy)
@@ -181,6 +185,22 @@ static __always_inline bool is_incident(const struct ng_control *state, const st
     return state->incident != 0 || deployment->flags & NG_DEPLOYMENT_INCIDENT;
 }
 
+/* Whether an allowed verdict rests on nothing that time alone can end. */
+static __always_inline bool lasts(struct ng_facts *facts, const struct ng_decision *decision,
+                                  const struct ng_deployment *deployment, bool kept)
+{
+    struct ng_decision without;
+
+    if (decision->verdict != NG_VERDICT_ALLOW || decision->would || facts->dns || facts->name_granted ||
+        deployment->flags & (NG_DEPLOYMENT_CLOSED | NG_DEPLOYMENT_KEEP))
+        return false;
+    if (!facts->name_allowed || kept)
+        return true;
+    facts->name_allowed = 0;
+    without = ng_decide(facts);
+    return without.verdict == NG_VERDICT_ALLOW && !without.would;
+}
+
 /* Global, so that the verifier proves it once. In doubt denies. */
 __u64 judge(struct ng_deployment *deployment, struct question *question)
 {
@@ -188,6 +208,7 @@ __u64 judge(struct ng_deployment *deployment, struct question *question)
     struct ng_control *state = get_control();
     struct ng_facts facts = {};
     struct ng_decision decision;
+    bool kept = false;
 
     if (!deployment || !question || !state)
         return PACK(deny);
@@ -210,12 +231,12 @@ __u64 judge(struct ng_deployment *deployment, struct question *question)
         facts.dns = question->resumed;
     } else {
         facts.dns = question->port == NG_DNS_PORT && question->hook <= NG_HOOK_SENDMSG6;
-        names_facts(&facts, question, deployment, state);
+        kept = names_facts(&facts, question, deployment, state);
         if (deployment->networks)
             networks_facts(&facts, question, deployment->policy);
     }
     decision = ng_decide(&facts);
-    return PACK(decision);
+    return PACK(decision) | (lasts(&facts, &decision, deployment, kept) ? PACKED_LASTS : 0);
 }
 
 #endif

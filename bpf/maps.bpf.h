@@ -55,6 +55,24 @@ struct {
     __type(value, struct ng_control);
 } control SEC(".maps");
 
+/* Verdicts that last, so that what was let through once is let through fast. All hooks; full: the least used goes, and
+ * is judged again. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 65536);
+    __type(key, struct ng_permit_key);
+    __type(value, struct ng_permit);
+} permits SEC(".maps");
+
+/* See abi.h. Keeper and resolver, who map it into their memory. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} epoch SEC(".maps");
+
 /* Who sent a redirected DNS query. Egress program; an LRU on purpose: a lost record leaves a query unanswered, and the
  * client sends it again. */
 struct {
@@ -79,7 +97,7 @@ struct {
 } events SEC(".maps");
 
 /* How many events a deployment has made in this second, so that one that is denied without end takes no other's room.
- * By cgroup id. An LRU on purpose: what is evicted begins anew. */
+ * By scope and kind. An LRU on purpose: what is evicted begins anew. */
 struct budget {
     __u64 second; /* ns: when it began */
     __u64 spent;
@@ -87,7 +105,7 @@ struct budget {
 
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, 8192);
+    __uint(max_entries, 16384);
     __type(key, __u64);
     __type(value, struct budget);
 } budgets SEC(".maps");
@@ -134,6 +152,15 @@ static __always_inline struct ng_control *get_control(void)
     __u32 zero = 0;
 
     return bpf_map_lookup_elem(&control, &zero);
+}
+
+/* Read with a full barrier: what is judged after it is at least as new. */
+static __always_inline __u64 get_epoch(void)
+{
+    __u32 zero = 0;
+    __u64 *value = bpf_map_lookup_elem(&epoch, &zero);
+
+    return value ? __sync_fetch_and_add(value, 0) : 0;
 }
 
 static __always_inline void count(__u32 slot)

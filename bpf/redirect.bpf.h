@@ -64,8 +64,8 @@ static __always_inline bool is_served(__u64 cookie)
     sighting = bpf_ringbuf_reserve(&events, sizeof(*sighting), 0);
     if (!sighting)
         return false;
+    sighting->kind = NG_RECORD_SIGHTING;
     sighting->tgid = bpf_get_current_pid_tgid() >> 32;
-    sighting->pad = 0;
     bpf_ringbuf_submit(sighting, 0);
     return false;
 }

@@ -151,14 +151,14 @@ int ng_child_listener(struct ng_child *child, const struct ng_listener *listener
 }
 
 int ng_child_start(struct ng_child *child, const struct ng_message_start *start, int destinations, int askers,
-                   int stats, const struct ng_listeners *listeners, struct ng_error *error)
+                   int stats, int epoch, const struct ng_listeners *listeners, struct ng_error *error)
 {
     int r = start_process(child, error);
 
     if (r < 0)
         return r;
-    r = ng_child_send(child, &(struct ng_message_stats){.type = NG_MESSAGE_STATS}, sizeof(struct ng_message_stats),
-                      stats, -1);
+    r = ng_child_send(child, &(struct ng_message_memory){.type = NG_MESSAGE_MEMORY}, sizeof(struct ng_message_memory),
+                      stats, epoch);
     if (r == 0)
         r = ng_child_send(child, start, sizeof(*start), destinations, askers);
     for (unsigned i = 0; r == 0 && i < listeners->count; i++)

@@ -31,7 +31,7 @@ void ng_child_free(struct ng_child *child);
 
 /* Starts the process and sends STATS, START and the listeners. */
 int ng_child_start(struct ng_child *child, const struct ng_message_start *start, int destinations, int askers,
-                   int stats, const struct ng_listeners *listeners, struct ng_error *error);
+                   int stats, int epoch, const struct ng_listeners *listeners, struct ng_error *error);
 
 /* Hands it one more listener. Returns 0 or -errno. */
 int ng_child_listener(struct ng_child *child, const struct ng_listener *listener);

@@ -4,6 +4,7 @@
 #include "gate.h"
 
 #include <namegate/cleanup.h>
+#include <namegate/epoch.h>
 
 #include "gate.skel.h"
 
@@ -24,6 +25,7 @@ struct ng_gate {
     struct bpf_link *links[ROOT_HOOKS];
     struct bpf_link *walk; /* an iterator: it runs when asked, and needs no pin */
     struct ring_buffer *ring;
+    uint64_t *epoch;
     char *pin_root;
     bool adopted;
     ng_event_fn on_event;
@@ -84,6 +86,13 @@ static void keep_pinned_size(struct bpf_map *map, const char *path)
         (void)bpf_map__set_max_entries(map, info.max_entries);
 }
 
+/* Constants of the object hold none; and permits begin anew with the programs: while others were in force nobody may
+ * have seen to it that they are up to date. */
+static bool holds_state(const struct bpf_map *map)
+{
+    return !strchr(bpf_map__name(map), '.') && strcmp(bpf_map__name(map), "permits") != 0;
+}
+
 static int prepare_maps(struct ng_gate *gate, uint32_t max_destinations)
 {
     struct bpf_map *map;
@@ -94,8 +103,8 @@ static int prepare_maps(struct ng_gate *gate, uint32_t max_destinations)
     {
         int r;
 
-        if (strchr(bpf_map__name(map), '.'))
-            continue; /* constants of the object, which hold no state */
+        if (!holds_state(map))
+            continue;
         r = bpf_map__set_pin_path(map, pin_path(gate, bpf_map__name(map), path));
         if (r < 0)
             return r;
@@ -193,10 +202,16 @@ static int on_record(void *arg, void *data, size_t size)
 {
     struct ng_gate *gate = arg;
 
-    if (size >= sizeof(struct ng_event))
+    switch (size >= sizeof(uint32_t) ? *(const uint32_t *)data : 0) {
+    case NG_RECORD_DENIAL:
         gate->on_event(gate->arg, data);
-    else if (size >= sizeof(struct ng_sighting))
+        break;
+    case NG_RECORD_SIGHTING:
         gate->on_sighting(gate->arg, (pid_t)((const struct ng_sighting *)data)->tgid);
+        break;
+    default:
+        break;
+    }
     return ++gate->consumed < CONSUME_MAX ? 0 : -EAGAIN;
 }
 
@@ -221,6 +236,8 @@ int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_de
                          "cannot make %s: %m", pin_root);
     if (r == 0)
         r = load(gate, max_destinations, error);
+    if (r == 0 && ng_epoch_map(ng_gate_epoch(gate), &gate->epoch) < 0)
+        r = ng_error_set(error, errno, NULL, "cannot map the epoch: %m");
     if (r == 0)
         r = attach(gate, cgroup_mount, error);
     if (r == 0) {
@@ -246,6 +263,7 @@ void ng_gate_free(struct ng_gate *gate)
     for (unsigned hook = 0; hook < ROOT_HOOKS; hook++)
         (void)bpf_link__destroy(gate->links[hook]); /* closes its descriptor; the pin keeps it */
     (void)bpf_link__destroy(gate->walk);
+    ng_epoch_unmap(gate->epoch);
     gate__destroy(gate->object);
     free(gate->pin_root);
     free(gate);
@@ -281,6 +299,11 @@ int ng_gate_askers(const struct ng_gate *gate)
     return bpf_map__fd(gate->object->maps.askers);
 }
 
+int ng_gate_epoch(const struct ng_gate *gate)
+{
+    return bpf_map__fd(gate->object->maps.epoch);
+}
+
 int ng_gate_walk(const struct ng_gate *gate)
 {
     return bpf_link__fd(gate->walk);
@@ -309,8 +332,10 @@ struct ng_control ng_gate_control(const struct ng_gate *gate)
 int ng_gate_set_control(struct ng_gate *gate, const struct ng_control *control)
 {
     uint32_t zero = 0;
+    int r = bpf_map_update_elem(bpf_map__fd(gate->object->maps.control), &zero, control, BPF_ANY);
 
-    return bpf_map_update_elem(bpf_map__fd(gate->object->maps.control), &zero, control, BPF_ANY);
+    ng_epoch_advance(gate->epoch);
+    return r;
 }
 
 int ng_gate_serve_namespace(struct ng_gate *gate, uint64_t cookie, bool served)
@@ -378,7 +403,10 @@ int ng_gate_add_deployment(struct ng_gate *gate, const char *path, uint64_t cgro
 
 int ng_gate_update_deployment(struct ng_gate *gate, uint64_t cgroup, const struct ng_deployment *deployment)
 {
-    return bpf_map_update_elem(bpf_map__fd(gate->object->maps.deployments), &cgroup, deployment, BPF_ANY);
+    int r = bpf_map_update_elem(bpf_map__fd(gate->object->maps.deployments), &cgroup, deployment, BPF_ANY);
+
+    ng_epoch_advance(gate->epoch);
+    return r;
 }
 
 void ng_gate_remove_deployment(struct ng_gate *gate, uint64_t cgroup)
@@ -427,6 +455,7 @@ int ng_gate_add_profiles(struct ng_gate *gate, const struct ng_snapshot *snapsho
     struct install install = {.map = bpf_map__fd(gate->object->maps.profiles)};
     int r = ng_snapshot_each_profile(snapshot, add_profile, &install);
 
+    ng_epoch_advance(gate->epoch);
     if (r < 0)
         return ng_error_set(error, -r, "use fewer different port lists", "cannot install the policy's port lists: %s",
                             strerror(-r));
@@ -503,6 +532,7 @@ int ng_gate_switch(struct ng_gate *gate, const struct ng_snapshot *snapshot, str
         prune(&networks, sizeof(struct ng_network_key), compare_networks);
         prune(&profiles, sizeof(uint64_t), compare_profiles);
     }
+    ng_epoch_advance(gate->epoch);
     tdestroy(networks.wanted, free);
     tdestroy(profiles.wanted, free);
     if (r < 0)

@@ -37,6 +37,7 @@ bool ng_gate_adopted(const struct ng_gate *gate);
 /* Descriptors for the resolver; they stay the gate's. */
 int ng_gate_destinations(const struct ng_gate *gate);
 int ng_gate_askers(const struct ng_gate *gate);
+int ng_gate_epoch(const struct ng_gate *gate);
 
 /* The link of the iterator that finds open sockets whose peer is denied (struct ng_socket); it stays the gate's. */
 int ng_gate_walk(const struct ng_gate *gate);

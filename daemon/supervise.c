@@ -99,7 +99,7 @@ int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error)
 {
     struct ng_message_start start = start_message(keeper);
     int r = ng_child_start(keeper->child, &start, ng_gate_destinations(keeper->gate), ng_gate_askers(keeper->gate),
-                           ng_statistics_fd(keeper->statistics), &keeper->listeners, error);
+                           ng_statistics_fd(keeper->statistics), ng_gate_epoch(keeper->gate), &keeper->listeners, error);
 
     if (r < 0)
         return r;
@@ -148,6 +148,7 @@ void ng_supervise_exited(struct ng_keeper *keeper)
         return;
     keeper->restarts++;
     keeper->child_ready = false;
+    (void)ng_keeper_set_state(keeper); /* it may have written, and not said so to the programs any more */
     ng_log(NG_LOG_WARNING, "the resolver ended, starting another; enforcement is not affected");
     keeper->restart = ng_timer_new(crashing ? RESTART_DELAY : 1, 1);
     if (keeper->restart < 0 || ng_loop_add(keeper->loop, keeper->restart, EPOLLIN, on_restart, keeper) < 0)

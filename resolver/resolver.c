@@ -10,6 +10,7 @@
 #include "worker.h"
 
 #include <namegate/cleanup.h>
+#include <namegate/epoch.h>
 #include <namegate/clock.h>
 
 #include <signal.h>
@@ -36,6 +37,7 @@ struct resolver {
     uint32_t loaded;          /* files of them; UINT32_MAX: one had an error */
     struct ng_stats_memory *memory;
     struct ng_stats *stats;
+    uint64_t *epoch;
     int destinations, askers;
     struct ng_listener *listener[LISTENERS_MAX];
     struct ng_message_listener pending[LISTENERS_MAX]; /* until the first snapshot */
@@ -55,13 +57,18 @@ static int write_claim(void *arg, const struct ng_destination_key *key, const st
     uint64_t began_at = ng_now();
     int r = ng_map_write(resolver->destinations, key, value);
 
+    ng_epoch_advance(resolver->epoch);
     ng_stats_wrote(resolver->stats, began_at, ng_now(), r);
     return r;
 }
 
 static int erase_claims(void *arg, const struct ng_destination_key *keys, size_t count)
 {
-    return ng_map_erase(((const struct resolver *)arg)->destinations, keys, count);
+    const struct resolver *resolver = arg;
+    int r = ng_map_erase(resolver->destinations, keys, count);
+
+    ng_epoch_advance(resolver->epoch);
+    return r;
 }
 
 static uint64_t now_of(void *arg)
@@ -124,10 +131,12 @@ static int adopt(void *arg, const struct ng_destination_key *key, const struct n
     return ng_engine_adopt(arg, key, value);
 }
 
-static int on_stats(struct resolver *resolver, int fds[2])
+static int on_memory(struct resolver *resolver, int fds[2])
 {
     int r = resolver->engine || resolver->memory ? -EBADMSG : ng_stats_map(fds[0], true, &resolver->memory);
 
+    if (r == 0)
+        r = ng_epoch_map(fds[1], &resolver->epoch);
     return r == 0 ? ng_stats_new(resolver->memory, &resolver->stats) : r;
 }
 
@@ -143,7 +152,7 @@ static int on_start(struct resolver *resolver, const struct ng_message_start *st
                                 .arg = resolver};
     int r;
 
-    if (resolver->engine || fds[0] < 0 || fds[1] < 0 || start->workers == 0 || start->workers > NG_WORKERS_MAX)
+    if (resolver->engine || !resolver->epoch || fds[0] < 0 || fds[1] < 0 || start->workers == 0 || start->workers > NG_WORKERS_MAX)
         return -EBADMSG;
     resolver->destinations = TAKE_FD(fds[0]);
     resolver->askers = TAKE_FD(fds[1]);
@@ -317,8 +326,8 @@ static int obey(struct resolver *resolver, const union ng_order *order, int fds[
         return resolver->engine ? ng_engine_grant(resolver->engine, &order->grant) : -EBADMSG;
     case NG_MESSAGE_KNOWN:
         return resolver->engine ? ng_engine_known(resolver->engine, &order->known) : -EBADMSG;
-    case NG_MESSAGE_STATS:
-        return on_stats(resolver, fds);
+    case NG_MESSAGE_MEMORY:
+        return on_memory(resolver, fds);
     case NG_MESSAGE_PING:
         tell(resolver, &(struct ng_message_ping){.type = NG_MESSAGE_PONG}, sizeof(struct ng_message_ping));
         return 0;
@@ -442,6 +451,7 @@ int ng_resolver_main(void)
     (void)ng_close(resolver->askers);
     ng_stats_free(resolver->stats);
     ng_stats_unmap(resolver->memory);
+    ng_epoch_unmap(resolver->epoch);
     free(resolver);
     return r;
 }

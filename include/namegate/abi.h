@@ -33,6 +33,7 @@
 #define NG_TAG_LEN 64               /* with the terminating NUL */
 #define NG_COMM_LEN 16
 #define NG_ARGV_LEN 512
+#define NG_PATH_LEN 128
 #define NG_ANCESTORS_MAX 8
 #define NG_EVENTS_PER_SECOND 2000   /* of one deployment; more are lost and counted */
 #define NG_HEARTBEAT_STALE_NS 10000000000ULL /* a keeper that was silent for so long is taken to be gone */
@@ -201,11 +202,115 @@ struct ng_namespace {
     __u32 pad;
 };
 
-/* Beside the denials in `events`: a process uses a namespace that is not served. */
+/* Records in `events` begin with what they are. */
+enum ng_record_kind {
+    NG_RECORD_DENIAL = 1, /* ng_event */
+    NG_RECORD_SIGHTING,   /* ng_sighting */
+    NG_RECORD_REACH,      /* ng_reach */
+    NG_RECORD_FORK,       /* ng_fork */
+    NG_RECORD_EXEC,       /* ng_exec */
+    NG_RECORD_EXIT,       /* ng_exit */
+    NG_RECORD_MOVE,       /* ng_move */
+};
+
+/* A process uses a namespace that is not served. */
 struct ng_sighting {
+    __u32 kind;
     __u32 tgid;
+};
+
+/* A deployment's process got through to a destination: told once for each process and destination, and again when
+ * others of the deployment were there in between. What a UDP socket only connects to is no traffic, and not told. */
+struct ng_reach {
+    __u32 kind;
+    __u32 scope;       /* of the innermost deployment */
+    __u64 time;        /* ns */
+    __u32 tgid;
+    __u32 uid;
+    __u8 address[16];
+    __u16 port;
+    __u8 proto;
+    __u8 hook;         /* enum ng_hook */
+    __u8 evidence;     /* enum ng_evidence */
+    __u8 pad[3];
+    char comm[NG_COMM_LEN];
+};
+_Static_assert(sizeof(struct ng_reach) == 64, "layout of ng_reach");
+
+/* What becomes of the processes of deployments. A process (thread group) of one was made by another process. */
+struct ng_fork {
+    __u32 kind;
+    __u32 scope;       /* of the innermost deployment that the new one is in */
+    __u64 time;        /* ns */
+    __u32 tgid;
+    __u32 parent;      /* tgid */
+    __u32 uid;
     __u32 pad;
 };
+
+/* It executes something. */
+struct ng_exec {
+    __u32 kind;
+    __u32 scope;
+    __u64 time;        /* ns */
+    __u32 tgid;
+    __u32 parent;      /* tgid */
+    __u32 uid;
+    __u16 argv_len;    /* octets used in argv, arguments separated by NUL */
+    __u16 cut;         /* 1: argv was longer */
+    char comm[NG_COMM_LEN];
+    char path[NG_PATH_LEN]; /* what was executed, as the caller said it, NUL-terminated */
+    char argv[NG_ARGV_LEN];
+};
+_Static_assert(sizeof(struct ng_exec) == 48 + NG_PATH_LEN + NG_ARGV_LEN, "layout of ng_exec");
+
+/* Its last thread ended. */
+struct ng_exit {
+    __u32 kind;
+    __u32 scope;
+    __u64 time;        /* ns */
+    __u32 tgid;
+    __s32 status;      /* as of wait(2) */
+};
+
+/* A process was moved to another cgroup. Told of all processes of the host while there are deployments. */
+struct ng_move {
+    __u32 kind;
+    __u32 scope;       /* of the innermost deployment that it is in now, 0: in none */
+    __u64 time;        /* ns */
+    __u32 tgid;
+    __u32 parent;      /* tgid */
+    __u32 uid;
+    __u32 mover;       /* tgid of who moved it */
+    __u32 mover_uid;
+    __u32 pad;
+    char comm[NG_COMM_LEN];
+    char mover_comm[NG_COMM_LEN];
+};
+
+/* permits: what a cgroup was let through to, and since when nothing has changed that could turn it into a denial. Written
+ * by the programs. An LRU: what is evicted is judged again. Not pinned: it begins anew with the programs.
+ *
+ * epoch[0] counts everything that can. Whoever changes another map adds one afterwards, before anybody hears of the
+ * change; the programs read it before they judge, so that what they keep is never newer than what they saw. */
+struct ng_permit_key {
+    __u64 cgroup;      /* id of the task's and the socket's own cgroup, which is the same */
+    __u8 address[16];
+    __u16 port;
+    __u8 proto;
+    __u8 pad[5];
+};
+_Static_assert(sizeof(struct ng_permit_key) == 32, "layout of ng_permit_key");
+
+struct ng_permit {
+    __u64 epoch;       /* at which it was judged; 0: the verdict does not last, judge again */
+    __u32 tgid;        /* the process of the deployment that was there last, 0: not known */
+    __u32 uid;
+    __u8 evidence;     /* enum ng_evidence */
+    __u8 pad[7];
+    char comm[NG_COMM_LEN];
+};
+_Static_assert(sizeof(struct ng_permit) == 40, "layout of ng_permit");
 
 /* askers: who sent this DNS query. Written by the egress program, read by the resolver. An LRU: a lost record makes the
  * query unanswered, and the client asks again. */
@@ -243,6 +348,8 @@ struct ng_ancestor {
 
 /* events: one record of a denial. Full: the record is lost and counted in NG_COUNTER_LOST. */
 struct ng_event {
+    __u32 kind;        /* NG_RECORD_DENIAL */
+    __u32 pad;
     __u64 time;        /* ns */
     __u64 generation;  /* of the policy in force */
     __u64 cgroup;      /* the deployment's */
@@ -264,10 +371,10 @@ struct ng_event {
     char comm[NG_COMM_LEN];
     __u32 ancestors;   /* entries used */
     struct ng_ancestor ancestor[NG_ANCESTORS_MAX]; /* parent first */
-    __u8 pad[4];
+    __u8 pad_end[4];
     char argv[NG_ARGV_LEN];
 };
-_Static_assert(sizeof(struct ng_event) == 776, "layout of ng_event");
+_Static_assert(sizeof(struct ng_event) == 784, "layout of ng_event");
 
 /* What the walk over open sockets writes for each whose peer is denied by now. */
 struct ng_socket {
@@ -290,7 +397,7 @@ struct ng_socket {
 };
 _Static_assert(sizeof(struct ng_socket) == 80, "layout of ng_socket");
 
-/* counters: one array slot per hook and outcome, then the lost events; per CPU. */
+/* counters: one array slot per hook and outcome, then the lost records: of denials, and of deeds; per CPU. */
 enum ng_outcome {
     NG_OUTCOME_PASS = 0,   /* a deployment's call that was allowed */
     NG_OUTCOME_DENY,
@@ -300,6 +407,7 @@ enum ng_outcome {
 };
 #define NG_COUNTER(hook, outcome) ((unsigned)(hook) * NG_OUTCOME_MAX + (unsigned)(outcome))
 #define NG_COUNTER_LOST (NG_HOOK_MAX * NG_OUTCOME_MAX)
-#define NG_COUNTERS (NG_COUNTER_LOST + 1)
+#define NG_COUNTER_LOST_DEEDS (NG_COUNTER_LOST + 1) /* of processes, and of what was reached */
+#define NG_COUNTERS (NG_COUNTER_LOST_DEEDS + 1)
 
 #endif

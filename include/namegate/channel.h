@@ -4,7 +4,7 @@
  * refused. Neither trusts the other's lengths or counts: both check them. Descriptors travel with SCM_RIGHTS, one or
  * two a message as said below.
  *
- * Start: the keeper sends STATS, START, then LISTENER and FORWARD messages, then SNAPSHOT; the resolver answers READY.
+ * Start: the keeper sends MEMORY, START, then LISTENER and FORWARD messages, then SNAPSHOT; the resolver answers READY.
  * A reload is another SNAPSHOT and READY; until READY the old snapshot and its profiles stay in force.
  */
 #ifndef NAMEGATE_CHANNEL_H
@@ -34,7 +34,7 @@ enum ng_message_type {
     NG_MESSAGE_SNAPSHOT,       /* ng_message_snapshot, descriptor: the sealed memfd */
     NG_MESSAGE_DEPLOYMENT,     /* ng_message_deployment */
     NG_MESSAGE_PREWARM,        /* ng_message_prewarm */
-    NG_MESSAGE_STATS,          /* ng_message_stats, descriptor: the memory of resolver/stats.h, to be written */
+    NG_MESSAGE_MEMORY,         /* ng_message_memory, descriptors: to be mapped and written: resolver/stats.h, epoch.h */
     NG_MESSAGE_KNOWN,          /* ng_message_resolution: a denied name as it was known before; after READY */
     NG_MESSAGE_GRANT,          /* ng_message_grant */
     NG_MESSAGE_PING,           /* ng_message_ping */
@@ -159,7 +159,7 @@ struct ng_message_grant {
     struct ng_wire_name name;
 };
 
-struct ng_message_stats {
+struct ng_message_memory {
     __u32 type;
     __u32 pad;
 };

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The epoch (abi.h, `permits`) from user space: a word of the kernel's map in the process' own memory, so that saying
+ * that something changed costs no system call. */
+#ifndef NAMEGATE_EPOCH_H
+#define NAMEGATE_EPOCH_H
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* 0 or -errno. fd: of the map `epoch`. */
+static inline int ng_epoch_map(int fd, uint64_t **ret_epoch)
+{
+    void *memory = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (memory == MAP_FAILED)
+        return -errno;
+    *ret_epoch = memory;
+    return 0;
+}
+
+static inline void ng_epoch_unmap(uint64_t *epoch)
+{
+    if (epoch)
+        (void)munmap(epoch, (size_t)sysconf(_SC_PAGESIZE));
+}
+
+/* After a change of a map, and before anybody hears of it: no verdict that was kept before is used again. */
+static inline void ng_epoch_advance(uint64_t *epoch)
+{
+    (void)__atomic_add_fetch(epoch, 1, __ATOMIC_SEQ_CST);
+}
+
+#endif
