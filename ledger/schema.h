@@ -12,9 +12,10 @@
  *   cwd          TEXT: the directory in which the command started, or NULL
  *   started_us   INTEGER: microseconds since 1970 (UTC), as all columns that end in _us
  *   ended_us     INTEGER or NULL: it lives, or nobody saw the end
+ *   seen_us      INTEGER: when its daemon last said that it lives, at most NG_LEDGER_SEEN_S ago for one that does
  *   status       INTEGER or NULL: wait(2) status of its first process
  *   denied, would, probes, lost  INTEGER: counts, also of what is not kept in detail (lost: events)
- *   left_out     INTEGER: processes and flows beyond the bounds, which are counted only
+ *   left_out     INTEGER: processes, commands, resolutions and flows beyond the bounds, which are only counted
  *
  * lineage     a way from the first command to a command, by what was executed: a tree; the same argv below the same
  *             parent is one row, so that a loop of a thousand `curl` is one
@@ -26,11 +27,12 @@
  *   deployment, number   PRIMARY KEY; parent INTEGER (number of the parent process, 0: none known)
  *   pid, uid, lineage INTEGER; started_us; ended_us, status INTEGER or NULL
  *
- * resolution  what a deployment was told, by (deployment, lineage, name, kind of chain)
+ * resolution  what a deployment was told, by (deployment, lineage, name, chain)
  *   deployment, lineage, name TEXT, chain TEXT (JSON list, the name itself first), addresses TEXT (JSON list, the last
  *   ones), count, first_us, last_us
  *
- * flow        attempts to reach something, by (deployment, lineage, name, address, port, proto, verdict, evidence)
+ * flow        attempts to reach something, by (deployment, lineage, name, address, port, proto, verdict, evidence, probe,
+ *             incident)
  *   deployment, lineage INTEGER (0: not known)
  *   name         TEXT or NULL: the name that is to blame or was asked for; chain TEXT: JSON list, [] without a name
  *   names        TEXT: JSON list of all names that share the address
@@ -54,10 +56,13 @@
 
 #define NG_LEDGER_PROCESSES_MAX 20000 /* of one deployment; more are only counted */
 #define NG_LEDGER_LINEAGES_MAX 4096
-#define NG_LEDGER_FLOWS_MAX 20000
+#define NG_LEDGER_RESOLUTIONS_MAX 20000
+#define NG_LEDGER_FLOWS_MAX 20000 /* of flow and of shadow each */
 
-/* Brings an open database to NG_LEDGER_VERSION. 0; -EPROTO: it is of a newer version; -EIO: SQLite failed, see
- * sqlite3_errmsg(). Nothing is changed on failure. */
+#define NG_LEDGER_SEEN_S 60
+
+/* Brings an open database to NG_LEDGER_VERSION and turns its foreign keys on. 0; -EPROTO: it is of a newer version;
+ * -EIO: SQLite failed, see sqlite3_errmsg(). No table is changed on failure. */
 int ng_ledger_migrate(sqlite3 *db);
 
 #endif
