@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Writing the ledger (schema.h says what stands in it). The keeper's thread hands rows over and never waits: a thread
  * of the ledger's own writes them, many in one transaction, at most NG_LEDGER_DELAY_MS later. What is the same is
- * added up before it is handed on. Bounded: what comes while NG_LEDGER_QUEUE_MAX rows wait, or cannot be written, is
- * lost and counted. All functions but ng_ledger_open() are for one thread. Strings and JSON are copied. */
+ * added up before it is handed on. What cannot be written, because the disk is full, say, is tried again every second
+ * and goes in as soon as it can. Bounded: what comes while NG_LEDGER_QUEUE_MAX rows wait is lost and counted. All
+ * functions are for one thread. Strings and JSON are copied. */
 #ifndef NAMEGATE_LEDGER_H
 #define NAMEGATE_LEDGER_H
 
@@ -22,17 +23,21 @@ struct ng_ledger_limits {
 };
 
 /* Opens or makes STATE-DIR/ledger.db (0600), brings it up to date and starts the writer. A database that SQLite finds
- * corrupt is set aside as ledger.db.corrupt and a new one is begun (*ret_note says so; else NULL; free it). -errno with
- * the reason in *ret_note where no ledger can be had. */
-int ng_ledger_open(const char *state_dir, const struct ng_ledger_limits *limits, struct ng_ledger **ret_ledger,
-                   char **ret_note);
+ * corrupt, now or later, is set aside as ledger.db.corrupt and a new one is begun; one that was deleted is begun anew,
+ * too. Where none can be had (see ng_ledger_trouble()), it is tried again later. -ENOMEM, or why there is no thread. */
+int ng_ledger_open(const char *state_dir, const struct ng_ledger_limits *limits, struct ng_ledger **ret_ledger);
 
 /* Writes all that waits, for at most two seconds, and closes it. NULL is fine. */
 void ng_ledger_free(struct ng_ledger *ledger);
 
-/* Rows that were lost since it was opened, and why the last one was (NULL: none was). */
-uint64_t ng_ledger_lost(const struct ng_ledger *ledger);
-const char *ng_ledger_trouble(const struct ng_ledger *ledger);
+struct ng_ledger_state {
+    uint64_t lost;       /* events that were lost since it was opened, */
+    const char *because; /* and why the last of them was; NULL: none was */
+    const char *trouble; /* why it cannot be written at this time, a constant; NULL: it can */
+    unsigned waiting;    /* rows */
+    unsigned set_aside;  /* how often a corrupt one was, since it was opened */
+};
+void ng_ledger_state(struct ng_ledger *ledger, struct ng_ledger_state *ret_state);
 
 struct ng_ledger_deployment {
     int64_t id;
