@@ -19,7 +19,7 @@ BUILD_PACKAGES = gcc libc6-dev make clang llvm bpftool libbpf-dev libelf-dev zli
 	libjansson-dev libidn2-dev libpsl-dev libmicrohttpd-dev libcap-dev libsystemd-dev libsqlite3-dev flex bison pkg-config scdoc
 TEST_PACKAGES = libcmocka-dev libclang-rt-14-dev iproute2 procps nsd nginx-light openssl openssh-server openssh-client \
 	curl wget git python3 nodejs bind9-dnsutils musl-tools liburing-dev jq dnsperf lcov shellcheck util-linux unbound \
-	libcap2-bin nftables
+	libcap2-bin nftables sqlite3
 
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
 	-Wcast-qual -Wwrite-strings $(WERROR)

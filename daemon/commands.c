@@ -3,6 +3,7 @@
 #include "keeper.h"
 
 #include "../policy/vector.h"
+#include "account.h"
 #include "evidence.h"
 #include "text.h"
 
@@ -91,6 +92,7 @@ static json_t *problems_json(const struct ng_keeper *keeper, bool attached)
         (void)json_array_append_new(
             problems, json_string("denials were not recorded in the last minute, because there were too many: see "
                                   "lost_events"));
+    ng_account_problems(keeper, problems);
     if (ng_records_lost(keeper->records))
         (void)json_array_append_new(problems, json_string("records could not be written to the state directory"));
     return problems;
@@ -122,12 +124,12 @@ static void status(struct ng_keeper *keeper, struct ng_connection *connection, c
                       (int)ng_gate_destinations_max(keeper->gate));
     if (reply) {
         json_t *rest = json_pack(
-            "{s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:b, s:o}", "incident", keeper->state.incident != 0, "incidents",
+            "{s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:o, s:b, s:o}", "incident", keeper->state.incident != 0, "incidents",
             ng_incidents_json(keeper->incidents), "grants", ng_grants_json(keeper->grants), "escalated",
             keeper->state.escalated != 0, "denied", (json_int_t)outcome(keeper, NG_OUTCOME_DENY), "would",
             (json_int_t)outcome(keeper, NG_OUTCOME_WOULD), "probes", probes, "lost_events",
             (json_int_t)(ng_gate_counter(keeper->gate, NG_COUNTER_LOST) + ng_records_lost(keeper->records)),
-            "healthy", problem_count == 0, "problems", problems);
+            "ledger", ng_account_json(keeper), "healthy", problem_count == 0, "problems", problems);
 
         (void)json_object_update(reply, rest);
         json_decref(rest);

@@ -332,6 +332,25 @@ static void print_client(const struct ng_config *config, size_t offset, const ch
     print_networks(config->client, config->clients, name, file);
 }
 
+static int parse_size(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high)
+{
+    char *end = NULL;
+    unsigned long long number = strtoull(value, &end, 10);
+
+    if (*value < '0' || *value > '9' || number > high || (strcmp(end, "M") != 0 && strcmp(end, "G") != 0))
+        return -EINVAL;
+    number *= *end == 'G' ? 1024 : 1;
+    if (number < low || number > high)
+        return -EINVAL;
+    *(uint32_t *)field(config, offset) = (uint32_t)number;
+    return 0;
+}
+
+static void print_size(const struct ng_config *config, size_t offset, const char *name, FILE *file)
+{
+    (void)fprintf(file, "%s %uM\n", name, *(const uint32_t *)field_const(config, offset));
+}
+
 #define AT(field_name) offsetof(struct ng_config, field_name)
 
 static const struct setting settings[] = {
@@ -354,6 +373,12 @@ static const struct setting settings[] = {
     {"workers", parse_number, print_number, AT(workers), 1, NG_WORKERS_MAX, "a number from 1 to 16"},
     {"max-destinations", parse_number, print_number, AT(max_destinations), 16, 4000000,
      "a number from 16 to 4000000"},
+    {"ledger", parse_truth, print_truth, AT(ledger), 0, 0, "yes or no"},
+    {"ledger-days", parse_number, print_number, AT(ledger_days), 1, 36500, "a number from 1 to 36500"},
+    {"ledger-size", parse_size, print_size, AT(ledger_size), 1, 1048576, "a size from 1M to 1024G"},
+    {"records-file", parse_truth, print_truth, AT(records_file), 0, 0, "yes or no"},
+    {"records-stdout", parse_truth, print_truth, AT(records_stdout), 0, 0, "yes or no"},
+    {"records-journal", parse_truth, print_truth, AT(records_journal), 0, 0, "yes or no"},
     {"user", parse_word, print_word, AT(user), 1, 32, "the name of an unprivileged user"},
     {"group", parse_word, print_word, AT(group), 1, 32, "the name of a group"},
     {"metrics", parse_metrics, print_metrics, 0, 0, 0, "ADDRESS:PORT"},
@@ -372,6 +397,10 @@ void ng_config_default(struct ng_config *config)
         .serve_stale = 86400,
         .workers = 1,
         .max_destinations = 65536,
+        .ledger = true,
+        .ledger_days = 90,
+        .ledger_size = 256,
+        .records_file = true,
         .user = "nobody",
         .group = "namegate",
         .default_policy = "deploy",

@@ -60,6 +60,10 @@ struct ng_config {
     uint32_t serve_stale;      /* seconds */
     uint32_t workers;
     uint32_t max_destinations; /* entries */
+    bool ledger;               /* is kept */
+    uint32_t ledger_days;
+    uint32_t ledger_size;      /* megabytes */
+    bool records_file, records_stdout, records_journal; /* where they go */
     char user[32];             /* the resolver's */
     char group[32];            /* may use the control socket */
     char default_policy[64];   /* of `run` without --policy */

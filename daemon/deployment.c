@@ -44,12 +44,12 @@ bool ng_tag_valid(const char *text)
            strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == length;
 }
 
-void ng_finding_release(struct ng_finding *finding)
+static void release_finding(struct ng_finding *finding)
 {
-    free(finding->destination);
-    free(finding->rule);
-    free(finding->reason);
-    free(finding->instead);
+    free((char *)(uintptr_t)finding->destination);
+    free((char *)(uintptr_t)finding->rule);
+    free((char *)(uintptr_t)finding->reason);
+    free((char *)(uintptr_t)finding->instead);
     *finding = (struct ng_finding){0};
 }
 
@@ -79,7 +79,7 @@ void ng_live_free(struct ng_live *live)
     if (!live)
         return;
     for (unsigned i = 0; i < live->findings; i++)
-        ng_finding_release(&live->finding[i]);
+        release_finding(&live->finding[i]);
     json_decref(live->argv);
     (void)ng_close(live->watch);
     free(live->path);
@@ -93,9 +93,9 @@ static bool same_finding(const struct ng_finding *a, const struct ng_finding *b)
            strncmp(a->comm, b->comm, NG_COMM_LEN) == 0;
 }
 
-void ng_live_found(struct ng_live *live, struct ng_finding *finding, bool probe)
+void ng_live_found(struct ng_live *live, const struct ng_finding *finding, bool probe)
 {
-    bool incomplete = !finding->destination || !finding->rule || !finding->reason || !finding->instead;
+    struct ng_finding *own = &live->finding[live->findings];
 
     if (probe)
         live->probes++;
@@ -103,24 +103,24 @@ void ng_live_found(struct ng_live *live, struct ng_finding *finding, bool probe)
         live->would++;
     else
         live->denied++;
-    if (probe || incomplete) {
-        ng_finding_release(finding);
-        return;
+    for (unsigned i = 0; !probe && i < live->findings; i++) {
+        if (same_finding(&live->finding[i], finding)) {
+            live->finding[i].count++;
+            return;
+        }
     }
-    for (unsigned i = 0; i < live->findings; i++) {
-        if (!same_finding(&live->finding[i], finding))
-            continue;
-        live->finding[i].count++;
-        ng_finding_release(finding);
+    if (probe || live->findings == NG_FINDINGS_MAX)
         return;
-    }
-    if (live->findings == NG_FINDINGS_MAX) {
-        ng_finding_release(finding);
-        return;
-    }
-    finding->count = 1;
-    live->finding[live->findings++] = *finding;
-    *finding = (struct ng_finding){0};
+    *own = *finding;
+    own->count = 1;
+    own->destination = strdup(finding->destination);
+    own->rule = strdup(finding->rule);
+    own->reason = strdup(finding->reason);
+    own->instead = strdup(finding->instead);
+    if (own->destination && own->rule && own->reason && own->instead)
+        live->findings++;
+    else
+        release_finding(own);
 }
 
 json_t *ng_live_json(const struct ng_live *live)

@@ -15,18 +15,16 @@
 
 /* One line of a summary: what was denied to whom by which rule. */
 struct ng_finding {
-    char *destination; /* name, else address */
-    char *rule;        /* FILE:LINE, or "" */
-    char *reason;
-    char *instead;
+    const char *destination; /* name, else address */
+    const char *rule;        /* FILE:LINE, or "" */
+    const char *reason;
+    const char *instead;
     char comm[NG_COMM_LEN];
     uint16_t port;
     uint8_t proto;
     bool would;
     uint64_t count;
 };
-
-void ng_finding_release(struct ng_finding *finding);
 
 /* One live deployment. */
 struct ng_live {
@@ -43,6 +41,9 @@ struct ng_live {
     json_t *argv;                /* of `run`, or NULL after a restart */
     uint64_t denied, would, probes;
     uint64_t lost_before;        /* events of all that were lost before it began */
+    int64_t ledger;              /* its row in the ledger */
+    bool has_status;             /* its first process has ended, with */
+    int status;                  /* wait(2) */
     struct ng_finding finding[NG_FINDINGS_MAX];
     unsigned findings;
 };
@@ -53,8 +54,8 @@ void ng_live_free(struct ng_live *live);
 /* Whether text can be a tag: 1 to 63 of [A-Za-z0-9._-], not beginning with '.' or '-'. */
 bool ng_tag_valid(const char *text);
 
-/* Counts a denial. Takes over what the finding owns. */
-void ng_live_found(struct ng_live *live, struct ng_finding *finding, bool probe);
+/* Counts a denial. The texts are copied if it is a new one. */
+void ng_live_found(struct ng_live *live, const struct ng_finding *finding, bool probe);
 
 /* New references, or NULL when out of memory. */
 json_t *ng_live_json(const struct ng_live *live);

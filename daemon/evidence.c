@@ -10,104 +10,7 @@
 
 #include <string.h>
 
-#define HOLDERS_MAX 16 /* names of one address that a record lists */
-
-#define NG_REASON_MAX 512 /* octets of a reason and of a path, each */
-
-struct case_file {
-    const struct ng_event *event;
-    const struct ng_snapshot *snapshot;
-    int policy; /* number in the snapshot, or <0 */
-    const struct ng_resolution *holder[HOLDERS_MAX];
-    unsigned holders;
-    const struct ng_resolution *guilty; /* whose name is denied */
-    struct ng_rule_info rule;
-    bool has_rule;
-    char reason[2 * NG_REASON_MAX];
-};
-
-static void add_holder(void *arg, const struct ng_resolution *resolution)
-{
-    struct case_file *file = arg;
-    bool asked = ng_resolution_asked_by(resolution, file->event->scope);
-
-    if (file->holders == HOLDERS_MAX && !asked)
-        return;
-    if (file->holders == HOLDERS_MAX)
-        file->holders--;
-    /* Those that the deployment asked for come first. */
-    if (asked) {
-        memmove(&file->holder[1], &file->holder[0], file->holders * sizeof(file->holder[0]));
-        file->holder[0] = resolution;
-    } else {
-        file->holder[file->holders] = resolution;
-    }
-    file->holders++;
-}
-
-static bool denied_by_name(struct case_file *file, const struct ng_resolution *resolution)
-{
-    for (unsigned i = 0; i < resolution->links; i++) {
-        struct ng_rule_info rule;
-
-        if (ng_explain_name(file->snapshot, (unsigned)file->policy, &resolution->chain[i], file->event->proto,
-                            file->event->port, &rule) < 0 ||
-            rule.verdict != NG_VERDICT_DENY)
-            continue;
-        file->rule = rule;
-        file->has_rule = true;
-        file->guilty = resolution;
-        return true;
-    }
-    return false;
-}
-
-static const char *reason_of_evidence(const struct ng_event *event, bool named)
-{
-    switch (event->evidence) {
-    case NG_EVIDENCE_STRICT:
-        if (event->flags & NG_EVENT_INCIDENT)
-            return "incident: only what the policy allows is reachable, and no rule allows this";
-        return named ? "strict: no rule allows this" : "strict: no rule allows this, and no name was asked for";
-    case NG_EVIDENCE_RESOLVER:
-        if (event->port == NG_DNS_PORT)
-            return "this DNS query cannot be sent to the resolver: it has no listener there";
-        return event->port == NG_DOT_PORT ? "names must be resolved through the gate: no DNS over TLS or QUIC"
-                                          : "the resolver's own ports are not to be used directly";
-    case NG_EVIDENCE_RAW:
-        return "raw sockets, UDP-Lite, IP options and routing headers evade the gate";
-    case NG_EVIDENCE_ABANDONED:
-        return "no daemon lived, and the policy says: on-agent-loss closed";
-    case NG_EVIDENCE_NAME:
-    case NG_EVIDENCE_SHARED:
-        return "learnt for a name that this daemon does not know any more";
-    default:
-        return "";
-    }
-}
-
-static void find_rule(struct case_file *file)
-{
-    const struct ng_event *event = file->event;
-
-    if (file->policy >= 0 &&
-        (event->evidence == NG_EVIDENCE_ADDRESS || event->evidence == NG_EVIDENCE_NETWORK))
-        file->has_rule = ng_explain_address(file->snapshot, (unsigned)file->policy, event->address, event->evidence,
-                                            event->proto, event->port, &file->rule) == 0;
-    if (file->policy >= 0 && (event->evidence == NG_EVIDENCE_NAME || event->evidence == NG_EVIDENCE_SHARED))
-        for (unsigned i = 0; i < file->holders && !file->guilty; i++)
-            (void)denied_by_name(file, file->holder[i]);
-    if (!file->guilty && event->evidence == NG_EVIDENCE_STRICT && file->holders)
-        file->guilty = file->holder[0];
-    /* What denies a dependency is said with the way to it. */
-    if (file->has_rule)
-        (void)snprintf(file->reason, sizeof(file->reason), "%s%s%s", file->rule.path,
-                       *file->rule.path && *file->rule.reason ? ": " : "", file->rule.reason);
-    else
-        (void)snprintf(file->reason, sizeof(file->reason), "%s", reason_of_evidence(event, file->holders > 0));
-}
-
-static json_t *chain_json(const struct ng_resolution *resolution)
+json_t *ng_evidence_chain(const struct ng_resolution *resolution)
 {
     json_t *chain = json_array();
 
@@ -131,62 +34,28 @@ static json_t *holder_json(const struct ng_resolution *resolution, const struct 
                      : 0;
 
     return json_pack("{s:o, s:o, s:I, s:I, s:o, s:o}", "name", ng_json_name(&resolution->chain[0]), "chain",
-                     chain_json(resolution), "wrote_at_ns", (json_int_t)resolution->wrote_at, "replied_at_ns",
+                     ng_evidence_chain(resolution), "wrote_at_ns", (json_int_t)resolution->wrote_at, "replied_at_ns",
                      (json_int_t)resolution->replied_at, "asked_by", asker_json(&resolution->asker, event->uid),
                      "asked_seconds_ago", resolution->replied_at ? json_real(ago) : json_null());
 }
 
-static json_t *names_json(const struct case_file *file)
+static json_t *names_json(const struct ng_blame *blame)
 {
     json_t *names = json_array();
 
-    if (file->guilty)
-        (void)json_array_append_new(names, holder_json(file->guilty, file->event));
-    for (unsigned i = 0; i < file->holders; i++)
-        if (file->holder[i] != file->guilty)
-            (void)json_array_append_new(names, holder_json(file->holder[i], file->event));
+    if (blame->guilty)
+        (void)json_array_append_new(names, holder_json(blame->guilty, blame->event));
+    for (unsigned i = 0; i < blame->holders; i++)
+        if (blame->holder[i] != blame->guilty)
+            (void)json_array_append_new(names, holder_json(blame->holder[i], blame->event));
     return names;
 }
 
-static bool is_decoy(const uint8_t address[16])
+json_t *ng_evidence_rule(const struct ng_blame *blame)
 {
-    static const uint8_t none[10];
+    const struct ng_rule_info *rule = &blame->rule;
 
-    return ng_address_is_v4(address) ? (address[12] & 0xf0) == NG_DECOY4_PREFIX
-                                     : address[0] == NG_DECOY6_PREFIX && memcmp(address + 1, none, 7) == 0;
-}
-
-static const char *evidence_name(const struct case_file *file)
-{
-    switch (file->event->evidence) {
-    case NG_EVIDENCE_ADDRESS:
-        return "address";
-    case NG_EVIDENCE_NAME:
-        if (is_decoy(file->event->address))
-            return "decoy";
-        return file->guilty && ng_resolution_asked_by(file->guilty, file->event->scope) ? "asked" : "prewarmed";
-    case NG_EVIDENCE_SHARED:
-        return "shared";
-    case NG_EVIDENCE_NETWORK:
-        return "network";
-    case NG_EVIDENCE_STRICT:
-        return "strict";
-    case NG_EVIDENCE_RESOLVER:
-        return "resolver";
-    case NG_EVIDENCE_RAW:
-        return "raw";
-    case NG_EVIDENCE_ABANDONED:
-        return "abandoned";
-    default:
-        return "none";
-    }
-}
-
-static json_t *rule_json(const struct case_file *file)
-{
-    const struct ng_rule_info *rule = &file->rule;
-
-    if (!file->has_rule)
+    if (!blame->has_rule)
         return json_null();
     return json_pack("{s:o, s:i, s:o, s:s, s:o, s:o}", "file", ng_json_text(rule->file, strlen(rule->file)), "line",
                      (int)rule->line, "pattern", ng_json_text(rule->pattern, strlen(rule->pattern)), "group",
@@ -222,51 +91,22 @@ static int add_process(json_t *record, const struct ng_event *event, const struc
     return r;
 }
 
-static void fill_finding(const struct case_file *file, struct ng_finding *finding)
+json_t *ng_evidence_denial(const struct ng_blame *blame, const struct ng_live *live)
 {
-    const struct ng_event *event = file->event;
-    char name[NG_NAME_TEXT_MAX], address[INET6_ADDRSTRLEN];
-
-    *finding = (struct ng_finding){.port = event->port,
-                                   .proto = event->proto,
-                                   .would = event->flags & NG_EVENT_WOULD,
-                                   .reason = strdup(file->reason),
-                                   .instead = strdup(file->has_rule ? file->rule.instead : "")};
-    memcpy(finding->comm, event->comm, sizeof(finding->comm));
-    finding->destination = strdup(file->guilty ? ng_name_to_text(&file->guilty->chain[0], name)
-                                               : ng_address_text(event->address, address));
-    if (!file->has_rule)
-        finding->rule = strdup("");
-    else if (asprintf(&finding->rule, "%s:%u", file->rule.file, file->rule.line) < 0)
-        finding->rule = NULL;
-}
-
-json_t *ng_evidence_denial(const struct ng_event *event, const struct ng_live *live,
-                           const struct ng_snapshot *snapshot, const struct ng_track *track,
-                           struct ng_finding *ret_finding)
-{
-    struct case_file file = {.event = event, .snapshot = snapshot, .policy = -ENOENT};
-    const char *instead;
+    const char *instead = blame->has_rule ? blame->rule.instead : "";
+    const struct ng_event *event = blame->event;
     char proto[8];
-    json_t *record;
-
-    if (snapshot)
-        file.policy = ng_snapshot_find_scope(snapshot, event->policy);
-    ng_track_each(track, event->address, add_holder, &file);
-    find_rule(&file);
-    instead = file.has_rule ? file.rule.instead : "";
-    fill_finding(&file, ret_finding);
-    record = json_pack(
+    json_t *record = json_pack(
         "{s:s, s:o, s:s, s:s?, s:s?, s:s, s:s, s:s, s:s?, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:s, s:b, s:b}", "type",
         "denial", "time", json_null(), "deployment", live ? live->id : "", "tag", live ? live->kernel.tag : NULL,
         "policy", live ? live->kernel.name : NULL, "mode", ng_mode_name(event->mode), "verdict",
         event->flags & NG_EVENT_WOULD ? "would-deny" : "deny", "hook", ng_hook_name(event->hook), "errno",
         event->error ? strerrorname_np(-event->error) : NULL, "proto", ng_proto_name(event->proto, proto), "address",
-        ng_json_address(event->address), "port", (int)event->port, "names", names_json(&file), "rule",
-        rule_json(&file), "reason", ng_json_text(file.reason, strlen(file.reason)), "instead",
-        ng_json_text(instead, strlen(instead)), "evidence",
-        evidence_name(&file), "probe", (event->flags & NG_EVENT_PROBE) != 0, "incident",
-        (event->flags & NG_EVENT_INCIDENT) != 0);
+        ng_json_address(event->address), "port", (int)event->port, "names", names_json(blame), "rule",
+        ng_evidence_rule(blame), "reason", ng_json_text(blame->reason, strlen(blame->reason)), "instead",
+        ng_json_text(instead, strlen(instead)), "evidence", blame->evidence, "probe",
+        (event->flags & NG_EVENT_PROBE) != 0, "incident", (event->flags & NG_EVENT_INCIDENT) != 0);
+
     if (record && add_process(record, event, live) < 0) {
         json_decref(record);
         record = NULL;
@@ -293,7 +133,7 @@ json_t *ng_evidence_trouble(const char *trouble, const char *text, json_t *name,
                      "name", name ? name : json_null(), "address", address ? address : json_null());
 }
 
-static json_t *addresses_json(const struct ng_resolution *resolution)
+json_t *ng_evidence_addresses(const struct ng_resolution *resolution)
 {
     json_t *list = json_array();
 
@@ -305,8 +145,8 @@ static json_t *addresses_json(const struct ng_resolution *resolution)
 json_t *ng_evidence_resolution(const struct ng_resolution *resolution, const char *deployment)
 {
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:s?, s:o}", "type", "resolution", "time", json_null(),
-                     "name", ng_json_name(&resolution->chain[0]), "chain", chain_json(resolution), "addresses",
-                     addresses_json(resolution), "wrote_at_ns", (json_int_t)resolution->wrote_at, "replied_at_ns",
+                     "name", ng_json_name(&resolution->chain[0]), "chain", ng_evidence_chain(resolution), "addresses",
+                     ng_evidence_addresses(resolution), "wrote_at_ns", (json_int_t)resolution->wrote_at, "replied_at_ns",
                      (json_int_t)resolution->replied_at, "deployment", deployment, "asked_by",
                      asker_json(&resolution->asker, 0));
 }
@@ -358,6 +198,6 @@ json_t *ng_evidence_name(const struct ng_resolution *resolution, const struct ng
         if ((uid == 0 || live->kernel.uid == uid) && ng_resolution_asked_by(resolution, live->kernel.scope))
             (void)json_array_append_new(askers, json_string(live->id));
     return json_pack("{s:o, s:o, s:o, s:I, s:o, s:o, s:I}", "name", ng_json_name(&resolution->chain[0]), "chain",
-                     chain_json(resolution), "addresses", addresses_json(resolution), "expires_in_s", left, "verdicts",
+                     ng_evidence_chain(resolution), "addresses", ng_evidence_addresses(resolution), "expires_in_s", left, "verdicts",
                      verdicts, "asked_by", askers, "wrote_at_ns", (json_int_t)resolution->wrote_at);
 }

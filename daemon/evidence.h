@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From a kernel event to a record that says who was denied what, by which rule, and why. Judges again with the policy's
- * own matcher, so that what is reported is what was enforced. */
+/* What happened, as records for people and programs. */
 #ifndef NAMEGATE_EVIDENCE_H
 #define NAMEGATE_EVIDENCE_H
 
+#include "blame.h"
 #include "control.h"
 #include "deployment.h"
-#include "track.h"
 
-#include "../policy/snapshot.h"
+/* All return a new reference, or NULL when out of memory. */
 
-/* The record of a denial: a new reference, NULL when out of memory. live may be NULL (it has ended already).
- * *ret_finding gets the summary's line; the caller owns what it holds. */
-json_t *ng_evidence_denial(const struct ng_event *event, const struct ng_live *live,
-                           const struct ng_snapshot *snapshot, const struct ng_track *track,
-                           struct ng_finding *ret_finding);
+/* The record of a denial. live may be NULL (it has ended already). */
+json_t *ng_evidence_denial(const struct ng_blame *blame, const struct ng_live *live);
+
+/* Parts of it: the rule (null: there is none), the chain and the addresses of a name. */
+json_t *ng_evidence_rule(const struct ng_blame *blame);
+json_t *ng_evidence_chain(const struct ng_resolution *resolution);
+json_t *ng_evidence_addresses(const struct ng_resolution *resolution);
 
 /* The record of a resolution that somebody was told. deployment: its id, or NULL. */
 json_t *ng_evidence_resolution(const struct ng_resolution *resolution, const char *deployment);

@@ -2,6 +2,7 @@
 /* Wires the parts of the keeper together, in the order in which each may rely on the ones before. */
 #include "keeper.h"
 
+#include "account.h"
 #include "known.h"
 #include "local.h"
 
@@ -57,6 +58,7 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_local_files_watch(keeper);
     ng_known_tick(keeper);
     watch_losses(keeper);
+    ng_account_tick(keeper);
     ng_lives_check(keeper);
     ng_namespaces_tick(keeper);
     ng_lives_denied_more(keeper); /* to those who were given a socket, or moved in, since */
@@ -244,6 +246,8 @@ static int open_evidence(struct ng_keeper *keeper, struct ng_error *error)
 
     if (r == 0)
         r = ng_records_open(keeper->options.state_dir, ng_commands_record, keeper, error, &keeper->records);
+    if (r == 0)
+        r = ng_account_open(keeper, error);
     if (r == 0 && ng_track_new(&keeper->track) < 0)
         r = ng_error_set(error, ENOMEM, NULL, "out of memory");
     if (r == 0 && ng_incidents_load(keeper->options.state_dir, &keeper->incidents) < 0)
@@ -391,6 +395,7 @@ void ng_keeper_free(struct ng_keeper *keeper)
     free_lives(keeper->lives);
     free_lives(keeper->ended);
     ng_gate_free(keeper->gate);
+    ng_ledger_free(keeper->ledger);
     ng_records_free(keeper->records);
     ng_statistics_free(keeper->statistics);
     ng_track_free(keeper->track);

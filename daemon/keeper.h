@@ -21,6 +21,7 @@
 #include "statistics.h"
 #include "track.h"
 
+#include "../ledger/ledger.h"
 #include "../policy/compile.h"
 
 struct ng_change;
@@ -63,6 +64,9 @@ struct ng_keeper {
     struct ng_cutter *cutter;
     struct ng_track *track;
     struct ng_records *records;
+    struct ng_ledger *ledger;       /* NULL: switched off */
+    const char *ledger_trouble;     /* as put on record */
+    unsigned ledger_set_aside;
     struct ng_statistics *statistics;
     struct ng_metrics *metrics;     /* NULL: not served */
     struct ng_control_socket *control;

@@ -2,12 +2,14 @@
 /* Making, watching, adopting and ending deployments. */
 #include "keeper.h"
 
+#include "account.h"
 #include "cgroup.h"
 #include "evidence.h"
 
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
 
+#include <limits.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -267,8 +269,10 @@ void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live)
     while (!borrowed && (inside = inside_of(keeper, live)))
         ng_lives_end(keeper, inside);
     (void)ng_gate_consume(keeper->gate); /* its last denials */
-    if (live->started)
+    if (live->started) {
         record(keeper, live, false);
+        ng_account_finish(keeper, live);
+    }
     delist(keeper, live);
     if (live->watch >= 0)
         ng_loop_remove(keeper->loop, live->watch);
@@ -292,6 +296,7 @@ void ng_lives_started(struct ng_keeper *keeper, struct ng_live *live)
 {
     live->started = true;
     record(keeper, live, true);
+    ng_account_start(keeper, live);
     ng_lives_denied_more(keeper); /* to it: it may have brought connections along */
 }
 
@@ -330,6 +335,7 @@ static int adopt(void *arg, uint64_t cgroup, const struct ng_deployment *kernel)
         return -ENOMEM;
     live->started = true;
     enlist(keeper, live);
+    ng_account_adopt(keeper, live);
     return watch_live(keeper, live);
 }
 
@@ -438,22 +444,40 @@ void ng_lives_follow(struct ng_keeper *keeper)
     ng_lives_denied_more(keeper);
 }
 
+static void found(struct ng_live *live, const struct ng_blame *blame)
+{
+    const struct ng_event *event = blame->event;
+    char name[NG_NAME_TEXT_MAX], address[INET6_ADDRSTRLEN], rule[PATH_MAX + 16] = "";
+    struct ng_finding finding = {.port = event->port,
+                                 .proto = event->proto,
+                                 .would = event->flags & NG_EVENT_WOULD,
+                                 .destination = blame->guilty ? ng_name_to_text(&blame->guilty->chain[0], name)
+                                                              : ng_address_text(event->address, address),
+                                 .rule = rule,
+                                 .reason = blame->reason,
+                                 .instead = blame->has_rule ? blame->rule.instead : ""};
+
+    memcpy(finding.comm, event->comm, sizeof(finding.comm));
+    if (blame->has_rule)
+        (void)snprintf(rule, sizeof(rule), "%s:%u", blame->rule.file, blame->rule.line);
+    ng_live_found(live, &finding, event->flags & NG_EVENT_PROBE);
+}
+
 void ng_lives_event(void *arg, const struct ng_event *event)
 {
     struct ng_keeper *keeper = arg;
     struct ng_live *live = ng_lives_by_scope(keeper, event->scope);
-    struct ng_finding finding;
-    json_t *record;
+    struct ng_blame blame;
 
     /* The resolver speaks before it replies, so what it knew of this address is in the channel by now. */
     if (ng_child_fd(keeper->child) >= 0)
         (void)ng_child_receive(keeper->child);
-    record = ng_evidence_denial(event, live, keeper->snapshot, keeper->track, &finding);
-    ng_records_add(keeper->records, record, event->time);
-    if (live)
-        ng_live_found(live, &finding, event->flags & NG_EVENT_PROBE);
-    else
-        ng_finding_release(&finding);
+    ng_blame_denial(event, keeper->snapshot, keeper->track, &blame);
+    ng_records_add(keeper->records, ng_evidence_denial(&blame, live), event->time);
+    if (!live)
+        return;
+    found(live, &blame);
+    ng_account_denial(keeper, live, &blame);
 }
 
 void ng_lives_denied_more(struct ng_keeper *keeper)

@@ -2,6 +2,7 @@
 /* Starts the resolver, again when it dies, and hears what it says. Enforcement does not depend on it living. */
 #include "keeper.h"
 
+#include "account.h"
 #include "evidence.h"
 #include "host.h"
 #include "known.h"
@@ -227,6 +228,8 @@ static void told(struct ng_keeper *keeper, const struct ng_message_told *message
     if (first || !message->asker.scope)
         ng_records_add(keeper->records, ng_evidence_resolution(resolution, live ? live->id : NULL),
                        message->replied_at);
+    if (live)
+        ng_account_resolution(keeper, live, resolution);
 }
 
 static const char *trouble_text(uint32_t trouble)

@@ -340,6 +340,16 @@ static int write_detail(struct ng_database *database, struct known *known, const
     return 0;
 }
 
+static int write_sums(struct ng_database *database, struct known *known)
+{
+    if ((known->denied || known->would || known->probes || known->left_out) &&
+        ng_statements_add(&database->statements, known->id, known->denied, known->would, known->probes,
+                          known->left_out) < 0)
+        return failed(database);
+    known->denied = known->would = known->probes = known->left_out = 0;
+    return 0;
+}
+
 static int write_row(struct ng_database *database, struct known *known, const struct ng_row *row)
 {
     int r;
@@ -355,18 +365,10 @@ static int write_row(struct ng_database *database, struct known *known, const st
     if (row->kind != NG_ROW_FINISH)
         return write_detail(database, known, row);
     known->over = true;
+    r = write_sums(database, known); /* which it is compared with */
+    if (r < 0)
+        return r;
     return ng_statements_update(&database->statements, row) < 0 ? failed(database) : 0;
-}
-
-static int write_sums(struct ng_database *database)
-{
-    for (struct known *known = database->known; known; known = known->next) {
-        if ((known->denied || known->would || known->probes || known->left_out) &&
-            ng_statements_add(&database->statements, known->id, known->denied, known->would, known->probes,
-                              known->left_out) < 0)
-            return failed(database);
-    }
-    return 0;
 }
 
 static void settle(struct ng_database *database, bool written)
@@ -403,8 +405,8 @@ static int write_rows(struct ng_database *database, const struct ng_rows *rows, 
             r = 0;
         }
     }
-    if (r == 0)
-        r = write_sums(database);
+    for (struct known *known = database->known; r == 0 && known; known = known->next)
+        r = write_sums(database, known);
     if (r == 0)
         r = run(database, "COMMIT");
     if (r < 0 && database->db && !sqlite3_get_autocommit(database->db))

@@ -41,6 +41,14 @@ static int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* Called with the lock. */
+static void lose(struct ng_ledger *ledger, uint64_t count, const char *because)
+{
+    ledger->state.lost += count;
+    ledger->state.because = because;
+    ledger->state.lost_at = ng_now();
+}
+
 static void note_result(struct ng_ledger *ledger, uint64_t lost)
 {
     struct ng_ledger_state *state = &ledger->state;
@@ -48,9 +56,8 @@ static void note_result(struct ng_ledger *ledger, uint64_t lost)
     (void)pthread_mutex_lock(&ledger->lock);
     state->trouble = ng_database_trouble(ledger->database);
     state->set_aside = ng_database_set_aside(ledger->database);
-    state->lost += lost;
     if (lost)
-        state->because = "their deployment was deleted from the ledger";
+        lose(ledger, lost, "their deployment was deleted from the ledger");
     (void)pthread_mutex_unlock(&ledger->lock);
 }
 
@@ -216,12 +223,6 @@ int ng_ledger_adopt(struct ng_ledger *ledger, const char *name, struct ng_ledger
     return r;
 }
 
-static void lose(struct ng_ledger *ledger, uint64_t count, const char *because)
-{
-    ledger->state.lost += count;
-    ledger->state.because = because;
-}
-
 /* Begins and ends come even then: without them, what has room later would belong to nothing. Called with the lock. */
 static void append(struct ng_ledger *ledger, enum ng_row_kind kind, const int64_t *numbers, const char *const *texts,
                    uint64_t count)
@@ -347,47 +348,76 @@ void ng_ledger_add_resolution(struct ng_ledger *ledger, const struct ng_ledger_r
     (void)pthread_mutex_unlock(&ledger->lock);
 }
 
-/* The JSON is only written out for what is not waiting yet. */
-static void append_flow(struct ng_ledger *ledger, enum ng_row_kind kind, const struct ng_ledger_flow *flow,
-                        const int64_t *numbers, const char *texts[static NG_ROW_TEXTS_MAX])
-{
-    _cleanup_free_ char *chain = dump(flow->chain, "[]"), *names = dump(flow->names, "[]");
-    _cleanup_free_ char *rule = json_is_null(flow->rule) ? NULL : dump(flow->rule, NULL);
-    _cleanup_free_ char *shadow_rule = json_is_null(flow->shadow_rule) ? NULL : dump(flow->shadow_rule, NULL);
+struct flow_row {
+    enum ng_row_kind kind;
+    int64_t numbers[NG_ROW_NUMBERS_MAX];
+    const char *texts[NG_ROW_TEXTS_MAX];
+};
 
-    texts[NG_FLOW_INSTEAD] = flow->instead ? flow->instead : "";
-    texts[NG_FLOW_CHAIN] = chain;
-    texts[NG_FLOW_NAMES] = names;
-    texts[NG_FLOW_RULE] = rule;
-    texts[NG_FLOW_SHADOW_RULE] = shadow_rule;
-    append(ledger, kind, numbers, texts, flow->count);
+/* All but the JSON. */
+static void fill_flow(const struct ng_ledger_flow *flow, struct flow_row *row)
+{
+    *row = (struct flow_row){
+        .kind = flow->shadow_verdict ? NG_ROW_SHADOW : NG_ROW_FLOW,
+        .numbers = {[NG_FLOW_DEPLOYMENT] = flow->deployment,
+                    [NG_FLOW_LINEAGE] = flow->lineage,
+                    [NG_FLOW_PORT] = flow->port,
+                    [NG_FLOW_PROBE] = flow->probe,
+                    [NG_FLOW_INCIDENT] = flow->incident,
+                    [NG_FLOW_PID] = flow->pid,
+                    [NG_FLOW_UID] = flow->uid,
+                    [NG_FLOW_COUNT] = flow->count,
+                    [NG_FLOW_FIRST] = flow->time_us,
+                    [NG_FLOW_LAST] = flow->time_us},
+        .texts = {[NG_FLOW_NAME] = flow->name,
+                  [NG_FLOW_ADDRESS] = flow->address,
+                  [NG_FLOW_PROTO] = flow->proto,
+                  [NG_FLOW_VERDICT] = flow->verdict,
+                  [NG_FLOW_EVIDENCE] = flow->evidence,
+                  [NG_FLOW_COMM] = flow->comm,
+                  [NG_FLOW_HOOK] = flow->hook,
+                  [NG_FLOW_ERRNO] = flow->error,
+                  [NG_FLOW_REASON] = flow->reason ? flow->reason : "",
+                  [NG_FLOW_INSTEAD] = flow->instead ? flow->instead : "",
+                  [NG_FLOW_SHADOW_VERDICT] = flow->shadow_verdict},
+    };
 }
 
-void ng_ledger_add_flow(struct ng_ledger *ledger, const struct ng_ledger_flow *flow)
+bool ng_ledger_count_flow(struct ng_ledger *ledger, const struct ng_ledger_flow *flow)
 {
-    enum ng_row_kind kind = flow->shadow_verdict ? NG_ROW_SHADOW : NG_ROW_FLOW;
-    const int64_t numbers[] = {[NG_FLOW_DEPLOYMENT] = flow->deployment, [NG_FLOW_LINEAGE] = flow->lineage,
-                               [NG_FLOW_PORT] = flow->port,             [NG_FLOW_PROBE] = flow->probe,
-                               [NG_FLOW_INCIDENT] = flow->incident,     [NG_FLOW_PID] = flow->pid,
-                               [NG_FLOW_UID] = flow->uid,               [NG_FLOW_COUNT] = flow->count,
-                               [NG_FLOW_FIRST] = flow->time_us,         [NG_FLOW_LAST] = flow->time_us};
-    const char *texts[NG_ROW_TEXTS_MAX] = {[NG_FLOW_NAME] = flow->name,       [NG_FLOW_ADDRESS] = flow->address,
-                                           [NG_FLOW_PROTO] = flow->proto,     [NG_FLOW_VERDICT] = flow->verdict,
-                                           [NG_FLOW_EVIDENCE] = flow->evidence, [NG_FLOW_COMM] = flow->comm,
-                                           [NG_FLOW_HOOK] = flow->hook,       [NG_FLOW_ERRNO] = flow->error,
-                                           [NG_FLOW_REASON] = flow->reason ? flow->reason : "",
-                                           [NG_FLOW_SHADOW_VERDICT] = flow->shadow_verdict};
+    struct flow_row new;
     struct ng_row *row;
 
+    fill_flow(flow, &new);
     (void)pthread_mutex_lock(&ledger->lock);
-    row = ng_rows_find(&ledger->filling, kind, numbers, texts);
+    row = ng_rows_find(&ledger->filling, new.kind, new.numbers, new.texts);
     if (row) {
         row->number[NG_FLOW_COUNT] += flow->count;
         row->number[NG_FLOW_PID] = flow->pid;
         row->number[NG_FLOW_UID] = flow->uid;
         row->number[NG_FLOW_LAST] = flow->time_us;
-    } else {
-        append_flow(ledger, kind, flow, numbers, texts);
     }
+    (void)pthread_mutex_unlock(&ledger->lock);
+    return row != NULL;
+}
+
+void ng_ledger_add_flow(struct ng_ledger *ledger, const struct ng_ledger_flow *flow)
+{
+    _cleanup_free_ char *chain = NULL, *names = NULL, *rule = NULL, *shadow_rule = NULL;
+    struct flow_row row;
+
+    if (ng_ledger_count_flow(ledger, flow))
+        return;
+    chain = dump(flow->chain, "[]");
+    names = dump(flow->names, "[]");
+    rule = json_is_null(flow->rule) ? NULL : dump(flow->rule, NULL);
+    shadow_rule = json_is_null(flow->shadow_rule) ? NULL : dump(flow->shadow_rule, NULL);
+    fill_flow(flow, &row);
+    row.texts[NG_FLOW_CHAIN] = chain;
+    row.texts[NG_FLOW_NAMES] = names;
+    row.texts[NG_FLOW_RULE] = rule;
+    row.texts[NG_FLOW_SHADOW_RULE] = shadow_rule;
+    (void)pthread_mutex_lock(&ledger->lock);
+    append(ledger, row.kind, row.numbers, row.texts, flow->count);
     (void)pthread_mutex_unlock(&ledger->lock);
 }

@@ -32,6 +32,7 @@ void ng_ledger_free(struct ng_ledger *ledger);
 
 struct ng_ledger_state {
     uint64_t lost;       /* events that were lost since it was opened, */
+    uint64_t lost_at;    /* when (ns of ng_now()) */
     const char *because; /* and why the last of them was; NULL: none was */
     const char *trouble; /* why it cannot be written at this time, a constant; NULL: it can */
     unsigned waiting;    /* rows */
@@ -117,6 +118,8 @@ struct ng_ledger_flow {
     const char *shadow_verdict; /* NULL: a row of `flow`, else of `shadow` */
     const json_t *shadow_rule;
 };
+/* Adds it to one that waits to be written and returns true; false: none does, and it is to be added with its JSON. */
+bool ng_ledger_count_flow(struct ng_ledger *ledger, const struct ng_ledger_flow *flow);
 void ng_ledger_add_flow(struct ng_ledger *ledger, const struct ng_ledger_flow *flow);
 
 #endif

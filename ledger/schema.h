@@ -29,7 +29,7 @@
  *
  * resolution  what a deployment was told, by (deployment, lineage, name, chain)
  *   deployment, lineage, name TEXT, chain TEXT (JSON list, the name itself first), addresses TEXT (JSON list, the last
- *   ones), count, first_us, last_us
+ *   ones), count (how often it was told anew), first_us, last_us
  *
  * flow        attempts to reach something, by (deployment, lineage, name, address, port, proto, verdict, evidence, probe,
  *             incident)

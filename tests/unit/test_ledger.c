@@ -140,7 +140,7 @@ static void start(struct ng_ledger *ledger, int64_t id)
 
 static void end(struct ng_ledger *ledger, int64_t id)
 {
-    struct ng_ledger_end over = {.deployment = id, .ended_us = now_us(), .has_status = true, .status = 256, .lost = 2};
+    struct ng_ledger_end over = {.deployment = id, .ended_us = now_us(), .has_status = true, .status = 256, .denied = 3, .lost = 2};
 
     ng_ledger_finish(ledger, &over);
 }
@@ -188,11 +188,12 @@ static void a_deployment_stands_in_it(void **unused)
     assert_int_equal(stat(f.path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     start(f.ledger, 5);
+    add_flows(f.ledger, 5, 3);
     end(f.ledger, 5);
     close_ledger(&f);
     assert_string_equal(query(&f, "SELECT name || ' ' || tag || ' ' || policy || ' ' || mode || ' ' || uid || ' ' || "
-                                  "argv || ' ' || cwd || ' ' || status || ' ' || lost FROM deployment WHERE id = 5"),
-                        "web.0badcafe web deploy block 1000 [\"sh\",\"deploy.sh\"] /srv 256 2");
+                                  "argv || ' ' || cwd || ' ' || status || ' ' || denied || ' ' || lost FROM deployment WHERE id = 5"),
+                        "web.0badcafe web deploy block 1000 [\"sh\",\"deploy.sh\"] /srv 256 3 2");
     assert_string_equal(query(&f, "SELECT ended_us >= started_us AND seen_us = ended_us FROM deployment"), "1");
     finish(&f);
 }

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Called for each event: what waits to be written already is only counted, and no JSON is made for it. */
+#include "account.h"
+
+#include "evidence.h"
+#include "text.h"
+
+#include <namegate/cleanup.h>
+#include <namegate/clock.h>
+
+#include <string.h>
+#include <sys/random.h>
+
+#define MEGABYTE (1ULL << 20)
+#define LOSS_SHOWN (60 * NG_SECOND)
+
+/* Microseconds since 1970. */
+static int64_t us_of(uint64_t boottime)
+{
+    struct timespec real;
+    uint64_t now = ng_now();
+    int64_t us;
+
+    (void)clock_gettime(CLOCK_REALTIME, &real);
+    us = (int64_t)real.tv_sec * 1000000 + real.tv_nsec / 1000;
+    return boottime && boottime < now ? us - (int64_t)((now - boottime) / 1000) : us;
+}
+
+/* Text that strangers chose, as valid UTF-8. *hold owns it where it had to be changed. */
+static const char *clean(const char *text, size_t size, char *copy, json_t **hold)
+{
+    size_t length = strnlen(text, size);
+
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] >= ' ' && text[i] < 0x7f)
+            continue;
+        *hold = ng_json_text(text, length);
+        return *hold ? json_string_value(*hold) : "";
+    }
+    return copy;
+}
+
+static uint32_t lineage_of(const struct ng_live *live, uint32_t tgid)
+{
+    (void)live, (void)tgid;
+    return 0;
+}
+
+int ng_account_open(struct ng_keeper *keeper, struct ng_error *error)
+{
+    struct ng_ledger_limits limits = {.days = keeper->config.ledger_days,
+                                      .bytes = keeper->config.ledger_size * MEGABYTE};
+    int r = keeper->config.ledger ? ng_ledger_open(keeper->options.state_dir, &limits, &keeper->ledger) : 0;
+
+    return r < 0 ? ng_error_set(error, -r, NULL, "cannot start the writer of the ledger: %s", strerror(-r)) : 0;
+}
+
+/* Where the command was started. It waits for its answer meanwhile, so that it is there. */
+static json_t *directory_of(uint32_t pid)
+{
+    char link[64], path[4096];
+    ssize_t length;
+
+    (void)snprintf(link, sizeof(link), "/proc/%u/cwd", pid);
+    length = pid ? readlink(link, path, sizeof(path)) : -1;
+    return length < 0 ? NULL : ng_json_text(path, (size_t)length);
+}
+
+void ng_account_start(struct ng_keeper *keeper, struct ng_live *live)
+{
+    json_t *cwd = directory_of(live->first);
+    struct ng_ledger_deployment deployment = {.name = live->id,
+                                              .tag = live->kernel.tag,
+                                              .policy = live->kernel.name,
+                                              .mode = ng_mode_name(live->kernel.mode),
+                                              .uid = live->kernel.uid,
+                                              .argv = live->argv,
+                                              .cwd = cwd ? json_string_value(cwd) : NULL,
+                                              .started_us = us_of(live->kernel.started_at)};
+
+    if (getrandom(&live->ledger, sizeof(live->ledger), 0) != (ssize_t)sizeof(live->ledger))
+        live->ledger = (int64_t)(ng_now() ^ (uint64_t)live->kernel.scope << 32);
+    live->ledger &= INT64_MAX;
+    deployment.id = live->ledger;
+    if (keeper->ledger)
+        ng_ledger_start(keeper->ledger, &deployment);
+    json_decref(cwd);
+}
+
+void ng_account_adopt(struct ng_keeper *keeper, struct ng_live *live)
+{
+    struct ng_ledger_adopted adopted;
+
+    if (keeper->ledger && ng_ledger_adopt(keeper->ledger, live->id, &adopted) == 0)
+        live->ledger = adopted.id;
+    else
+        ng_account_start(keeper, live);
+}
+
+void ng_account_finish(struct ng_keeper *keeper, const struct ng_live *live)
+{
+    struct ng_ledger_end end = {.deployment = live->ledger,
+                                .ended_us = us_of(0),
+                                .has_status = live->has_status,
+                                .status = live->status,
+                                .denied = live->denied,
+                                .would = live->would,
+                                .probes = live->probes,
+                                .lost = ng_gate_counter(keeper->gate, NG_COUNTER_LOST) - live->lost_before};
+
+    if (keeper->ledger)
+        ng_ledger_finish(keeper->ledger, &end);
+}
+
+static json_t *names_json(const struct ng_blame *blame)
+{
+    json_t *names = json_array();
+
+    for (unsigned i = 0; i < blame->holders; i++)
+        (void)json_array_append_new(names, ng_json_name(&blame->holder[i]->chain[0]));
+    return names;
+}
+
+/* The JSON of one that is not waiting yet. */
+static void add_flow(struct ng_keeper *keeper, const struct ng_blame *blame, struct ng_ledger_flow *flow)
+{
+    const struct ng_resolution *named = ng_blame_named(blame);
+    json_t *chain = named ? ng_evidence_chain(named) : NULL;
+    json_t *names = names_json(blame), *rule = ng_evidence_rule(blame);
+    json_t *instead = blame->has_rule ? ng_json_text(blame->rule.instead, strlen(blame->rule.instead)) : NULL;
+
+    flow->chain = chain;
+    flow->names = names;
+    flow->rule = rule;
+    flow->instead = instead ? json_string_value(instead) : "";
+    ng_ledger_add_flow(keeper->ledger, flow);
+    json_decref(chain);
+    json_decref(names);
+    json_decref(rule);
+    json_decref(instead);
+}
+
+static void account(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_blame *blame,
+                    const char *verdict)
+{
+    const struct ng_event *event = blame->event;
+    const struct ng_resolution *named = ng_blame_named(blame);
+    char name[NG_NAME_TEXT_MAX], address[INET6_ADDRSTRLEN], proto[8], comm[NG_COMM_LEN + 1];
+    char reason[sizeof(blame->reason)];
+    json_t *hold_comm = NULL, *hold_reason = NULL;
+    struct ng_ledger_flow flow = {
+        .deployment = live->ledger,
+        .lineage = lineage_of(live, event->tgid),
+        .name = named ? ng_name_to_text(&named->chain[0], name) : NULL,
+        .address = ng_address_text(event->address, address),
+        .proto = ng_proto_name(event->proto, proto),
+        .verdict = verdict,
+        .evidence = blame->evidence,
+        .hook = ng_hook_name(event->hook),
+        .error = event->error ? strerrorname_np(-event->error) : NULL,
+        .port = event->port,
+        .pid = (pid_t)event->tgid,
+        .uid = event->uid,
+        .comm = clean(event->comm, NG_COMM_LEN, comm, &hold_comm),
+        .reason = clean(blame->reason, sizeof(reason) - 1, reason, &hold_reason),
+        .probe = event->flags & NG_EVENT_PROBE,
+        .incident = event->flags & NG_EVENT_INCIDENT,
+        .count = 1,
+        .time_us = us_of(event->time),
+    };
+
+    if (!ng_ledger_count_flow(keeper->ledger, &flow))
+        add_flow(keeper, blame, &flow);
+    json_decref(hold_comm);
+    json_decref(hold_reason);
+}
+
+void ng_account_denial(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_blame *blame)
+{
+    if (keeper->ledger)
+        account(keeper, live, blame, blame->event->flags & NG_EVENT_WOULD ? "would-deny" : "deny");
+}
+
+void ng_account_reach(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_event *event)
+{
+    struct ng_event own = *event;
+    struct ng_blame blame;
+
+    if (!keeper->ledger)
+        return;
+    own.scope = live->kernel.scope;
+    own.policy = live->kernel.policy;
+    own.flags = 0;
+    own.error = 0;
+    ng_blame_reach(&own, keeper->snapshot, keeper->track, &blame);
+    account(keeper, live, &blame, "allow");
+}
+
+void ng_account_resolution(struct ng_keeper *keeper, const struct ng_live *live,
+                           const struct ng_resolution *resolution)
+{
+    char name[NG_NAME_TEXT_MAX];
+    json_t *chain = keeper->ledger ? ng_evidence_chain(resolution) : NULL;
+    json_t *addresses = keeper->ledger ? ng_evidence_addresses(resolution) : NULL;
+    struct ng_ledger_resolution row = {.deployment = live->ledger,
+                                       .lineage = lineage_of(live, resolution->asker.pid),
+                                       .name = ng_name_to_text(&resolution->chain[0], name),
+                                       .chain = chain,
+                                       .addresses = addresses,
+                                       .time_us = us_of(resolution->replied_at)};
+
+    if (keeper->ledger)
+        ng_ledger_add_resolution(keeper->ledger, &row);
+    json_decref(chain);
+    json_decref(addresses);
+}
+
+json_t *ng_account_json(const struct ng_keeper *keeper)
+{
+    struct ng_ledger_state state;
+
+    if (!keeper->ledger)
+        return json_null();
+    ng_ledger_state(keeper->ledger, &state);
+    return json_pack("{s:I, s:s?, s:s?, s:i, s:i}", "lost", (json_int_t)state.lost, "lost_because", state.because,
+                     "trouble", state.trouble, "waiting", (int)state.waiting, "set_aside", (int)state.set_aside);
+}
+
+void ng_account_problems(const struct ng_keeper *keeper, json_t *problems)
+{
+    struct ng_ledger_state state;
+
+    if (!keeper->ledger)
+        return;
+    ng_ledger_state(keeper->ledger, &state);
+    if (state.trouble)
+        (void)json_array_append_new(problems, json_sprintf("the ledger cannot be written: %s", state.trouble));
+    if (state.lost && ng_now() - state.lost_at < LOSS_SHOWN)
+        (void)json_array_append_new(problems, json_sprintf("the ledger lost events in the last minute: %s",
+                                                           state.because));
+}
+
+void ng_account_tick(struct ng_keeper *keeper)
+{
+    struct ng_ledger_state state = {0};
+    char text[256] = "the ledger is written again";
+
+    if (keeper->ledger)
+        ng_ledger_state(keeper->ledger, &state);
+    if (state.trouble != keeper->ledger_trouble) {
+        if (state.trouble)
+            (void)snprintf(text, sizeof(text), "the ledger cannot be written: %s", state.trouble);
+        ng_log(NG_LOG_WARNING, "%s", text);
+        ng_records_add(keeper->records, ng_evidence_trouble("ledger", text, NULL, NULL), 0);
+        keeper->ledger_trouble = state.trouble;
+    }
+    if (state.set_aside != keeper->ledger_set_aside) {
+        ng_log(NG_LOG_WARNING, "the ledger was corrupt: it is ledger.db.corrupt now, and a new one is begun");
+        ng_records_add(keeper->records,
+                       ng_evidence_trouble("ledger", "the ledger was corrupt: it is ledger.db.corrupt now, and a new "
+                                           "one is begun", NULL, NULL), 0);
+        keeper->ledger_set_aside = state.set_aside;
+    }
+}

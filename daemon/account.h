@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What happens to deployments, as rows of the ledger. */
+#ifndef NAMEGATE_ACCOUNT_H
+#define NAMEGATE_ACCOUNT_H
+
+#include "blame.h"
+#include "keeper.h"
+
+/* Opens the ledger, unless it is switched off. It is no reason not to start that there can be none. */
+int ng_account_open(struct ng_keeper *keeper, struct ng_error *error);
+
+/* A deployment begins; or goes on, after a restart of the daemon: in its row, where there is one. */
+void ng_account_start(struct ng_keeper *keeper, struct ng_live *live);
+void ng_account_adopt(struct ng_keeper *keeper, struct ng_live *live);
+void ng_account_finish(struct ng_keeper *keeper, const struct ng_live *live);
+
+/* It was denied something, or would have been. */
+void ng_account_denial(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_blame *blame);
+
+/* It was let through. Of the event count time, tgid, uid, comm, address, port, proto and hook. */
+void ng_account_reach(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_event *event);
+
+/* It was told a name. */
+void ng_account_resolution(struct ng_keeper *keeper, const struct ng_live *live,
+                           const struct ng_resolution *resolution);
+
+/* What `status` says of the ledger: a new reference; and of what is wrong with it. */
+json_t *ng_account_json(const struct ng_keeper *keeper);
+void ng_account_problems(const struct ng_keeper *keeper, json_t *problems);
+
+/* To be called regularly: what goes wrong, and that it is over, is put on record once. */
+void ng_account_tick(struct ng_keeper *keeper);
+
+#endif
