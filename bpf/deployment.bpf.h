@@ -18,7 +18,8 @@ struct cgroup___ids {
     __u64 ancestor_ids[];
 } __attribute__((preserve_access_index));
 
-/* Not inlined: out of a loop clang moves the offset of a field that this kernel may not have to where it is used always. */
+/* Not inlined: clang would move the offset of a field that this kernel may not have out of the loop, to where it is always
+ * used. */
 static __noinline __u64 ancestor_of(struct cgroup *cgroup, __u32 level)
 {
     struct cgroup___ids *old = (void *)cgroup;

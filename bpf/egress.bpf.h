@@ -29,8 +29,8 @@ static __always_inline bool opens(struct __sk_buff *skb, const struct packet *pa
     return !bpf_skb_load_bytes(skb, packet->transport + 13, &flags, 1) && (flags & 0x12) == 0x02;
 }
 
-/* What nearly every packet is: IPv4 without options, UDP or TCP in one piece, its headers in one piece of memory. Read in
- * place. False: it is something else, to be read as below. */
+/* What nearly every packet is: IPv4 without options, UDP or TCP in one piece, its headers in one piece of memory. Read
+ * in place. False: it is something else, to be read as below. */
 static __always_inline bool read_usual(struct __sk_buff *skb, struct question *question, struct packet *packet)
 {
     const struct iphdr *ip = (void *)(long)skb->data;

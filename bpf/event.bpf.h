@@ -82,8 +82,8 @@ static __always_inline __s32 error_of(__u8 respond)
     }
 }
 
-/* Whether the deployment has records left in this second: denials, or those of what it did. Each has its own measure, so
- * that one who starts many processes is denied on record all the same. */
+/* Whether the deployment has records left in this second: denials, or those of what it did. Each has its own measure,
+ * so that one who starts many processes is denied on record all the same. */
 static __always_inline bool afford(__u32 scope, bool denial)
 {
     __u64 key = (__u64)scope << 1 | denial, now = bpf_ktime_get_boot_ns();

@@ -6,6 +6,7 @@
  * decides by itself: the verdict is ng_decide() in decide.h. */
 #include "egress.bpf.h"
 #include "event.bpf.h"
+#include "lineage.bpf.h"
 #include "permit.bpf.h"
 #include "redirect.bpf.h"
 #include "walk.bpf.h"

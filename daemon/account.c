@@ -44,8 +44,9 @@ static const char *clean(const char *text, size_t size, char *copy, json_t **hol
 
 static uint32_t lineage_of(const struct ng_live *live, uint32_t tgid)
 {
-    (void)live, (void)tgid;
-    return 0;
+    const struct ng_process *process = ng_lineage_process(live->lineage, (pid_t)tgid);
+
+    return process ? process->command : 0;
 }
 
 int ng_account_open(struct ng_keeper *keeper, struct ng_error *error)
@@ -89,14 +90,15 @@ void ng_account_start(struct ng_keeper *keeper, struct ng_live *live)
     json_decref(cwd);
 }
 
-void ng_account_adopt(struct ng_keeper *keeper, struct ng_live *live)
+void ng_account_adopt(struct ng_keeper *keeper, struct ng_live *live, struct ng_lineage_numbers *ret_numbers)
 {
-    struct ng_ledger_adopted adopted;
+    struct ng_ledger_adopted adopted = {0};
 
     if (keeper->ledger && ng_ledger_adopt(keeper->ledger, live->id, &adopted) == 0)
         live->ledger = adopted.id;
     else
         ng_account_start(keeper, live);
+    *ret_numbers = (struct ng_lineage_numbers){.commands = adopted.lineages, .processes = adopted.processes};
 }
 
 void ng_account_finish(struct ng_keeper *keeper, const struct ng_live *live)
@@ -108,7 +110,8 @@ void ng_account_finish(struct ng_keeper *keeper, const struct ng_live *live)
                                 .denied = live->denied,
                                 .would = live->would,
                                 .probes = live->probes,
-                                .lost = ng_gate_counter(keeper->gate, NG_COUNTER_LOST) - live->lost_before};
+                                .lost = ng_gate_counter(keeper->gate, NG_COUNTER_LOST) - live->lost_before,
+                                .left_out = ng_lineage_left_out(live->lineage)};
 
     if (keeper->ledger)
         ng_ledger_finish(keeper->ledger, &end);
@@ -215,6 +218,41 @@ void ng_account_resolution(struct ng_keeper *keeper, const struct ng_live *live,
         ng_ledger_add_resolution(keeper->ledger, &row);
     json_decref(chain);
     json_decref(addresses);
+}
+
+void ng_account_command(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_command *command,
+                        bool first)
+{
+    char comm[NG_COMM_LEN + 1];
+    json_t *hold_comm = NULL, *hold_path = first ? ng_json_text(command->path, strlen(command->path)) : NULL;
+    struct ng_ledger_lineage row = {.deployment = live->ledger,
+                                    .number = command->number,
+                                    .parent = command->parent,
+                                    .argv = first ? command->argv : NULL,
+                                    .path = first ? json_string_value(hold_path) : NULL,
+                                    .comm = first ? clean(command->comm, NG_COMM_LEN, comm, &hold_comm) : NULL,
+                                    .processes = first ? command->processes : 1};
+
+    if (keeper->ledger)
+        ng_ledger_add_lineage(keeper->ledger, &row);
+    json_decref(hold_comm);
+    json_decref(hold_path);
+}
+
+void ng_account_process(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_process *process)
+{
+    struct ng_ledger_process row = {.deployment = live->ledger,
+                                    .number = process->number,
+                                    .parent = process->parent,
+                                    .lineage = process->command,
+                                    .pid = process->pid,
+                                    .uid = process->uid,
+                                    .started_us = us_of(process->started_at),
+                                    .ended_us = process->ended_at ? us_of(process->ended_at) : 0,
+                                    .status = process->status};
+
+    if (keeper->ledger)
+        ng_ledger_add_process(keeper->ledger, &row);
 }
 
 json_t *ng_account_json(const struct ng_keeper *keeper)

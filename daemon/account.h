@@ -5,13 +5,14 @@
 
 #include "blame.h"
 #include "keeper.h"
+#include "lineage.h"
 
 /* Opens the ledger, unless it is switched off. It is no reason not to start that there can be none. */
 int ng_account_open(struct ng_keeper *keeper, struct ng_error *error);
 
 /* A deployment begins; or goes on, after a restart of the daemon: in its row, where there is one. */
 void ng_account_start(struct ng_keeper *keeper, struct ng_live *live);
-void ng_account_adopt(struct ng_keeper *keeper, struct ng_live *live);
+void ng_account_adopt(struct ng_keeper *keeper, struct ng_live *live, struct ng_lineage_numbers *ret_numbers);
 void ng_account_finish(struct ng_keeper *keeper, const struct ng_live *live);
 
 /* It was denied something, or would have been. */
@@ -19,6 +20,11 @@ void ng_account_denial(struct ng_keeper *keeper, const struct ng_live *live, con
 
 /* It was let through. Of the event count time, tgid, uid, comm, address, port, proto and hook. */
 void ng_account_reach(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_event *event);
+
+/* A command that was executed, for the first time there or again; a process that came to be, changed or ended. */
+void ng_account_command(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_command *command,
+                        bool first);
+void ng_account_process(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_process *process);
 
 /* It was told a name. */
 void ng_account_resolution(struct ng_keeper *keeper, const struct ng_live *live,

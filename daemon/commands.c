@@ -12,7 +12,6 @@
 
 #include <string.h>
 
-#define CONSUME_TURNS 32
 #define KEYS_MAX 8
 #define LOST_SHOWN (60 * NG_SECOND)
 
@@ -124,12 +123,13 @@ static void status(struct ng_keeper *keeper, struct ng_connection *connection, c
                       (int)ng_gate_destinations_max(keeper->gate));
     if (reply) {
         json_t *rest = json_pack(
-            "{s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:o, s:b, s:o}", "incident", keeper->state.incident != 0, "incidents",
-            ng_incidents_json(keeper->incidents), "grants", ng_grants_json(keeper->grants), "escalated",
+            "{s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:o}", "incident", keeper->state.incident != 0,
+            "incidents", ng_incidents_json(keeper->incidents), "grants", ng_grants_json(keeper->grants), "escalated",
             keeper->state.escalated != 0, "denied", (json_int_t)outcome(keeper, NG_OUTCOME_DENY), "would",
             (json_int_t)outcome(keeper, NG_OUTCOME_WOULD), "probes", probes, "lost_events",
             (json_int_t)(ng_gate_counter(keeper->gate, NG_COUNTER_LOST) + ng_records_lost(keeper->records)),
-            "ledger", ng_account_json(keeper), "healthy", problem_count == 0, "problems", problems);
+            "lost_deeds", (json_int_t)ng_gate_counter(keeper->gate, NG_COUNTER_LOST_DEEDS), "ledger",
+            ng_account_json(keeper), "healthy", problem_count == 0, "problems", problems);
 
         (void)json_object_update(reply, rest);
         json_decref(rest);
@@ -290,8 +290,7 @@ static void summary(struct ng_keeper *keeper, struct ng_connection *connection, 
     const char *id = json_string_value(json_object_get(request, "deployment"));
     const struct ng_live *live;
 
-    for (int i = 0; i < CONSUME_TURNS && ng_gate_consume(keeper->gate); i++)
-        ; /* so that what the command met last is in it */
+    ng_gate_drain(keeper->gate); /* so that what the command met last is in it */
     live = id ? ng_lives_known(keeper, id) : NULL;
     if (!live || !may_see(ng_connection_peer(connection), live))
         ng_connection_fail(connection, "there is no such deployment", "namegate list");

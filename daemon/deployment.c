@@ -2,6 +2,7 @@
 #include "deployment.h"
 
 #include "cgroup.h"
+#include "lineage.h"
 #include "text.h"
 
 #include <namegate/cleanup.h>
@@ -80,6 +81,7 @@ void ng_live_free(struct ng_live *live)
         return;
     for (unsigned i = 0; i < live->findings; i++)
         release_finding(&live->finding[i]);
+    ng_lineage_free(live->lineage);
     json_decref(live->argv);
     (void)ng_close(live->watch);
     free(live->path);

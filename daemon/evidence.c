@@ -3,6 +3,7 @@
 
 #include "config.h"
 #include "gate.h"
+#include "lineage.h"
 #include "text.h"
 
 #include <namegate/cleanup.h>
@@ -78,13 +79,22 @@ static json_t *ancestors_json(const struct ng_event *event, const struct ng_live
     return list;
 }
 
+/* Where the kernel could not read it, as of packets that it sends by itself: what the process executed last. */
+static json_t *argv_json(const struct ng_event *event, const json_t *lineage)
+{
+    const json_t *last = json_array_get(lineage, json_array_size(lineage) - 1);
+    size_t length = event->argv_len < NG_ARGV_LEN ? event->argv_len : NG_ARGV_LEN;
+
+    return length || !last ? ng_json_argv(event->argv, length) : json_incref(json_object_get(last, "argv"));
+}
+
 static int add_process(json_t *record, const struct ng_event *event, const struct ng_live *live)
 {
-    size_t length = event->argv_len < NG_ARGV_LEN ? event->argv_len : NG_ARGV_LEN;
-    json_t *process = json_pack("{s:i, s:i, s:I, s:I, s:o, s:o, s:o}", "pid", (int)event->tgid, "tid",
+    json_t *lineage = live ? ng_lineage_json(live->lineage, (pid_t)event->tgid) : json_array();
+    json_t *process = json_pack("{s:i, s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "pid", (int)event->tgid, "tid",
                                 (int)event->pid, "uid", (json_int_t)event->uid, "gid", (json_int_t)event->gid, "comm",
-                                ng_json_field(event->comm, NG_COMM_LEN), "argv", ng_json_argv(event->argv, length),
-                                "ancestors", ancestors_json(event, live));
+                                ng_json_field(event->comm, NG_COMM_LEN), "argv", argv_json(event, lineage),
+                                "ancestors", ancestors_json(event, live), "lineage", lineage);
     int r = process ? json_object_update(record, process) : -1;
 
     json_decref(process);

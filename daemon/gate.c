@@ -18,20 +18,22 @@
 #define PATH_ROOM 512
 #define ROOT_HOOKS NG_HOOK_EGRESS /* hooks before it are attached at the root */
 
+#define TELLERS 4
+#define DRAIN_TURNS 32
 #define CONSUME_MAX 2000 /* events in a row, then others have their turn */
 
 struct ng_gate {
     struct gate *object;
     struct bpf_link *links[ROOT_HOOKS];
     struct bpf_link *walk; /* an iterator: it runs when asked, and needs no pin */
+    /* They tell, and enforce nothing: they end with the process, and the next daemon looks at what runs then. */
+    struct bpf_link *tellers[TELLERS];
     struct ring_buffer *ring;
     uint64_t *epoch;
     char *pin_root;
     bool adopted;
-    ng_event_fn on_event;
-    ng_sighting_fn on_sighting;
-    void *arg;
-    unsigned consumed; /* events, in this turn */
+    struct ng_gate_ops ops;
+    unsigned consumed; /* records, in this turn */
 };
 
 static const char *const hook_names[NG_HOOK_MAX] = {
@@ -177,6 +179,19 @@ static int update_egress(void *arg, uint64_t cgroup, const struct ng_deployment 
     return r == -ENOLINK ? 0 : r; /* its cgroup is gone */
 }
 
+static int attach_tellers(struct ng_gate *gate, struct ng_error *error)
+{
+    const struct bpf_program *programs[TELLERS] = {gate->object->progs.gate_fork, gate->object->progs.gate_exec,
+                                                   gate->object->progs.gate_exit, gate->object->progs.gate_move};
+
+    for (unsigned i = 0; i < TELLERS; i++) {
+        gate->tellers[i] = bpf_program__attach(programs[i]);
+        if (!gate->tellers[i])
+            return ng_error_set(error, errno, NULL, "cannot follow processes, %s: %m", bpf_program__name(programs[i]));
+    }
+    return 0;
+}
+
 static int attach(struct ng_gate *gate, const char *cgroup_mount, struct ng_error *error)
 {
     _cleanup_fd_ int cgroup = open(cgroup_mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -192,6 +207,9 @@ static int attach(struct ng_gate *gate, const char *cgroup_mount, struct ng_erro
     r = ng_gate_each_deployment(gate, update_egress, gate);
     if (r < 0)
         return ng_error_set(error, -r, NULL, "cannot update the egress programs: %s", strerror(-r));
+    r = attach_tellers(gate, error);
+    if (r < 0)
+        return r;
     gate->walk = bpf_program__attach_iter(gate->object->progs.gate_walk, NULL);
     if (!gate->walk)
         return ng_error_set(error, errno, NULL, "cannot attach the walk over open sockets: %m");
@@ -201,13 +219,29 @@ static int attach(struct ng_gate *gate, const char *cgroup_mount, struct ng_erro
 static int on_record(void *arg, void *data, size_t size)
 {
     struct ng_gate *gate = arg;
+    const struct ng_gate_ops *ops = &gate->ops;
 
     switch (size >= sizeof(uint32_t) ? *(const uint32_t *)data : 0) {
     case NG_RECORD_DENIAL:
-        gate->on_event(gate->arg, data);
+        ops->denial(ops->arg, data);
         break;
     case NG_RECORD_SIGHTING:
-        gate->on_sighting(gate->arg, (pid_t)((const struct ng_sighting *)data)->tgid);
+        ops->sighting(ops->arg, (pid_t)((const struct ng_sighting *)data)->tgid);
+        break;
+    case NG_RECORD_REACH:
+        ops->reach(ops->arg, data);
+        break;
+    case NG_RECORD_FORK:
+        ops->fork(ops->arg, data);
+        break;
+    case NG_RECORD_EXEC:
+        ops->exec(ops->arg, data);
+        break;
+    case NG_RECORD_EXIT:
+        ops->exit(ops->arg, data);
+        break;
+    case NG_RECORD_MOVE:
+        ops->move(ops->arg, data);
         break;
     default:
         break;
@@ -215,8 +249,8 @@ static int on_record(void *arg, void *data, size_t size)
     return ++gate->consumed < CONSUME_MAX ? 0 : -EAGAIN;
 }
 
-int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_destinations, ng_event_fn on_event,
-                 ng_sighting_fn on_sighting, void *arg, struct ng_error *error, struct ng_gate **ret_gate)
+int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_destinations,
+                 const struct ng_gate_ops *ops, struct ng_error *error, struct ng_gate **ret_gate)
 {
     struct ng_gate *gate = calloc(1, sizeof(*gate));
     int r;
@@ -224,9 +258,7 @@ int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_de
     if (!gate)
         return ng_error_set(error, ENOMEM, NULL, "out of memory");
     libbpf_set_print(libbpf_log);
-    gate->on_event = on_event;
-    gate->on_sighting = on_sighting;
-    gate->arg = arg;
+    gate->ops = *ops;
     gate->pin_root = strdup(pin_root);
     r = gate->pin_root ? 0 : ng_error_set(error, ENOMEM, NULL, "out of memory");
     if (r == 0 && mkdir(pin_root, 0700) < 0 && errno != EEXIST)
@@ -262,6 +294,8 @@ void ng_gate_free(struct ng_gate *gate)
     ring_buffer__free(gate->ring);
     for (unsigned hook = 0; hook < ROOT_HOOKS; hook++)
         (void)bpf_link__destroy(gate->links[hook]); /* closes its descriptor; the pin keeps it */
+    for (unsigned i = 0; i < TELLERS; i++)
+        (void)bpf_link__destroy(gate->tellers[i]);
     (void)bpf_link__destroy(gate->walk);
     ng_epoch_unmap(gate->epoch);
     gate__destroy(gate->object);
@@ -318,6 +352,12 @@ bool ng_gate_consume(struct ng_gate *gate)
 {
     gate->consumed = 0;
     return ring_buffer__consume(gate->ring) == -EAGAIN;
+}
+
+void ng_gate_drain(struct ng_gate *gate)
+{
+    for (int i = 0; i < DRAIN_TURNS && ng_gate_consume(gate); i++)
+        ;
 }
 
 struct ng_control ng_gate_control(const struct ng_gate *gate)

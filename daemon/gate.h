@@ -17,13 +17,22 @@
 
 struct ng_gate;
 
-typedef void (*ng_event_fn)(void *arg, const struct ng_event *event);
-/* A process of a deployment is in a network namespace that is not served. */
-typedef void (*ng_sighting_fn)(void *arg, pid_t pid);
+/* Who is told what the programs tell. */
+struct ng_gate_ops {
+    void (*denial)(void *arg, const struct ng_event *event);
+    /* A process of a deployment is in a network namespace that is not served. */
+    void (*sighting)(void *arg, pid_t pid);
+    void (*reach)(void *arg, const struct ng_reach *reach);
+    void (*fork)(void *arg, const struct ng_fork *made);
+    void (*exec)(void *arg, const struct ng_exec *executed);
+    void (*exit)(void *arg, const struct ng_exit *ended);
+    void (*move)(void *arg, const struct ng_move *moved);
+    void *arg;
+};
 
 /* Loads the programs, or takes over what is pinned, and attaches them at cgroup_mount. */
-int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_destinations, ng_event_fn on_event,
-                 ng_sighting_fn on_sighting, void *arg, struct ng_error *error, struct ng_gate **ret_gate);
+int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_destinations,
+                 const struct ng_gate_ops *ops, struct ng_error *error, struct ng_gate **ret_gate);
 
 /* Releases the process' handles. The gate stays in force. */
 void ng_gate_free(struct ng_gate *gate);
@@ -42,10 +51,12 @@ int ng_gate_epoch(const struct ng_gate *gate);
 /* The link of the iterator that finds open sockets whose peer is denied (struct ng_socket); it stays the gate's. */
 int ng_gate_walk(const struct ng_gate *gate);
 
-/* Polls readable when events wait; ng_gate_consume() hands them to on_event, a bounded number in a
- * row, and says whether there are more. */
+/* Polls readable when records wait; ng_gate_consume() hands them on, a bounded number in a row, and says whether there
+ * are more. */
 int ng_gate_events_fd(const struct ng_gate *gate);
 bool ng_gate_consume(struct ng_gate *gate);
+/* All that wait, unless they come faster. */
+void ng_gate_drain(struct ng_gate *gate);
 
 /* The switches. ng_gate_control() is what the kernel has; change a copy and write it. */
 struct ng_control ng_gate_control(const struct ng_gate *gate);

@@ -3,6 +3,7 @@
 #include "keeper.h"
 
 #include "account.h"
+#include "follow.h"
 #include "known.h"
 #include "local.h"
 
@@ -195,8 +196,16 @@ static int find_cgroups(struct ng_keeper *keeper, struct ng_error *error)
 
 static int open_kernel(struct ng_keeper *keeper, struct ng_error *error)
 {
-    int r = ng_gate_open(keeper->options.pin_root, keeper->cgroup_mount, keeper->config.max_destinations,
-                         ng_lives_event, ng_namespaces_sighted, keeper, error, &keeper->gate);
+    const struct ng_gate_ops ops = {.denial = ng_lives_event,
+                                    .sighting = ng_namespaces_sighted,
+                                    .reach = ng_follow_reached,
+                                    .fork = ng_follow_forked,
+                                    .exec = ng_follow_executed,
+                                    .exit = ng_follow_exited,
+                                    .move = ng_follow_moved,
+                                    .arg = keeper};
+    int r = ng_gate_open(keeper->options.pin_root, keeper->cgroup_mount, keeper->config.max_destinations, &ops, error,
+                         &keeper->gate);
 
     if (r < 0)
         return r;

@@ -5,6 +5,7 @@
 #include "account.h"
 #include "cgroup.h"
 #include "evidence.h"
+#include "follow.h"
 
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
@@ -216,6 +217,10 @@ int ng_lives_make(struct ng_keeper *keeper, const struct ng_deployment *kernel, 
     if (!ng_cgroup_foreign(keeper->cgroup_mount, path, keeper->options.pin_root))
         ng_cgroup_mark(path, keeper->options.pin_root);
     live = ng_live_new(cgroup, kernel, path);
+    if (live && ng_follow_begin(live, &(struct ng_lineage_numbers){0}) < 0) {
+        ng_live_free(live);
+        live = NULL;
+    }
     r = live ? ng_gate_add_deployment(keeper->gate, path, cgroup, kernel, error)
              : ng_error_set(error, ENOMEM, NULL, "out of memory");
     if (r == 0) {
@@ -268,7 +273,7 @@ void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live)
     /* Their cgroups go with this one, and nobody would be told. */
     while (!borrowed && (inside = inside_of(keeper, live)))
         ng_lives_end(keeper, inside);
-    (void)ng_gate_consume(keeper->gate); /* its last denials */
+    ng_gate_drain(keeper->gate); /* what it did last */
     if (live->started) {
         record(keeper, live, false);
         ng_account_finish(keeper, live);
@@ -297,6 +302,7 @@ void ng_lives_started(struct ng_keeper *keeper, struct ng_live *live)
     live->started = true;
     record(keeper, live, true);
     ng_account_start(keeper, live);
+    ng_follow_started(keeper, live);
     ng_lives_denied_more(keeper); /* to it: it may have brought connections along */
 }
 
@@ -320,6 +326,7 @@ static int adopt(void *arg, uint64_t cgroup, const struct ng_deployment *kernel)
 {
     struct ng_keeper *keeper = arg;
     struct adoption adoption = {.keeper = keeper, .cgroup = cgroup};
+    struct ng_lineage_numbers numbers;
     struct ng_live *live;
 
     (void)ng_cgroup_walk(keeper->cgroup_root, match_path, &adoption);
@@ -334,8 +341,13 @@ static int adopt(void *arg, uint64_t cgroup, const struct ng_deployment *kernel)
     if (!live)
         return -ENOMEM;
     live->started = true;
+    ng_account_adopt(keeper, live, &numbers);
+    if (ng_follow_begin(live, &numbers) < 0) {
+        ng_live_free(live);
+        return -ENOMEM;
+    }
     enlist(keeper, live);
-    ng_account_adopt(keeper, live);
+    ng_follow_started(keeper, live);
     return watch_live(keeper, live);
 }
 

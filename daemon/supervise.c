@@ -100,7 +100,8 @@ int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error)
 {
     struct ng_message_start start = start_message(keeper);
     int r = ng_child_start(keeper->child, &start, ng_gate_destinations(keeper->gate), ng_gate_askers(keeper->gate),
-                           ng_statistics_fd(keeper->statistics), ng_gate_epoch(keeper->gate), &keeper->listeners, error);
+                           ng_statistics_fd(keeper->statistics), ng_gate_epoch(keeper->gate), &keeper->listeners,
+                           error);
 
     if (r < 0)
         return r;

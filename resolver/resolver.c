@@ -152,7 +152,8 @@ static int on_start(struct resolver *resolver, const struct ng_message_start *st
                                 .arg = resolver};
     int r;
 
-    if (resolver->engine || !resolver->epoch || fds[0] < 0 || fds[1] < 0 || start->workers == 0 || start->workers > NG_WORKERS_MAX)
+    if (resolver->engine || !resolver->epoch || fds[0] < 0 || fds[1] < 0 || start->workers == 0 ||
+        start->workers > NG_WORKERS_MAX)
         return -EBADMSG;
     resolver->destinations = TAKE_FD(fds[0]);
     resolver->askers = TAKE_FD(fds[1]);

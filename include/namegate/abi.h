@@ -288,8 +288,8 @@ struct ng_move {
     char mover_comm[NG_COMM_LEN];
 };
 
-/* permits: what a cgroup was let through to, and since when nothing has changed that could turn it into a denial. Written
- * by the programs. An LRU: what is evicted is judged again. Not pinned: it begins anew with the programs.
+/* permits: what a cgroup was let through to, and since when nothing has changed that could turn it into a denial.
+ * Written by the programs. An LRU: what is evicted is judged again. Not pinned: it begins anew with the programs.
  *
  * epoch[0] counts everything that can. Whoever changes another map adds one afterwards, before anybody hears of the
  * change; the programs read it before they judge, so that what they keep is never newer than what they saw. */

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "lineage.h"
+
+#include "cgroup.h"
+#include "text.h"
+
+#include <namegate/cleanup.h>
+#include <namegate/clock.h>
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+
+#define BUCKETS 1024
+#define CLOCK_TICK (NG_SECOND / 100) /* of /proc/PID/stat, USER_HZ */
+
+struct entry {
+    struct ng_process process;
+    struct entry *next;       /* in its bucket, the newest of a pid first */
+    TAILQ_ENTRY(entry) ended; /* while it is in that list */
+};
+
+struct ng_lineage {
+    struct entry *bucket[BUCKETS];
+    TAILQ_HEAD(, entry) ended; /* in order of their ends: the first to be forgotten */
+    unsigned processes;
+    uint32_t last_process;
+    struct ng_command **command; /* by number, after `first` */
+    uint32_t commands, first;
+    uint64_t left_out;
+};
+
+int ng_lineage_new(const struct ng_lineage_numbers *first, struct ng_lineage **ret_lineage)
+{
+    struct ng_lineage *lineage = calloc(1, sizeof(*lineage));
+
+    if (!lineage)
+        return -ENOMEM;
+    TAILQ_INIT(&lineage->ended);
+    lineage->last_process = first->processes;
+    lineage->first = first->commands;
+    *ret_lineage = lineage;
+    return 0;
+}
+
+static void free_command(struct ng_command *command)
+{
+    if (!command)
+        return;
+    json_decref(command->argv);
+    free(command->path);
+    free(command);
+}
+
+void ng_lineage_free(struct ng_lineage *lineage)
+{
+    if (!lineage)
+        return;
+    for (unsigned i = 0; i < BUCKETS; i++)
+        while (lineage->bucket[i]) {
+            struct entry *entry = lineage->bucket[i];
+
+            lineage->bucket[i] = entry->next;
+            free(entry);
+        }
+    for (uint32_t i = 0; i < lineage->commands; i++)
+        free_command(lineage->command[i]);
+    free(lineage->command);
+    free(lineage);
+}
+
+uint64_t ng_lineage_left_out(const struct ng_lineage *lineage)
+{
+    return lineage->left_out;
+}
+
+/* --- processes */
+
+static struct entry *find(const struct ng_lineage *lineage, pid_t pid)
+{
+    struct entry *entry = lineage->bucket[(unsigned)pid % BUCKETS];
+
+    while (entry && entry->process.pid != pid)
+        entry = entry->next;
+    return entry;
+}
+
+const struct ng_process *ng_lineage_process(const struct ng_lineage *lineage, pid_t pid)
+{
+    const struct entry *entry = find(lineage, pid);
+
+    return entry ? &entry->process : NULL;
+}
+
+static void forget(struct ng_lineage *lineage, struct entry *entry)
+{
+    struct entry **at = &lineage->bucket[(unsigned)entry->process.pid % BUCKETS];
+
+    while (*at != entry)
+        at = &(*at)->next;
+    *at = entry->next;
+    TAILQ_REMOVE(&lineage->ended, entry, ended);
+    lineage->processes--;
+    free(entry);
+}
+
+static void end(struct ng_lineage *lineage, struct entry *entry, uint64_t at, int status)
+{
+    if (entry->process.ended_at)
+        return;
+    entry->process.ended_at = at;
+    entry->process.status = status;
+    TAILQ_INSERT_TAIL(&lineage->ended, entry, ended);
+}
+
+/* An entry for a process that is not known; what ended first makes room. */
+static struct entry *add(struct ng_lineage *lineage, pid_t pid, pid_t parent, uid_t uid, uint64_t started_at)
+{
+    const struct entry *above = parent ? find(lineage, parent) : NULL;
+    struct ng_process process = {.pid = pid,
+                                 .uid = uid,
+                                 .started_at = started_at,
+                                 .parent = above ? above->process.number : 0,
+                                 .command = above ? above->process.command : 0};
+    struct entry *before = find(lineage, pid), *entry;
+
+    if (before)
+        end(lineage, before, started_at, 0); /* its end was not told, but its number is somebody else's now */
+    if (lineage->processes == NG_LINEAGE_PROCESSES_MAX && !TAILQ_EMPTY(&lineage->ended))
+        forget(lineage, TAILQ_FIRST(&lineage->ended));
+    entry = lineage->processes < NG_LINEAGE_PROCESSES_MAX ? calloc(1, sizeof(*entry)) : NULL;
+    if (!entry) {
+        lineage->left_out++;
+        return NULL;
+    }
+    entry->process = process;
+    entry->process.number = ++lineage->last_process;
+    entry->next = lineage->bucket[(unsigned)pid % BUCKETS];
+    lineage->bucket[(unsigned)pid % BUCKETS] = entry;
+    lineage->processes++;
+    return entry;
+}
+
+/* The one that runs under this number, if it has begun by then. */
+static struct entry *running(const struct ng_lineage *lineage, uint32_t tgid, uint64_t at)
+{
+    struct entry *entry = find(lineage, (pid_t)tgid);
+
+    return entry && !entry->process.ended_at && entry->process.started_at <= at + CLOCK_TICK ? entry : NULL;
+}
+
+/* --- commands */
+
+const struct ng_command *ng_lineage_command(const struct ng_lineage *lineage, uint32_t number)
+{
+    if (number <= lineage->first || number - lineage->first > lineage->commands)
+        return NULL;
+    return lineage->command[number - lineage->first - 1];
+}
+
+static struct ng_command *find_command(const struct ng_lineage *lineage, uint32_t parent, const json_t *argv,
+                                       const char *path)
+{
+    for (uint32_t i = lineage->commands; i-- > 0;) {
+        struct ng_command *command = lineage->command[i];
+
+        if (command->parent == parent && strcmp(command->path, path) == 0 && json_equal(command->argv, argv))
+            return command;
+    }
+    return NULL;
+}
+
+static struct ng_command *new_command(struct ng_lineage *lineage, uint32_t parent, const json_t *argv,
+                                      const char *path, const char *comm)
+{
+    struct ng_command **list = lineage->command, *command;
+
+    if (lineage->commands == NG_LINEAGE_COMMANDS_MAX)
+        return NULL;
+    if ((lineage->commands & (lineage->commands - 1)) == 0)
+        list = reallocarray(list, lineage->commands ? 2 * (size_t)lineage->commands : 1, sizeof(*list));
+    if (!list)
+        return NULL;
+    lineage->command = list;
+    command = calloc(1, sizeof(*command));
+    if (!command || !(command->path = strdup(path))) {
+        free(command);
+        return NULL;
+    }
+    command->parent = parent;
+    command->argv = json_incref((json_t *)(uintptr_t)argv);
+    (void)snprintf(command->comm, sizeof(command->comm), "%s", comm);
+    list[lineage->commands++] = command;
+    command->number = lineage->first + lineage->commands;
+    return command;
+}
+
+/* The process executed this: it stands at a node of its own from now on. Where there is no room for one, it stays. */
+static void execute(struct ng_lineage *lineage, struct entry *entry, json_t *argv, const char *path, const char *comm)
+{
+    struct ng_command *command = argv ? find_command(lineage, entry->process.command, argv, path) : NULL;
+
+    if (argv && !command)
+        command = new_command(lineage, entry->process.command, argv, path, comm);
+    if (command) {
+        command->processes++;
+        entry->process.command = command->number;
+    } else {
+        lineage->left_out++;
+    }
+    json_decref(argv);
+}
+
+json_t *ng_lineage_json(const struct ng_lineage *lineage, pid_t pid)
+{
+    const struct ng_process *process = ng_lineage_process(lineage, pid);
+    json_t *list = json_array();
+
+    for (uint32_t number = process ? process->command : 0; number;) {
+        const struct ng_command *command = ng_lineage_command(lineage, number);
+
+        if (!command)
+            break;
+        (void)json_array_insert_new(
+            list, 0, json_pack("{s:o, s:o, s:O}", "comm", ng_json_field(command->comm, NG_COMM_LEN), "path",
+                               ng_json_text(command->path, strlen(command->path)), "argv", command->argv));
+        number = command->parent;
+    }
+    return list;
+}
+
+/* --- what the kernel tells */
+
+static const struct ng_process *process_of(const struct entry *entry)
+{
+    return entry ? &entry->process : NULL;
+}
+
+const struct ng_process *ng_lineage_forked(struct ng_lineage *lineage, const struct ng_fork *made)
+{
+    const struct entry *known = running(lineage, made->tgid, made->time);
+
+    if (known && known->process.started_at + CLOCK_TICK >= made->time)
+        return process_of(known); /* /proc was faster */
+    return process_of(add(lineage, (pid_t)made->tgid, (pid_t)made->parent, made->uid, made->time));
+}
+
+const struct ng_process *ng_lineage_executed(struct ng_lineage *lineage, const struct ng_exec *executed)
+{
+    size_t length = executed->argv_len < NG_ARGV_LEN ? executed->argv_len : NG_ARGV_LEN;
+    struct entry *entry = running(lineage, executed->tgid, executed->time);
+    char path[NG_PATH_LEN], comm[NG_COMM_LEN];
+
+    if (!entry)
+        entry = add(lineage, (pid_t)executed->tgid, (pid_t)executed->parent, executed->uid, executed->time);
+    if (!entry)
+        return NULL;
+    (void)snprintf(path, sizeof(path), "%.*s", (int)sizeof(path) - 1, executed->path);
+    (void)snprintf(comm, sizeof(comm), "%.*s", (int)sizeof(comm) - 1, executed->comm);
+    execute(lineage, entry, ng_json_argv(executed->argv, length), path, comm);
+    entry->process.uid = executed->uid;
+    return &entry->process;
+}
+
+const struct ng_process *ng_lineage_exited(struct ng_lineage *lineage, const struct ng_exit *ended)
+{
+    struct entry *entry = running(lineage, ended->tgid, ended->time);
+
+    if (entry)
+        end(lineage, entry, ended->time, ended->status);
+    return process_of(entry);
+}
+
+const struct ng_process *ng_lineage_joined(struct ng_lineage *lineage, const struct ng_move *moved)
+{
+    const struct entry *known = running(lineage, moved->tgid, moved->time);
+
+    if (known)
+        return process_of(known);
+    return process_of(add(lineage, (pid_t)moved->tgid, (pid_t)moved->parent, moved->uid, moved->time));
+}
+
+const struct ng_process *ng_lineage_left(struct ng_lineage *lineage, const struct ng_move *moved)
+{
+    struct entry *entry = running(lineage, moved->tgid, moved->time);
+
+    if (entry)
+        end(lineage, entry, moved->time, 0);
+    return process_of(entry);
+}
+
+bool ng_lineage_holds(const struct ng_lineage *lineage, pid_t pid)
+{
+    const struct ng_process *process = ng_lineage_process(lineage, pid);
+
+    return process && !process->ended_at;
+}
+
+void ng_lineage_each(const struct ng_lineage *lineage, ng_command_fn command, ng_process_fn process, void *arg)
+{
+    for (uint32_t i = 0; i < lineage->commands; i++)
+        command(arg, lineage->command[i]);
+    for (unsigned i = 0; i < BUCKETS; i++)
+        for (const struct entry *entry = lineage->bucket[i]; entry; entry = entry->next)
+            process(arg, &entry->process);
+}
+
+/* --- what /proc tells */
+
+struct seen {
+    pid_t pid, parent;
+    uid_t uid;
+    uint64_t started_at;
+};
+
+struct scan {
+    struct seen *seen;
+    size_t count, room;
+};
+
+/* proc_pid_stat(5): the command may hold anything, but ends with the last parenthesis. */
+static int read_stat(pid_t pid, struct seen *ret_seen)
+{
+    char path[64], line[1024];
+    _cleanup_file_ FILE *file = NULL;
+    unsigned long long ticks;
+    const char *rest;
+    struct stat st;
+    int parent;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    file = fopen(path, "re");
+    if (!file || fstat(fileno(file), &st) < 0 || !fgets(line, sizeof(line), file))
+        return -ESRCH;
+    rest = strrchr(line, ')');
+    if (!rest || sscanf(rest, ") %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                        &parent, &ticks) != 2)
+        return -EBADMSG;
+    *ret_seen = (struct seen){.pid = pid, .parent = parent, .uid = st.st_uid, .started_at = ticks * CLOCK_TICK};
+    return 0;
+}
+
+static int look_at(void *arg, const char *cgroup, uint64_t id)
+{
+    struct scan *scan = arg;
+    _cleanup_free_ char *path = NULL;
+    _cleanup_file_ FILE *file = NULL;
+    int pid;
+
+    (void)id;
+    if (asprintf(&path, "%s/cgroup.procs", cgroup) < 0)
+        return -ENOMEM;
+    file = fopen(path, "re");
+    while (file && fscanf(file, "%d", &pid) == 1) {
+        if (scan->count == scan->room) {
+            size_t room = scan->room ? 2 * scan->room : 64;
+            struct seen *seen = reallocarray(scan->seen, room, sizeof(*seen));
+
+            if (!seen)
+                return -ENOMEM;
+            scan->seen = seen;
+            scan->room = room;
+        }
+        if (pid > 0 && read_stat(pid, &scan->seen[scan->count]) == 0)
+            scan->count++;
+    }
+    return 0;
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct seen *x = a, *y = b;
+
+    return x->started_at < y->started_at ? -1 : x->started_at > y->started_at ? 1 : x->pid - y->pid;
+}
+
+static size_t read_file(pid_t pid, const char *name, char *text, size_t room)
+{
+    char path[64];
+    _cleanup_fd_ int fd = -1;
+    ssize_t n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = fd >= 0 ? read(fd, text, room) : -1;
+    return n > 0 ? (size_t)n : 0;
+}
+
+static void take(struct ng_lineage *lineage, const struct seen *seen, bool bare)
+{
+    struct entry *entry = add(lineage, seen->pid, seen->parent, seen->uid, seen->started_at);
+    char argv[NG_ARGV_LEN], comm[NG_COMM_LEN + 1] = "", path[NG_PATH_LEN] = "", link[64];
+    const struct ng_command *above;
+    json_t *words;
+    size_t length;
+
+    if (!entry || bare)
+        return;
+    length = read_file(seen->pid, "cmdline", argv, sizeof(argv));
+    (void)read_file(seen->pid, "comm", comm, sizeof(comm) - 1);
+    comm[strcspn(comm, "\n")] = '\0';
+    (void)snprintf(link, sizeof(link), "/proc/%d/exe", seen->pid);
+    if (readlink(link, path, sizeof(path) - 1) < 0)
+        *path = '\0'; /* a thread of the kernel, or gone by now */
+    words = ng_json_argv(argv, length);
+    above = ng_lineage_command(lineage, entry->process.command);
+    /* The same words as above it: it has most likely executed nothing of its own. */
+    if (above && words && json_equal(above->argv, words))
+        json_decref(words);
+    else
+        execute(lineage, entry, words, path, comm);
+}
+
+int ng_lineage_scan(struct ng_lineage *lineage, const char *cgroup, pid_t bare)
+{
+    struct scan scan = {0};
+    int r = look_at(&scan, cgroup, 0);
+
+    if (r == 0)
+        r = ng_cgroup_walk(cgroup, look_at, &scan);
+    qsort(scan.seen, scan.count, sizeof(scan.seen[0]), by_start);
+    for (size_t i = 0; r == 0 && i < scan.count; i++)
+        if (!running(lineage, (uint32_t)scan.seen[i].pid, scan.seen[i].started_at))
+            take(lineage, &scan.seen[i], scan.seen[i].pid == bare);
+    free(scan.seen);
+    return r;
+}
