@@ -93,7 +93,7 @@ struct {
 /* Records of denials. All hooks; full: the record is lost and counted. */
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 1 << 20);
+    __uint(max_entries, 1 << 24); /* twenty thousand */
 } events SEC(".maps");
 
 /* How many events a deployment has made in this second, so that one that is denied without end takes no other's room.

@@ -58,6 +58,7 @@ struct ng_keeper {
     struct ng_namespaces *namespaces;
     struct ng_child *child;
     uint64_t child_started_at;
+    uint64_t heard_at;              /* ns: all that it said before was read */
     unsigned child_silent;          /* pings without an answer */
     unsigned restarts;
     bool child_ready;

@@ -279,8 +279,7 @@ static struct known *find_known(struct ng_database *database, int64_t id)
     return known;
 }
 
-/* What is in the file of it counts towards its bounds. One that somebody deleted is begun anew. -ENOENT: it is not there.
- */
+/* What is in the file of it counts towards its bounds. One that was deleted is begun anew. -ENOENT: there is none. */
 static int read_known(struct ng_database *database, struct known *known)
 {
     struct ng_statements_counts counts = {0};

@@ -31,8 +31,8 @@
  *   deployment, lineage, name TEXT, chain TEXT (JSON list, the name itself first), addresses TEXT (JSON list, the last
  *   ones), count (how often it was told anew), first_us, last_us
  *
- * flow        attempts to reach something, by (deployment, lineage, name, address, port, proto, verdict, evidence, probe,
- *             incident)
+ * flow        attempts to reach something, by (deployment, lineage, name, address, port, proto, verdict, evidence,
+ *             probe, incident)
  *   deployment, lineage INTEGER (0: not known)
  *   name         TEXT or NULL: the name that is to blame or was asked for; chain TEXT: JSON list, [] without a name
  *   names        TEXT: JSON list of all names that share the address

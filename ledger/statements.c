@@ -15,7 +15,7 @@
 #define FLOW_VALUES                                                                                                    \
     "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23"
 
-/* What the events of this daemon add up to may be less than what was written, after a restart, or more, after a loss. */
+/* What a daemon counted may be less than what was written, after a restart, or more, after a loss. */
 static const char *const updates[NG_ROW_KINDS] = {
     [NG_ROW_FINISH] = "UPDATE deployment SET ended_us = ?2, seen_us = ?2, status = ?3, denied = max(denied, ?4), "
                       "would = max(would, ?5), probes = max(probes, ?6), lost = lost + ?7, left_out = left_out + ?8 "

@@ -39,8 +39,8 @@ int ng_statements_add(struct ng_statements *statements, int64_t id, int64_t deni
                       int64_t left_out);
 int ng_statements_seen(struct ng_statements *statements, int64_t id, int64_t now_us);
 
-/* Deletes the oldest that ended before a time, at most so many, or, where nobody saw the end, that were seen last before
- * `silent_us` as well. Returns how many. */
+/* Deletes the oldest that ended before a time, at most so many; those whose end nobody saw only if they were seen last
+ * before `silent_us` as well. Returns how many. */
 int ng_statements_delete(struct ng_statements *statements, int64_t ended_us, int64_t silent_us, int max);
 
 /* -ENOENT: there is no such deployment. */

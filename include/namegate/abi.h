@@ -35,7 +35,7 @@
 #define NG_ARGV_LEN 512
 #define NG_PATH_LEN 128
 #define NG_ANCESTORS_MAX 8
-#define NG_EVENTS_PER_SECOND 2000   /* of one deployment; more are lost and counted */
+#define NG_EVENTS_PER_SECOND 12000  /* of one deployment; more are lost and counted */
 #define NG_HEARTBEAT_STALE_NS 10000000000ULL /* a keeper that was silent for so long is taken to be gone */
 
 enum ng_mode { NG_MODE_AUDIT = 0, NG_MODE_BLOCK = 1, NG_MODE_STRICT = 2 };

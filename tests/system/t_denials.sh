@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Ten thousand denials a second: each is in the ledger and in the records. What is beyond is counted, and said.
+. "$(dirname "$0")/lib.sh"
+world_up
+default_policy
+client deny
+gate_start
+DENY=$B/tests/clients/deny
+db() { sqlite3 -cmd '.timeout 5000' "file:$W/state/ledger.db?mode=rw" "$1" 2> "$W/sqlite.log"; }
+lost() { gate status --json | jq -c '[.lost_events, .ledger.lost]'; }
+# Busy time of the keeper, all its threads, in microseconds.
+busy() { cat "/proc/$GATE_PID/task"/*/schedstat | awk '{ sum += $1 } END { printf "%.0f\n", sum / 1000 }'; }
+keeper() { awk '{ printf "%.0f\n", $1 / 1000 }' "/proc/$GATE_PID/task/$GATE_PID/schedstat"; }
+# What is built with AddressSanitizer is slower.
+rate=10000
+! grep -q __asan_init "$B/namegated" || rate=1000
+
+round() { # TAG PORTS
+    local made counted before keeper_before
+    before=$(busy) keeper_before=$(keeper)
+    gate run --tag "$1" -- "$DENY" 198.51.100.10 "$2" $rate 5 > "$W/made" 2> "$W/run.log" || fail "$(cat "$W/run.log")"
+    made=$(grep -E '^[0-9]+$' "$W/made")
+    settled() { [ "$(gate status --json | jq .ledger.waiting)" = 0 ]; }
+    wait_until 10 settled || fail "rows wait"
+    echo "# $made, $(((${made} + 2) / 5)) a second; ns each: $((($(busy) - before) * 1000 / made)), of the keeper's own" \
+        "thread $((($(keeper) - keeper_before) * 1000 / made))"
+    [ "$made" -gt $((rate * 3)) ] || fail "the client was too slow: $made"
+    counted=$(db "SELECT sum(f.count) FROM flow f JOIN deployment d ON d.id = f.deployment WHERE d.tag = '$1'")
+    expect_eq "$1: lost" "$(lost)" '[0,0]'
+    expect_eq "$1: in the flows" "$counted" "$made"
+    expect_eq "$1: in the deployment" "$(db "SELECT denied FROM deployment WHERE tag = '$1'")" "$made"
+    expect_eq "$1: on record" "$(cat "$W/state"/events.jsonl* | grep -c '"type":"denial".*"tag":"'"$1"'"')" "$made"
+}
+
+say "one destination"
+round one 1
+say "five thousand destinations"
+round many 5000
+
+say "as fast as it goes: what is beyond is counted"
+gate run --tag burst -- "$DENY" 198.51.100.10 1 0 1 > "$W/made" 2> "$W/run.log" || fail "$(cat "$W/run.log")"
+made=$(grep -E '^[0-9]+$' "$W/made")
+lost=$(gate status --json | jq .lost_events)
+echo "# $made in a second, $lost were not recorded"
+settled || wait_until 10 settled || fail "rows wait"
+expect_eq "what was lost and what is there" "$(($(db "SELECT denied FROM deployment WHERE tag = 'burst'") + lost))" "$made"
+expect_eq "lost, as the ledger has it" "$(db "SELECT lost FROM deployment WHERE tag = 'burst'")" "$lost"
+[ "$lost" = 0 ] || expect_output 'denials were not recorded' gate status
