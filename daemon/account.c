@@ -117,12 +117,20 @@ void ng_account_finish(struct ng_keeper *keeper, const struct ng_live *live)
         ng_ledger_finish(keeper->ledger, &end);
 }
 
+/* Each once: a name that was resolved again by another resolver is known twice. */
 static json_t *names_json(const struct ng_blame *blame)
 {
     json_t *names = json_array();
 
-    for (unsigned i = 0; i < blame->holders; i++)
-        (void)json_array_append_new(names, ng_json_name(&blame->holder[i]->chain[0]));
+    for (unsigned i = 0; i < blame->holders; i++) {
+        const struct ng_name *name = &blame->holder[i]->chain[0];
+        unsigned k = 0;
+
+        while (k < i && !ng_name_equal(name, &blame->holder[k]->chain[0]))
+            k++;
+        if (k == i)
+            (void)json_array_append_new(names, ng_json_name(name));
+    }
     return names;
 }
 

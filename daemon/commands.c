@@ -92,8 +92,9 @@ static json_t *problems_json(const struct ng_keeper *keeper, bool attached)
             problems, json_string("denials were not recorded in the last minute, because there were too many: see "
                                   "lost_events"));
     ng_account_problems(keeper, problems);
-    if (ng_records_lost(keeper->records))
-        (void)json_array_append_new(problems, json_string("records could not be written to the state directory"));
+    if (ng_records_trouble(keeper->records))
+        (void)json_array_append_new(problems, json_sprintf("records could not be written in the last minute: %s",
+                                                           ng_records_trouble(keeper->records)));
     return problems;
 }
 

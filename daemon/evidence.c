@@ -156,8 +156,8 @@ json_t *ng_evidence_resolution(const struct ng_resolution *resolution, const cha
 {
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:s?, s:o}", "type", "resolution", "time", json_null(),
                      "name", ng_json_name(&resolution->chain[0]), "chain", ng_evidence_chain(resolution), "addresses",
-                     ng_evidence_addresses(resolution), "wrote_at_ns", (json_int_t)resolution->wrote_at, "replied_at_ns",
-                     (json_int_t)resolution->replied_at, "deployment", deployment, "asked_by",
+                     ng_evidence_addresses(resolution), "wrote_at_ns", (json_int_t)resolution->wrote_at,
+                     "replied_at_ns", (json_int_t)resolution->replied_at, "deployment", deployment, "asked_by",
                      asker_json(&resolution->asker, 0));
 }
 

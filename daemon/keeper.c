@@ -251,10 +251,13 @@ static int open_loop(struct ng_keeper *keeper, struct ng_error *error)
 
 static int open_evidence(struct ng_keeper *keeper, struct ng_error *error)
 {
+    struct ng_record_outputs outputs = {.file = keeper->config.records_file,
+                                        .out = keeper->config.records_stdout,
+                                        .journal = keeper->config.records_journal};
     int r = make_dir(keeper->options.state_dir, 0700, error);
 
     if (r == 0)
-        r = ng_records_open(keeper->options.state_dir, ng_commands_record, keeper, error, &keeper->records);
+        r = ng_records_open(keeper->options.state_dir, &outputs, ng_commands_record, keeper, error, &keeper->records);
     if (r == 0)
         r = ng_account_open(keeper, error);
     if (r == 0 && ng_track_new(&keeper->track) < 0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "records.h"
 
+#include "outlet.h"
 #include "text.h"
 
 #include <namegate/cleanup.h>
@@ -9,6 +10,8 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define LOSS_SHOWN (60 * NG_SECOND)
 
 /* What a line belongs to is read from it when somebody asks first. */
 struct kept {
@@ -19,9 +22,14 @@ struct kept {
 
 struct ng_records {
     char *path;
+    bool file;
     int fd;
     uint64_t size;
-    uint64_t lost;
+    bool torn; /* the last line in the file is not whole */
+    uint64_t lost, lost_at;
+    const char *because;
+    struct ng_outlet *outlet; /* NULL: none is asked for */
+    uint64_t outlet_lost;     /* as seen last */
     struct kept kept[NG_RECORDS_KEPT]; /* a ring */
     unsigned count, next;
     size_t octets; /* kept */
@@ -68,6 +76,8 @@ static void load(struct ng_records *records)
         if (!strchr(line, '\n'))
             break; /* cut off by a crash */
         line[strcspn(line, "\n")] = '\0';
+        if (line[0] != '{' || line[strlen(line) - 1] != '}')
+            continue; /* cut off by a full disk */
         copy = strdup(line);
         if (copy)
             keep(records, copy);
@@ -85,23 +95,40 @@ static int open_file(struct ng_records *records)
     return 0;
 }
 
-int ng_records_open(const char *state_dir, ng_record_fn on_record, void *arg, struct ng_error *error,
-                    struct ng_records **ret_records)
+/* Whether it passes by itself. */
+static bool passes(int error)
+{
+    return error == ENOSPC || error == EDQUOT || error == EROFS;
+}
+
+int ng_records_open(const char *state_dir, const struct ng_record_outputs *outputs, ng_record_fn on_record, void *arg,
+                    struct ng_error *error, struct ng_records **ret_records)
 {
     struct ng_records *records = calloc(1, sizeof(*records));
-    int r;
+    int r = 0;
 
     if (!records || asprintf(&records->path, "%s/events.jsonl", state_dir) < 0) {
         free(records);
         return ng_error_set(error, ENOMEM, NULL, "out of memory");
     }
+    records->fd = -1;
+    records->file = outputs->file;
     records->on_record = on_record;
     records->arg = arg;
     load(records);
-    r = open_file(records);
-    if (r < 0) {
+    if (records->file)
+        r = open_file(records);
+    if (r < 0 && !passes(-r))
         (void)ng_error_set(error, -r, "make the directory writable, or choose another with --state-dir",
                            "cannot write %s: %s", records->path, strerror(-r));
+    else
+        r = 0;
+    if (r == 0 && (outputs->out || outputs->journal)) {
+        r = ng_outlet_new(outputs->out, outputs->journal, &records->outlet);
+        if (r < 0)
+            (void)ng_error_set(error, -r, NULL, "cannot start the thread that writes records: %s", strerror(-r));
+    }
+    if (r < 0) {
         ng_records_free(records);
         return r;
     }
@@ -113,6 +140,7 @@ void ng_records_free(struct ng_records *records)
 {
     if (!records)
         return;
+    ng_outlet_free(records->outlet);
     for (unsigned i = 0; i < NG_RECORDS_KEPT; i++)
         forget(&records->kept[i]);
     (void)ng_close(records->fd);
@@ -134,30 +162,57 @@ static void rotate(struct ng_records *records)
 
 static int append(struct ng_records *records, const char *line)
 {
-    size_t length = strlen(line);
-    _cleanup_free_ char *whole = malloc(length + 1);
+    size_t length = strlen(line), begin = records->torn;
+    _cleanup_free_ char *whole = malloc(length + begin + 1);
+    int r = records->fd < 0 ? open_file(records) : 0;
+    ssize_t written;
 
-    if (!whole)
-        return -ENOMEM;
-    memcpy(whole, line, length);
-    whole[length] = '\n';
-    if (write(records->fd, whole, length + 1) != (ssize_t)(length + 1))
-        return -EIO;
-    records->size += length + 1;
-    return 0;
+    if (!whole || r < 0)
+        return whole ? r : -ENOMEM;
+    whole[0] = '\n'; /* ends the one that is torn */
+    memcpy(whole + begin, line, length);
+    length += begin;
+    whole[length++] = '\n';
+    written = write(records->fd, whole, length);
+    if (written < 0)
+        return -errno;
+    records->size += (uint64_t)written;
+    records->torn = written != (ssize_t)length;
+    return records->torn ? -ENOSPC : 0;
+}
+
+static void lose(struct ng_records *records, uint64_t count, const char *because)
+{
+    records->lost += count;
+    records->lost_at = ng_now();
+    records->because = because;
+}
+
+static void put_out(struct ng_records *records, const char *line)
+{
+    int r;
+
+    if (records->file) {
+        rotate(records);
+        r = append(records, line);
+        if (r < 0)
+            lose(records, 1, strerrordesc_np(-r));
+    }
+    if (records->outlet)
+        ng_outlet_put(records->outlet, line);
 }
 
 void ng_records_add(struct ng_records *records, json_t *record, uint64_t boottime)
 {
     char *line = NULL;
 
-    rotate(records);
     if (record && json_object_set_new(record, "time", ng_json_time(boottime)) == 0 &&
         json_object_set_new(record, "boottime_ns", json_integer((json_int_t)(boottime ? boottime : ng_now()))) == 0)
         line = json_dumps(record, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    if (!line || append(records, line) < 0)
-        records->lost++;
+    if (!line)
+        lose(records, 1, "out of memory");
     if (line) {
+        put_out(records, line);
         records->on_record(records->arg, record, line);
         keep(records, line);
     }
@@ -166,7 +221,18 @@ void ng_records_add(struct ng_records *records, json_t *record, uint64_t boottim
 
 uint64_t ng_records_lost(const struct ng_records *records)
 {
-    return records->lost;
+    return records->lost + (records->outlet ? ng_outlet_lost(records->outlet) : 0);
+}
+
+const char *ng_records_trouble(struct ng_records *records)
+{
+    uint64_t lost = records->outlet ? ng_outlet_lost(records->outlet) : 0;
+
+    if (lost != records->outlet_lost) {
+        lose(records, 0, "standard output or the journal did not take them");
+        records->outlet_lost = lost;
+    }
+    return records->because && ng_now() - records->lost_at < LOSS_SHOWN ? records->because : NULL;
 }
 
 static void copy_text(const json_t *record, const char *key, char text[static NG_RECORD_TEXT_MAX])

@@ -367,7 +367,7 @@ gate_again() {
     local ready
     exec {ready}<> <(:)
     mkfifo "$W/ready"
-    "$B/namegated" "${OPTIONS[@]}" --ready-fd 9 9> "$W/ready" 2>> "$W/namegated.log" &
+    "$B/namegated" "${OPTIONS[@]}" --ready-fd 9 9> "$W/ready" >> "$W/namegated.out" 2>> "$W/namegated.log" &
     GATE_PID=$!
     read -r -t 30 line < "$W/ready" || line=
     rm "$W/ready"
