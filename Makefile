@@ -118,9 +118,12 @@ $(B)/man/%: docs/%.scd
 
 # --- tests
 $(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(LEDGER_OBJECTS) \
-		$(POLICY_OBJECTS) $(CLI_OBJECTS)
+		$(POLICY_OBJECTS) $(CLI_OBJECTS) $(B)/obj/tests/report/fixture.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLLDFLAGS) $^ -lcmocka $(LIBS_daemon) $(LIBS_resolver) $(LIBS_ledger) $(LIBS_cli) $(LIBS_policy) -o $@
+$(B)/tests/fixture: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/report/*.c)) $(LEDGER_OBJECTS) $(SAN_OBJECTS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_ledger) -o $@
 $(B)/tests/replay: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/replay/*.c)) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_resolver) $(LIBS_policy) -lbpf -o $@

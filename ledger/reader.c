@@ -243,7 +243,7 @@ static const char deployment_sql[] =
     " CASE WHEN ended_us IS NULL THEN (SELECT ifnull(sum(count), 0) FROM flow WHERE deployment = id AND"
     " probe) ELSE probes END,"
     " lost, left_out, id, seen_us FROM deployment WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR tag = ?2)"
-    " AND started_us >= ?3 ORDER BY started_us DESC, id DESC LIMIT ?4) ORDER BY started_us, id";
+    " AND (?3 = 0 OR started_us >= ?3) ORDER BY started_us DESC, id DESC LIMIT ?4) ORDER BY started_us, id";
 enum { COLUMN_STARTED = 7, COLUMN_ENDED = 8, COLUMN_STATUS = 10, COLUMN_DENIED = 12, COLUMN_WOULD = 13, COLUMN_ID = 17, COLUMN_SEEN = 18 };
 
 /* One that its daemon has not spoken of for so long was left by it. */
