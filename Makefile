@@ -103,6 +103,15 @@ $(B)/gen/%.skel.h: $(B)/gen/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
 $(call objects,daemon) $(B)/obj/daemon/main.o: $(B)/gen/gate.skel.h
 
+# --- the page of `report`: style and script as C strings, and the hash by which the page lets its script in
+$(B)/gen/%.inc: cli/%
+	@mkdir -p $(@D)
+	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
+$(B)/gen/%.hash.inc: cli/%
+	@mkdir -p $(@D)
+	$(Q)printf '"%s"\n' "$$(sha256sum < $< | cut -c 1-64 | tr a-f A-F | basenc --base16 -d | base64)" > $@
+$(B)/obj/cli/report_html.o: $(B)/gen/report.css.inc $(B)/gen/report.js.inc $(B)/gen/report.js.hash.inc
+
 # --- programs
 $(B)/namegated: $(B)/obj/daemon/main.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(LEDGER_OBJECTS) $(POLICY_OBJECTS) \
 		$(SAN_OBJECTS)

@@ -12,6 +12,7 @@ int ng_cli_stats(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_list(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_names(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_events(struct ng_cli *cli, int argc, char **argv);
+int ng_cli_report(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_attach(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_detach(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_doctor(struct ng_cli *cli, int argc, char **argv);

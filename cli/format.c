@@ -331,9 +331,11 @@ void ng_cli_format_summary(FILE *out, const json_t *summary, const char *deploym
     put_summary_head(out, summary, deployment, policy);
     for (size_t i = 0; i < count && i < NG_CLI_SUMMARY_LINES; i++)
         put_summary_line(out, json_array_get(lines, i));
-    if (count > NG_CLI_SUMMARY_LINES) {
-        (void)fprintf(out, "  ... and %zu more: namegate events --deployment ", count - NG_CLI_SUMMARY_LINES);
-        ng_cli_put(out, deployment);
-        (void)fputc('\n', out);
-    }
+    if (count > NG_CLI_SUMMARY_LINES)
+        (void)fprintf(out, "  ... and %zu more: ", count - NG_CLI_SUMMARY_LINES);
+    else
+        (void)fputs("  by which commands, and why: ", out);
+    (void)fputs("namegate report --deployment ", out);
+    ng_cli_put(out, deployment);
+    (void)fputc('\n', out);
 }

@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"stats", ng_cli_stats, true, "what the resolver has done, and how long it took"},
     {"list", ng_cli_list, true, "the deployments that run now"},
     {"events", ng_cli_events, true, "what was denied, to whom, by which rule"},
+    {"report", ng_cli_report, true, "what a deployment was denied, by whose doing, and what it depends on"},
     {"names", ng_cli_names, true, "the names that were resolved, and what the policies say of them"},
     {"incident", ng_cli_incident, true, "make every deployment strict from the next packet on, or end that"},
     {"allow", ng_cli_allow, true, "break the glass: let deployments with a tag reach a name for a while"},

@@ -119,30 +119,32 @@ static void test_strange_records(void **state)
     "{\"destination\":\"api.github.com\",\"port\":443,\"proto\":\"tcp\",\"count\":2,\"verdict\":\"deny\","           \
     "\"comm\":\"curl\",\"rule\":\"deploy.policy:4\",\"reason\":\"reason text\",\"instead\":\"mirror.internal\"}"
 #define SHOWN "  api.github.com:443/tcp  2x  by curl  deploy.policy:4  reason text; instead: mirror.internal\n"
-#define FIVE(text) text text text text text
-#define LINES_5 LINE "," LINE "," LINE "," LINE "," LINE
+#define SHOWN_3 SHOWN SHOWN SHOWN
+#define REPORT "namegate report --deployment deploy.1a2b3c4d\n"
 
 static void test_summary(void **state)
 {
     (void)state;
     expect_summary("{\"denied\":0,\"would\":0,\"probes\":3,\"lines\":[]}", "");
     expect_summary("{\"denied\":3,\"would\":0,\"lines\":[" LINE "]}",
-                   "namegate: 3 connections denied (deploy.1a2b3c4d, policy deploy)\n" SHOWN);
+                   "namegate: 3 connections denied (deploy.1a2b3c4d, policy deploy)\n" SHOWN
+                   "  by which commands, and why: " REPORT);
     expect_summary("{\"denied\":0,\"would\":1,\"lines\":[{\"destination\":\"2001:db8::1\",\"port\":53,"
                    "\"proto\":\"udp\","
                    "\"count\":1,\"comm\":\"dig\",\"rule\":\"\",\"reason\":\"strict\",\"instead\":\"\"}]}",
                    "namegate: 1 connection would have been denied (deploy.1a2b3c4d, policy deploy)\n"
-                   "  [2001:db8::1]:53/udp  1x  by dig  strict\n");
+                   "  [2001:db8::1]:53/udp  1x  by dig  strict\n"
+                   "  by which commands, and why: " REPORT);
     expect_summary("{\"denied\":2,\"would\":1,\"lines\":[]}",
-                   "namegate: 2 connections denied, 1 would have been (deploy.1a2b3c4d, policy deploy)\n");
+                   "namegate: 2 connections denied, 1 would have been (deploy.1a2b3c4d, policy deploy)\n"
+                   "  by which commands, and why: " REPORT);
 }
 
 static void test_long_summary(void **state)
 {
     (void)state;
-    expect_summary("{\"denied\":24,\"would\":0,\"lines\":[" LINES_5 "," LINES_5 "," LINE "," LINE "]}",
-                   "namegate: 24 connections denied (deploy.1a2b3c4d, policy deploy)\n" FIVE(SHOWN) FIVE(SHOWN)
-                   "  ... and 2 more: namegate events --deployment deploy.1a2b3c4d\n");
+    expect_summary("{\"denied\":9,\"would\":0,\"lines\":[" LINE "," LINE "," LINE "," LINE "," LINE "]}",
+                   "namegate: 9 connections denied (deploy.1a2b3c4d, policy deploy)\n" SHOWN_3 "  ... and 2 more: " REPORT);
 }
 
 static void test_duration(void **state)

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Documents of the ledger, put together for people. The texts that are expected of report.sql stand beside it. */
+#include "support.h"
+
+#include "../report/fixture.h"
+
+#include "../../cli/html.h"
+#include "../../cli/ledger.h"
+#include "../../cli/report.h"
+#include "../../ledger/reader.h"
+
+#include <errno.h>
+#include <time.h>
+
+static char *read_file(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    char *text = NULL;
+    size_t room = 0;
+
+    if (!file || getdelim(&text, &room, '\0', file) < 0)
+        fail_msg("cannot read %s", path);
+    (void)fclose(file);
+    return text;
+}
+
+static char *render(const json_t *document, void (*put)(FILE *out, const struct ng_report *report))
+{
+    struct ng_report *report = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    assert_non_null(out);
+    assert_int_equal(ng_report_make(document, &report), 0);
+    put(out, report);
+    assert_int_equal(fclose(out), 0);
+    ng_report_free(report);
+    return text;
+}
+
+static void put_text(FILE *out, const struct ng_report *report)
+{
+    ng_report_put_text(out, report, 120);
+}
+
+static void put_page(FILE *out, const struct ng_report *report)
+{
+    struct ng_report copy = *report, *reports[] = {&copy};
+
+    ng_report_put_html(out, reports, 1);
+}
+
+static const struct golden {
+    const char *tag, *path;
+    void (*put)(FILE *out, const struct ng_report *report);
+} goldens[] = {{"deploy", "tests/report/deploy.txt", put_text},
+               {"hostile", "tests/report/hostile.txt", put_text},
+               {"deploy", "tests/report/deploy.md", ng_report_put_markdown},
+               {"hostile", "tests/report/hostile.md", ng_report_put_markdown}};
+
+static int compare(void *arg, const json_t *document)
+{
+    const struct golden *golden = arg;
+    char *text = render(document, golden->put), *expected = read_file(golden->path);
+
+    assert_string_equal(text, expected);
+    free(text);
+    free(expected);
+    return 0;
+}
+
+static void test_goldens(void **state)
+{
+    char dir[] = "/tmp/namegate-unit-XXXXXX", path[64], *sql = read_file("tests/report/report.sql"), *reason;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(fixture_make(dir, sql), 0);
+    for (size_t i = 0; i < sizeof(goldens) / sizeof(*goldens); i++) {
+        const struct ng_ledger_query query = {.tag = goldens[i].tag, .last = 1};
+        struct golden golden = goldens[i];
+
+        assert_int_equal(ng_ledger_read(dir, &query, compare, &golden, &reason), 0);
+    }
+    (void)snprintf(path, sizeof(path), "%s/ledger.db", dir);
+    assert_int_equal(unlink(path), 0);
+    (void)snprintf(path, sizeof(path), "%s/ledger.db-wal", dir);
+    (void)unlink(path);
+    (void)snprintf(path, sizeof(path), "%s/ledger.db-shm", dir);
+    (void)unlink(path);
+    assert_int_equal(rmdir(dir), 0);
+    free(sql);
+}
+
+static json_t *parse(const char *text)
+{
+    json_error_t error;
+    json_t *json = json_loads(text, 0, &error);
+
+    if (!json)
+        fail_msg("%s in %s", error.text, text);
+    return json;
+}
+
+/* Whatever a document lacks or has instead: it is shown somehow. */
+static void test_strange_documents(void **state)
+{
+    static const char *const documents[] = {
+        "{}",
+        "{\"flows\":7,\"lineage\":\"x\",\"argv\":{},\"status\":[],\"duration_s\":\"y\",\"started\":\"2024\"}",
+        "{\"flows\":[7,null,{},{\"verdict\":\"deny\"},{\"verdict\":\"allow\",\"lineage\":3,\"first\":\"x\",\"last\":\"\"}],"
+        "\"lineage\":[null,{\"number\":3,\"argv\":[1,null]},{\"number\":3,\"parent\":3}]}",
+        "{\"flows\":[{\"verdict\":\"deny\",\"class\":\"<b>\",\"rule\":{},\"names\":[1],\"evidence\":null,\"port\":\"x\"}],"
+        "\"started\":\"T\",\"ended\":\"9999999999999\"}",
+    };
+    void (*const puts[])(FILE *, const struct ng_report *) = {put_text, ng_report_put_markdown, put_page};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(documents) / sizeof(*documents); i++) {
+        json_t *document = parse(documents[i]);
+
+        for (size_t k = 0; k < sizeof(puts) / sizeof(*puts); k++) {
+            char *text = render(document, puts[k]);
+
+            assert_true(strlen(text) > 0);
+            assert_null(strstr(text, "<b>"));
+            free(text);
+        }
+        json_decref(document);
+    }
+}
+
+#define FLOW(verdict, name, count, more)                                                                       \
+    "{\"verdict\":\"" verdict "\",\"name\":\"" name "\",\"address\":\"192.0.2.1\",\"evidence\":\"asked\",\"count\":" count \
+    ",\"port\":80,\"proto\":\"tcp\",\"first\":\"2024-05-01T12:00:01.0Z\",\"last\":\"2024-05-01T12:00:01.0Z\"" more "}"
+
+static void test_findings(void **state)
+{
+    json_t *document = parse("{\"flows\":[" FLOW("deny", "few.test", "1", "") "," FLOW("would-deny", "would.test", "9", "") ","
+                             FLOW("deny", "many.test", "3", ",\"lineage\":1") "," FLOW("deny", "many.test", "4", ",\"lineage\":2") ","
+                             FLOW("deny", "many.test", "1", ",\"class\":\"hidden\"") ","
+                             FLOW("deny", "probe.test", "5", ",\"probe\":true") "," FLOW("allow", "a.test", "1", "") "]}");
+    struct ng_report *report = NULL;
+
+    (void)state;
+    assert_int_equal(ng_report_make(document, &report), 0);
+    assert_int_equal(report->forbidden_count, 4);
+    assert_string_equal(report->forbidden[0].destination, "many.test");
+    assert_int_equal(report->forbidden[0].count, 7);
+    assert_int_equal(report->forbidden[0].way_count, 2);
+    assert_int_equal(report->forbidden[0].ways[0].lineage, 2);
+    assert_string_equal(report->forbidden[1].destination, "few.test");
+    assert_string_equal(report->forbidden[2].class, "hidden");
+    assert_string_equal(report->forbidden[3].destination, "would.test");
+    assert_int_equal(report->allowed_count, 1);
+    ng_report_free(report);
+    json_decref(document);
+}
+
+/* Which command is to be changed, by its number. */
+static void test_culprit(void **state)
+{
+    static const struct {
+        const char *flow;
+        json_int_t number;
+        bool named;
+    } rows[] = {
+        {FLOW("deny", "a.test", "1", ",\"lineage\":5"), 4, true},
+        {FLOW("deny", "b.test", "1", ",\"lineage\":5"), 4, false},
+        {FLOW("deny", "b.test", "1", ",\"lineage\":3"), 3, false},
+        {FLOW("deny", "script.test", "1", ",\"lineage\":5"), 1, true},
+        {FLOW("deny", "b.test", "1", ",\"lineage\":1"), 1, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        char text[2048];
+        json_t *document;
+        struct ng_report *report = NULL;
+        bool named;
+        const json_t *row;
+
+        (void)snprintf(text, sizeof(text),
+                       "{\"lineage\":[{\"number\":1,\"parent\":0,\"argv\":[\"sh\",\"-c\",\"x script.test\"],\"path\":\"/bin/sh\"},"
+                       "{\"number\":2,\"parent\":1,\"argv\":[\"sh\",\"deploy.sh\"],\"path\":\"/bin/sh\"},"
+                       "{\"number\":3,\"parent\":2,\"argv\":[\"ls\"]},"
+                       "{\"number\":4,\"parent\":2,\"argv\":[\"git\",\"clone\",\"https://a.test\"]},"
+                       "{\"number\":5,\"parent\":4,\"argv\":[\"git-remote\",\"https://a.test\"]}],\"flows\":[%s]}",
+                       rows[i].flow);
+        document = parse(text);
+        assert_int_equal(ng_report_make(document, &report), 0);
+        row = ng_report_culprit(report, &report->forbidden[0], &report->forbidden[0].ways[0], &named);
+        assert_int_equal(json_integer_value(json_object_get(row, "number")), rows[i].number);
+        assert_int_equal(named, rows[i].named);
+        ng_report_free(report);
+        json_decref(document);
+    }
+}
+
+static void test_command(void **state)
+{
+    static const struct {
+        const char *argv;
+        size_t max;
+        const char *text;
+    } rows[] = {
+        {"[]", 0, ""},
+        {"[\"curl\",\"-fsS\",\"https://a.test/x?y=1\"]", 0, "curl -fsS 'https://a.test/x?y=1'"},
+        {"[\"a b\",\"\",\"it's\",\"$x\",\"\\n\"]", 0, "'a b' '' 'it'\\''s' '$x' '\\n'"},
+        {"[\"0123456789\"]", 10, "0123456789"},
+        {"[\"0123456789a\"]", 10, "0123456..."},
+        {"[\"\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc\"]", 6, "'\xc3\xa4\xc3\xb6..."},
+        {"[1,null]", 0, "'?' '?'"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        json_t *argv = parse(rows[i].argv);
+        char *text = ng_report_command(argv, rows[i].max);
+
+        assert_non_null(text);
+        assert_string_equal(text, rows[i].text);
+        free(text);
+        json_decref(argv);
+    }
+}
+
+static void test_html(void **state)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    (void)state;
+    assert_non_null(out);
+    ng_html_put(out, "<a href=\"x\" id='y'>`&amp;\033\xe2\x80\xae\xff</a>");
+    ng_html_put(out, NULL);
+    assert_int_equal(fclose(out), 0);
+    assert_string_equal(text, "&#60;a href=&#34;x&#34; id=&#39;y&#39;&#62;&#96;&#38;amp;\\x1b\\u{202e}\\xff&#60;/a&#62;");
+    free(text);
+}
+
+static void test_since(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t us;
+    } rows[] = {{"2024-05-01", 1714521600000000},
+                {"2024-05-01 12:00", 1714564800000000},
+                {"2024-05-01T12:00", 1714564800000000},
+                {"2024-05-01T12:00:01", 1714564801000000},
+                {"2024-05-01T12:00:01Z", 1714564801000000},
+                {"2024-05-01T12:00:01.123456Z", 1714564801000000}};
+    static const char *const wrong[] = {"", "yesterday", "2024-05-01x", "2024-13-01", "2h ago", "-1", "2024-05-01T12"};
+    int64_t us, now = (int64_t)time(NULL) * 1000000;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        assert_int_equal(ng_cli_since(rows[i].text, &us), 0);
+        assert_int_equal(us, rows[i].us);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+        if (ng_cli_since(wrong[i], &us) != -EINVAL)
+            fail_msg("'%s' is taken for a time", wrong[i]);
+    assert_int_equal(ng_cli_since("2h", &us), 0);
+    assert_true(us >= now - 7200 * 1000000LL && us <= now - 7195 * 1000000LL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_goldens),  cmocka_unit_test(test_strange_documents), cmocka_unit_test(test_findings),
+        cmocka_unit_test(test_culprit),  cmocka_unit_test(test_command),           cmocka_unit_test(test_html),
+        cmocka_unit_test(test_since),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
