@@ -19,7 +19,7 @@ BUILD_PACKAGES = gcc libc6-dev make clang llvm bpftool libbpf-dev libelf-dev zli
 	libjansson-dev libidn2-dev libpsl-dev libmicrohttpd-dev libcap-dev libsystemd-dev libsqlite3-dev flex bison pkg-config scdoc
 TEST_PACKAGES = libcmocka-dev libclang-rt-14-dev iproute2 procps nsd nginx-light openssl openssh-server openssh-client \
 	curl wget git python3 nodejs bind9-dnsutils musl-tools liburing-dev jq dnsperf lcov shellcheck util-linux unbound \
-	libcap2-bin nftables sqlite3
+	libcap2-bin nftables chromium sqlite3
 
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
 	-Wcast-qual -Wwrite-strings $(WERROR)
@@ -156,7 +156,7 @@ check:
 check-thread:
 	$(Q)$(MAKE) --no-print-directory SAN=thread unit
 
-check-system: all
+check-system: all $(B)/tests/fixture
 	$(Q)NG_REQUIRE_ALL=1 B=$(abspath $(B)) tests/system/run
 
 fuzz-seeds: $(FUZZERS)

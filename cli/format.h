@@ -11,7 +11,8 @@
 /* One record of any type, in one to three lines. */
 void ng_cli_format_record(FILE *out, const json_t *record);
 
-/* What was denied to a deployment, the worst first, and which command shows the rest; nothing when nothing was. `policy` is what the user knows it by. */
+/* What was denied to a deployment, the worst first, and which command shows the rest; nothing when nothing was.
+ * `policy` is what the user knows it by. */
 void ng_cli_format_summary(FILE *out, const json_t *summary, const char *deployment, const char *policy);
 
 /* "a, b": the texts of a list. Each is escaped. */

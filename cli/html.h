@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-/* Prints text so that it is text, between tags as well as in a quoted attribute: what is markup becomes references, what
- * could steer or reorder is written out as by ng_cli_escape(). The only way for such text into a page. */
+/* Prints text so that it is text, between tags as well as in a quoted attribute: what is markup becomes references,
+ * what could steer or reorder is written out as by ng_cli_escape(). The only way for such text into a page. */
 void ng_html_put(FILE *out, const char *text);
 
 #endif

@@ -165,9 +165,12 @@ int ng_cli_report(struct ng_cli *cli, int argc, char **argv)
     struct ng_ledger_query query = {0};
     const char *since = NULL;
     const struct ng_cli_option own[] = {
-        {"tag", 't', &query.tag, NULL},    {"deployment", 0, &query.deployment, NULL},
-        {"last", 0, NULL, &view.last},     {"since", 's', &since, NULL},
-        {"html", 0, &view.html, NULL},     {"markdown", 'm', NULL, &view.markdown},
+        {"tag", 't', &query.tag, NULL},
+        {"deployment", 0, &query.deployment, NULL},
+        {"last", 0, NULL, &view.last},
+        {"since", 's', &since, NULL},
+        {"html", 0, &view.html, NULL},
+        {"markdown", 'm', NULL, &view.markdown},
         {0},
     };
     int first = 0, status = ng_cli_parse(cli, own, usage, false, argc, argv, &first);

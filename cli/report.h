@@ -8,9 +8,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* A command that did it, by its number in `lineage`; 0: not known. */
+/* A command that did it, by its number in `lineage`; 0: not known, then all that is known is the name of the process.
+ */
 struct ng_report_way {
     json_int_t lineage;
+    const char *comm;
     long long count;
     const char *first, *last;
 };
@@ -22,9 +24,9 @@ struct ng_report_finding {
     const char *class;       /* "direct", "hidden", "transient"; "": not known, or allowed */
     long long count;
     const char *first, *last;
-    json_t *ports;     /* list of texts: "443/tcp" */
-    json_t *others;    /* list of texts: addresses of the name, or names of the address */
-    json_t *evidences; /* list of texts */
+    json_t *ports;              /* list of texts: "443/tcp" */
+    json_t *others;             /* list of texts: addresses of the name, or names of the address */
+    json_t *evidences;          /* list of texts */
     struct ng_report_way *ways; /* those that tried most often first */
     size_t way_count;
 };
@@ -62,8 +64,9 @@ void ng_report_put_duration(FILE *out, const json_t *document);
 char *ng_report_command(const json_t *argv, size_t max);
 char *ng_report_cut(const char *text, size_t max);
 
-/* The command that has to be changed, of one way: of what is direct, the first one, seen from the script, that names the
- * destination; of what is hidden, the one that the script started. NULL: not known. *ret_named says whether it names it. */
+/* The command that has to be changed, of one way: of what is direct, the first one, seen from the script, that names
+ * the destination; of what is hidden, the one that the script started. NULL: not known. *ret_named says whether it
+ * names it. */
 const json_t *ng_report_culprit(const struct ng_report *report, const struct ng_report_finding *finding,
                                 const struct ng_report_way *way, bool *ret_named);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Four columns: the deployment, its commands, the names, their addresses. What is forbidden comes first; what does not fit
- * is counted. Order in the columns: the names as the findings are, the others in the middle of what they are joined to,
- * so that few lines cross. */
+/* Four columns: the deployment, its commands, the names, their addresses. What is forbidden comes first; what does not
+ * fit is counted. Order in the columns: the names as the findings are, the others in the middle of what they are joined
+ * to, so that few lines cross. */
 #include "client.h"
 #include "html.h"
 #include "report.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define FINDINGS_MAX 48
-#define WAYS_MAX 6     /* of a finding */
+#define WAYS_MAX 6      /* of a finding */
 #define ADDRESSES_MAX 4 /* of a name */
 #define NODES_MAX 512
 #define EDGES_MAX 1024
@@ -27,10 +27,8 @@ static const struct {
     int x, width;
     size_t characters;
     const char *head;
-} columns[COLUMNS] = {{8, 160, 19, "deployment"},
-                      {212, 290, 37, "command"},
-                      {550, 250, 32, "name"},
-                      {848, 228, 28, "address"}};
+} columns[COLUMNS] = {
+    {8, 160, 19, "deployment"}, {212, 290, 37, "command"}, {550, 250, 32, "name"}, {848, 228, 28, "address"}};
 #define WIDTH 1084
 
 enum verdict { ALLOW, WOULD, DENY };
@@ -39,7 +37,7 @@ static const char *const verdicts[] = {"allow", "would-deny", "deny"};
 
 struct node {
     enum column column;
-    const char *key; /* or NULL, and lineage */
+    const char *key; /* NULL: it is known by its lineage */
     json_int_t lineage;
     char *text;
     enum verdict verdict;
@@ -126,13 +124,13 @@ static void add_edge(struct graph *graph, const struct node *from, const struct 
 static void add_command(struct graph *graph, const struct ng_report *report, const struct ng_report_way *way,
                         struct node *name, enum verdict verdict, size_t finding)
 {
-    struct node *node = add_node(graph, COMMANDS, NULL, way->lineage, verdict);
     const json_t *row = ng_ledger_row(json_object_get(report->document, "lineage"), way->lineage);
+    struct node *node = add_node(graph, COMMANDS, row ? NULL : way->comm, row ? way->lineage : 0, verdict);
 
     if (!node)
         return;
     if (!node->text)
-        node->text = row ? ng_report_command(json_object_get(row, "argv"), 0) : strdup("(a process that is not known)");
+        node->text = row ? ng_report_command(json_object_get(row, "argv"), 0) : ng_cli_escape(way->comm);
     note(node->findings, finding);
     add_edge(graph, &graph->nodes[0], node, verdict, finding);
     add_edge(graph, node, name, verdict, finding);
@@ -256,8 +254,8 @@ static void put_findings(FILE *out, const json_t *findings)
     size_t i;
 
     (void)fputs(" data-f=\"", out);
-    json_array_foreach(findings, i, finding)
-        (void)fprintf(out, "%s%lld", i ? " " : "", (long long)json_integer_value(finding));
+    json_array_foreach(findings, i, finding)(void)
+        fprintf(out, "%s%lld", i ? " " : "", (long long)json_integer_value(finding));
     (void)fputc('"', out);
 }
 
@@ -284,7 +282,8 @@ static void put_node(FILE *out, const struct node *node)
     (void)fputs("><title>", out);
     ng_html_put(out, node->by_dependency ? "depends: " : "");
     ng_html_put(out, node->text);
-    (void)fprintf(out, "</title><rect x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\" rx=\"7\"/><text x=\"%d\" y=\"%.1f\">",
+    (void)fprintf(out,
+                  "</title><rect x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\" rx=\"7\"/><text x=\"%d\" y=\"%.1f\">",
                   columns[node->column].x, node->y, columns[node->column].width, HEIGHT, columns[node->column].x + 10,
                   middle(node) + 4);
     ng_html_put(out, cut ? cut : "?");

@@ -156,8 +156,13 @@ static void put_way(FILE *out, const struct ng_report *report, const struct ng_r
     const json_t *culprit = ng_report_culprit(report, finding, way, &named);
 
     (void)fputs("<ol class=\"way\">\n", out);
-    if (count == 0)
-        (void)fputs("<li>a process that is not known</li>\n", out);
+    if (count == 0) {
+        (void)fputs("<li style=\"--d:0\">", out);
+        put_code(out, *way->comm ? way->comm : "?");
+        if (finding->way_count > 1)
+            (void)fprintf(out, " <span class=\"times\">%lld&times;</span>", way->count);
+        (void)fputs("</li>\n", out);
+    }
     for (unsigned i = 0; i < count; i++) {
         (void)fprintf(out, "<li style=\"--d:%u\"%s>", i < DEPTH_MAX ? i : DEPTH_MAX,
                       rows[i] == culprit ? " class=\"culprit\"" : "");
@@ -262,8 +267,9 @@ static void put_forbidden(FILE *out, const struct ng_report *report, size_t numb
 static void put_allowed(FILE *out, const struct ng_report *report, size_t number)
 {
     const struct ng_report_finding *finding = &report->allowed[number];
-    const json_t *row =
-        finding->way_count ? ng_ledger_row(json_object_get(report->document, "lineage"), finding->ways[0].lineage) : NULL;
+    const json_t *row = finding->way_count
+                            ? ng_ledger_row(json_object_get(report->document, "lineage"), finding->ways[0].lineage)
+                            : NULL;
 
     (void)fprintf(out, "<tr data-n=\"%zu\" data-v=\"allow\" data-c=\"\"><th scope=\"row\">",
                   report->forbidden_count + number);
@@ -323,8 +329,10 @@ static void put_deployment(FILE *out, const struct ng_report *report, size_t num
 {
     const json_t *document = report->document;
 
-    (void)fprintf(out, "<section class=\"deployment\" id=\"d%zu\" aria-labelledby=\"d%zu-head\">\n"
-                       "<h2 id=\"d%zu-head\"><code>", number, number, number);
+    (void)fprintf(out,
+                  "<section class=\"deployment\" id=\"d%zu\" aria-labelledby=\"d%zu-head\">\n"
+                  "<h2 id=\"d%zu-head\"><code>",
+                  number, number, number);
     ng_html_put(out, ng_cli_string(document, "deployment"));
     (void)fprintf(out, "</code> <span class=\"badge %s\">%s</span></h2>\n<p class=\"command\">", outcome_kind(document),
                   ng_report_outcome(document));
@@ -343,11 +351,12 @@ static void put_deployment(FILE *out, const struct ng_report *report, size_t num
 
 static void put_overview(FILE *out, struct ng_report *const *reports, size_t count)
 {
-    (void)fputs("<section aria-labelledby=\"overview\"><h2 id=\"overview\">Overview</h2>\n<table class=\"overview\"><thead>"
-                "<tr><th scope=\"col\">deployment</th><th scope=\"col\">started</th><th scope=\"col\">outcome</th>"
-                "<th scope=\"col\" class=\"number\">denied</th><th scope=\"col\" class=\"number\">would be</th>"
-                "<th scope=\"col\">worst</th></tr></thead><tbody>\n",
-                out);
+    (void)fputs(
+        "<section aria-labelledby=\"overview\"><h2 id=\"overview\">Overview</h2>\n<table class=\"overview\"><thead>"
+        "<tr><th scope=\"col\">deployment</th><th scope=\"col\">started</th><th scope=\"col\">outcome</th>"
+        "<th scope=\"col\" class=\"number\">denied</th><th scope=\"col\" class=\"number\">would be</th>"
+        "<th scope=\"col\">worst</th></tr></thead><tbody>\n",
+        out);
     for (size_t i = count; i-- > 0;) { /* the last one first */
         const json_t *document = reports[i]->document;
 
@@ -355,10 +364,11 @@ static void put_overview(FILE *out, struct ng_report *const *reports, size_t cou
         ng_html_put(out, ng_cli_string(document, "deployment"));
         (void)fputs("</code></a></th><td data-l=\"started\">", out);
         put_date(out, ng_cli_string(document, "started"));
-        (void)fprintf(out, "</td><td data-l=\"outcome\"><span class=\"badge %s\">%s</span></td>", outcome_kind(document),
-                      ng_report_outcome(document));
-        (void)fprintf(out, "<td class=\"number\" data-l=\"denied\">%lld</td><td class=\"number\" data-l=\"would be\">%lld"
-                           "</td><td data-l=\"worst\">",
+        (void)fprintf(out, "</td><td data-l=\"outcome\"><span class=\"badge %s\">%s</span></td>",
+                      outcome_kind(document), ng_report_outcome(document));
+        (void)fprintf(out,
+                      "<td class=\"number\" data-l=\"denied\">%lld</td><td class=\"number\" data-l=\"would be\">%lld"
+                      "</td><td data-l=\"worst\">",
                       ng_cli_integer(document, "denied"), ng_cli_integer(document, "would"));
         if (reports[i]->forbidden_count)
             put_code(out, reports[i]->forbidden[0].destination);
@@ -369,14 +379,15 @@ static void put_overview(FILE *out, struct ng_report *const *reports, size_t cou
 
 static void put_head(FILE *out, struct ng_report *const *reports, size_t count)
 {
-    (void)fprintf(out,
-                  "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                  "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-                  "script-src 'sha256-%s'; base-uri 'none'; form-action 'none'\">\n"
-                  "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                  "<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n"
-                  "<title>namegate: ",
-                  script_hash);
+    (void)fprintf(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+        "script-src 'sha256-%s'; base-uri 'none'; form-action 'none'\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+        "<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n"
+        "<title>namegate: ",
+        script_hash);
     ng_html_put(out, ng_cli_string(reports[count - 1]->document, count > 1 ? "tag" : "deployment"));
     (void)fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", style);
 }
@@ -385,16 +396,18 @@ static void put_filter(FILE *out)
 {
     static const struct {
         const char *kind, *word, *label;
-    } chips[] = {{"v", "deny", "denied"},       {"v", "would-deny", "would be denied"}, {"v", "allow", "allowed"},
-                 {"c", "direct", "direct"},     {"c", "hidden", "hidden"},              {"c", "transient", "transient"}};
+    } chips[] = {{"v", "deny", "denied"},   {"v", "would-deny", "would be denied"},
+                 {"v", "allow", "allowed"}, {"c", "direct", "direct"},
+                 {"c", "hidden", "hidden"}, {"c", "transient", "transient"}};
 
     (void)fputs("<form id=\"filter\" role=\"search\" aria-label=\"Filter\" hidden>\n"
                 "<input id=\"q\" type=\"search\" placeholder=\"Filter: name, command, rule\" aria-label=\"Text\" "
                 "autocomplete=\"off\" spellcheck=\"false\">\n",
                 out);
     for (size_t i = 0; i < sizeof(chips) / sizeof(*chips); i++)
-        (void)fprintf(out, "<label class=\"chip\"><input type=\"checkbox\" name=\"%s\" value=\"%s\"><span>%s</span></label>\n",
-                      chips[i].kind, chips[i].word, chips[i].label);
+        (void)fprintf(
+            out, "<label class=\"chip\"><input type=\"checkbox\" name=\"%s\" value=\"%s\"><span>%s</span></label>\n",
+            chips[i].kind, chips[i].word, chips[i].label);
     (void)fputs("<output id=\"shown\" aria-live=\"polite\"></output>\n</form>\n", out);
 }
 
@@ -410,5 +423,6 @@ void ng_report_put_html(FILE *out, struct ng_report *const *reports, size_t coun
         put_overview(out, reports, count);
     for (size_t i = count; i-- > 0;)
         put_deployment(out, reports[i], i + 1, count == 1);
-    (void)fprintf(out, "</main>\n<footer>namegate " NG_VERSION "</footer>\n<script>%s</script>\n</body>\n</html>\n", script);
+    (void)fprintf(out, "</main>\n<footer>namegate " NG_VERSION "</footer>\n<script>%s</script>\n</body>\n</html>\n",
+                  script);
 }

@@ -139,7 +139,7 @@ static void put_way(FILE *out, const struct ng_report *report, const struct ng_r
 
     (void)fprintf(out, "- %lldx by ", way->count);
     if (count == 0)
-        (void)fputs("a process that is not known", out);
+        put_code(out, *way->comm ? way->comm : "?");
     for (unsigned i = 0; i < count; i++) {
         (void)fputs(i ? " → " : "", out);
         put_command(out, rows[i]);

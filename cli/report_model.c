@@ -32,13 +32,13 @@ static const struct {
                  {"raw", "a way that evades the gate"},
                  {"abandoned", "no daemon lived"}};
 
-#define MEANING(table, searched, otherwise)                             \
-    ({                                                                  \
-        const char *_meaning = (otherwise);                             \
-        for (size_t _i = 0; _i < sizeof(table) / sizeof(*table); _i++)  \
-            if (strcmp(table[_i].word, (searched)) == 0)                \
-                _meaning = table[_i].meaning;                           \
-        _meaning;                                                       \
+#define MEANING(table, searched, otherwise)                            \
+    ({                                                                 \
+        const char *_meaning = (otherwise);                            \
+        for (size_t _i = 0; _i < sizeof(table) / sizeof(*table); _i++) \
+            if (strcmp(table[_i].word, (searched)) == 0)               \
+                _meaning = table[_i].meaning;                          \
+        _meaning;                                                      \
     })
 
 const char *ng_report_outcome(const json_t *document)
@@ -244,10 +244,11 @@ static void widen(const char **first, const char **last, const json_t *flow)
 static int add_way(struct ng_report_finding *finding, const json_t *flow)
 {
     json_int_t lineage = ng_cli_integer(flow, "lineage");
+    const char *comm = ng_cli_string(flow, "comm");
     struct ng_report_way *ways;
 
     for (size_t i = 0; i < finding->way_count; i++) {
-        if (finding->ways[i].lineage != lineage)
+        if (finding->ways[i].lineage != lineage || (lineage == 0 && strcmp(finding->ways[i].comm, comm) != 0))
             continue;
         finding->ways[i].count += ng_cli_integer(flow, "count");
         widen(&finding->ways[i].first, &finding->ways[i].last, flow);
@@ -256,8 +257,11 @@ static int add_way(struct ng_report_finding *finding, const json_t *flow)
     ways = reallocarray(finding->ways, finding->way_count + 1, sizeof(*ways));
     if (!ways)
         return -ENOMEM;
-    ways[finding->way_count++] = (struct ng_report_way){lineage, ng_cli_integer(flow, "count"),
-                                                        ng_cli_string(flow, "first"), ng_cli_string(flow, "last")};
+    ways[finding->way_count++] = (struct ng_report_way){.lineage = lineage,
+                                                        .comm = comm,
+                                                        .count = ng_cli_integer(flow, "count"),
+                                                        .first = ng_cli_string(flow, "first"),
+                                                        .last = ng_cli_string(flow, "last")};
     finding->ways = ways;
     return 0;
 }
@@ -333,7 +337,8 @@ static int compare_ways(const void *one, const void *other)
 {
     const struct ng_report_way *a = one, *b = other;
 
-    return a->count != b->count ? (a->count < b->count ? 1 : -1) : (a->lineage > b->lineage) - (a->lineage < b->lineage);
+    return a->count != b->count ? (a->count < b->count ? 1 : -1)
+                                : (a->lineage > b->lineage) - (a->lineage < b->lineage);
 }
 
 static int compare_findings(const void *one, const void *other)

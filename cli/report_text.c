@@ -102,7 +102,7 @@ static void put_way(FILE *out, const struct ng_report *report, const struct ng_r
 
     put_heading(out, "by");
     if (count == 0)
-        (void)fputs("a process that is not known", out);
+        ng_cli_put(out, *way->comm ? way->comm : "?");
     for (unsigned i = 0; i < count; i++) {
         size_t indent = 13 + 2 * i < columns - 40 ? 13 + 2 * i : columns - 40;
 

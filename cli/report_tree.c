@@ -69,9 +69,9 @@ static void put_bar(FILE *out, const struct span *span, const char *verdict, con
 static void put_lane(FILE *out, const struct ng_report *report, const struct span *span, size_t number)
 {
     const struct ng_report_finding *finding = finding_at(report, number);
-    const char *verdict = number >= report->forbidden_count          ? "allow"
+    const char *verdict = number >= report->forbidden_count             ? "allow"
                           : strcmp(finding->verdict, "would-deny") == 0 ? "would-deny"
-                                                                       : "deny";
+                                                                        : "deny";
     char first[NG_REPORT_CLOCK_MAX], last[NG_REPORT_CLOCK_MAX];
 
     (void)fprintf(out, "<li data-f=\"%zu\"><span class=\"lane\"><code>", number);
@@ -162,7 +162,8 @@ static void hang(struct tree *tree, size_t place)
 /* What a command itself did. */
 static void put_deeds(FILE *out, const struct ng_report *report, json_int_t number)
 {
-    static const char *const kinds[] = {"deny", "would-deny", "allow"}, *const words[] = {"denied", "would be", "allowed"};
+    static const char *const kinds[] = {"deny", "would-deny", "allow"}, *const words[] = {"denied", "would be",
+                                                                                          "allowed"};
 
     for (size_t kind = 0; kind < sizeof(kinds) / sizeof(*kinds); kind++) {
         long long count = 0;

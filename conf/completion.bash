@@ -27,7 +27,7 @@ _namegate() {
         case ${COMP_WORDS[i - 1]} in
             --policies) policies=${COMP_WORDS[i]}; continue ;;
             --run-dir | --state-dir | --config | --pin-root | --cgroup-root | --resolv-conf) continue ;;
-            --tag | --policy | --mode | --deployment | --limit | -n) continue ;;
+            --tag | --policy | --mode | --deployment | --limit | -n | --since | --html) continue ;;
         esac
         case ${COMP_WORDS[i]} in
             -*) ;;
@@ -48,11 +48,11 @@ _namegate() {
             [ -n "$current" ] && words+=" $(compgen -f -- "$current")" ;;
         --tag) words=$(_namegate_values tag list) ;;
         --deployment) words=$(_namegate_values id list) ;;
-        --run-dir | --state-dir | --policies | --config | --pin-root | --cgroup-root | --resolv-conf)
+        --run-dir | --state-dir | --policies | --config | --pin-root | --cgroup-root | --resolv-conf | --html)
             _namegate_files "$current"; return ;;
         *)
             case $command in
-                '') words="run attach detach status stats list events names incident allow doctor policy $common" ;;
+                '') words="run attach detach status stats list events report names incident allow doctor policy $common" ;;
                 run)
                     if [ "${current#-}" != "$current" ]; then
                         words="--tag --policy --mode --confine $common"
@@ -61,6 +61,7 @@ _namegate() {
                         return
                     fi ;;
                 events) words="--follow --all --deployment --tag --limit $common" ;;
+                report) words="--tag --deployment --last --since --markdown --html $common" ;;
                 names) words="$(_namegate_values name names) $common" ;;
                 incident) words="on off status --tag --reason --for $common" ;;
                 attach) words="--tag --policy --mode --cgroup --pid --unit $common" ;;

@@ -11,8 +11,8 @@
 /* The commands from the first to another one; more than these are not looked at. */
 #define NG_LEDGER_DEPTH_MAX 64
 
-/* Row of `lineage` (a list, sorted by number) with this number, and the row that it was started by. NULL: none. A parent
- * has a smaller number, so that the way up ends. */
+/* Row of `lineage` (a list, sorted by number) with this number, and the row that it was started by. NULL: none. A
+ * parent has a smaller number, so that the way up ends. */
 const json_t *ng_ledger_row(const json_t *lineage, json_int_t number);
 const json_t *ng_ledger_parent(const json_t *lineage, const json_t *row);
 
@@ -33,7 +33,7 @@ const char *ng_ledger_class(const json_t *lineage, const json_t *flow);
 
 struct ng_ledger_facts {
     bool lives, ended, has_status; /* neither of the first two: nobody saw the end */
-    int status; /* wait(2) */
+    int status;                    /* wait(2) */
     int64_t denied, would;
 };
 const char *ng_ledger_outcome(const struct ng_ledger_facts *facts);

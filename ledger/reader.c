@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Reads only. What stands in the database may come from strangers, or from a disk that forgets: every column is taken as
- * what it should be or as nothing. */
+/* Reads only. What stands in the database may come from strangers, or from a disk that forgets: every column is taken
+ * as what it should be or as nothing. */
 #include "reader.h"
 
 #include "classify.h"
@@ -131,30 +131,33 @@ static json_t *row_json(sqlite3_stmt *row, const struct field *fields)
 
 /* --- the tables of one deployment */
 
-static const struct field lineage_fields[] = {{"number", INTEGER}, {"parent", INTEGER}, {"argv", LIST},
-                                              {"path", TEXT},      {"comm", TEXT},      {"processes", INTEGER},
+static const struct field lineage_fields[] = {{"number", INTEGER},
+                                              {"parent", INTEGER},
+                                              {"argv", LIST},
+                                              {"path", TEXT},
+                                              {"comm", TEXT},
+                                              {"processes", INTEGER},
                                               {0}};
 static const char lineage_sql[] =
     "SELECT number, parent, argv, path, comm, processes FROM lineage WHERE deployment = ?1 ORDER BY number";
 
-static const struct field process_fields[] = {{"number", INTEGER},  {"parent", INTEGER}, {"pid", INTEGER},
-                                              {"uid", INTEGER},     {"lineage", INTEGER}, {"started", TIME},
-                                              {"ended", TIME},      {"status", STATUS},  {0}};
+static const struct field process_fields[] = {{"number", INTEGER}, {"parent", INTEGER},  {"pid", INTEGER},
+                                              {"uid", INTEGER},    {"lineage", INTEGER}, {"started", TIME},
+                                              {"ended", TIME},     {"status", STATUS},   {0}};
 static const char process_sql[] = "SELECT number, parent, pid, uid, lineage, started_us, ended_us, status"
                                   " FROM process WHERE deployment = ?1 ORDER BY number";
 
-static const struct field resolution_fields[] = {{"lineage", INTEGER}, {"name", TEXT},  {"chain", LIST},
-                                                 {"addresses", LIST},  {"count", INTEGER}, {"first", TIME},
-                                                 {"last", TIME},       {0}};
+static const struct field resolution_fields[] = {
+    {"lineage", INTEGER}, {"name", TEXT},  {"chain", LIST}, {"addresses", LIST},
+    {"count", INTEGER},   {"first", TIME}, {"last", TIME},  {0}};
 static const char resolution_sql[] = "SELECT lineage, name, chain, addresses, count, first_us, last_us"
                                      " FROM resolution WHERE deployment = ?1 ORDER BY first_us, name";
 
-#define FLOW_FIELDS                                                                                            \
-    {"lineage", INTEGER}, {"name", TEXT}, {"chain", LIST}, {"names", LIST}, {"address", TEXT}, {"port", INTEGER}, \
-        {"proto", TEXT}, {"verdict", TEXT}, {"evidence", TEXT}, {"hook", TEXT}, {"errno", TEXT},               \
-        {"pid", INTEGER}, {"uid", INTEGER}, {"comm", TEXT}, {"rule", OBJECT}, {"reason", TEXT},                \
-        {"instead", TEXT}, {"probe", BOOLEAN}, {"incident", BOOLEAN}, {"count", INTEGER}, {"first", TIME},     \
-        {"last", TIME}
+#define FLOW_FIELDS                                                                                                   \
+    {"lineage", INTEGER}, {"name", TEXT}, {"chain", LIST}, {"names", LIST}, {"address", TEXT}, {"port", INTEGER},     \
+        {"proto", TEXT}, {"verdict", TEXT}, {"evidence", TEXT}, {"hook", TEXT}, {"errno", TEXT}, {"pid", INTEGER},    \
+        {"uid", INTEGER}, {"comm", TEXT}, {"rule", OBJECT}, {"reason", TEXT}, {"instead", TEXT}, {"probe", BOOLEAN},  \
+        {"incident", BOOLEAN}, {"count", INTEGER}, {"first", TIME}, {"last", TIME}
 #define FLOW_COLUMNS                                                                                           \
     "lineage, name, chain, names, address, port, proto, verdict, evidence, hook, errno, pid, uid, comm, rule," \
     " reason, instead, probe, incident, count, first_us, last_us"
@@ -162,8 +165,8 @@ static const struct field flow_fields[] = {FLOW_FIELDS, {0}};
 static const struct field shadow_fields[] = {FLOW_FIELDS, {"shadow_verdict", TEXT}, {"shadow_rule", OBJECT}, {0}};
 static const char flow_sql[] =
     "SELECT " FLOW_COLUMNS " FROM flow WHERE deployment = ?1 ORDER BY first_us, name, address, port";
-static const char shadow_sql[] = "SELECT " FLOW_COLUMNS
-                                 ", shadow_verdict, shadow_rule FROM shadow WHERE deployment = ?1 ORDER BY first_us, name";
+static const char shadow_sql[] =
+    "SELECT " FLOW_COLUMNS ", shadow_verdict, shadow_rule FROM shadow WHERE deployment = ?1 ORDER BY first_us, name";
 
 static int read_table(sqlite3 *db, const char *sql, const struct field *fields, int64_t deployment, json_t **ret_list)
 {
@@ -229,10 +232,12 @@ static int add_tables(sqlite3 *db, int64_t id, json_t *document)
 
 /* --- deployments */
 
-static const struct field deployment_fields[] = {
-    {"deployment", TEXT}, {"tag", TEXT},    {"policy", TEXT}, {"mode", TEXT},     {"uid", INTEGER}, {"argv", LIST_OR_NULL},
-    {"cwd", TEXT},        {"started", TIME}, {"ended", TIME},  {"duration_s", TEXT}, {"status", STATUS}, {"outcome", TEXT},
-    {"denied", INTEGER},  {"would", INTEGER}, {"probes", INTEGER}, {"lost", INTEGER}, {"left_out", INTEGER}, {0}};
+static const struct field deployment_fields[] = {{"deployment", TEXT}, {"tag", TEXT},         {"policy", TEXT},
+                                                 {"mode", TEXT},       {"uid", INTEGER},      {"argv", LIST_OR_NULL},
+                                                 {"cwd", TEXT},        {"started", TIME},     {"ended", TIME},
+                                                 {"duration_s", TEXT}, {"status", STATUS},    {"outcome", TEXT},
+                                                 {"denied", INTEGER},  {"would", INTEGER},    {"probes", INTEGER},
+                                                 {"lost", INTEGER},    {"left_out", INTEGER}, {0}};
 /* Of one that has not ended yet the counts are those of its flows. */
 static const char deployment_sql[] =
     "SELECT * FROM (SELECT name, tag, policy, mode, uid, argv, cwd, started_us, ended_us, NULL, status, NULL,"
@@ -244,7 +249,15 @@ static const char deployment_sql[] =
     " probe) ELSE probes END,"
     " lost, left_out, id, seen_us FROM deployment WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR tag = ?2)"
     " AND (?3 = 0 OR started_us >= ?3) ORDER BY started_us DESC, id DESC LIMIT ?4) ORDER BY started_us, id";
-enum { COLUMN_STARTED = 7, COLUMN_ENDED = 8, COLUMN_STATUS = 10, COLUMN_DENIED = 12, COLUMN_WOULD = 13, COLUMN_ID = 17, COLUMN_SEEN = 18 };
+enum {
+    COLUMN_STARTED = 7,
+    COLUMN_ENDED = 8,
+    COLUMN_STATUS = 10,
+    COLUMN_DENIED = 12,
+    COLUMN_WOULD = 13,
+    COLUMN_ID = 17,
+    COLUMN_SEEN = 18
+};
 
 /* One that its daemon has not spoken of for so long was left by it. */
 static bool lives(sqlite3_stmt *row)

@@ -70,27 +70,30 @@ static const json_t *read_first(struct ledger *ledger)
     return json_array_get(ledger->read, 0);
 }
 
-#define DEPLOYMENT "INSERT INTO deployment (id, name, tag, policy, mode, uid, argv, cwd, started_us, ended_us, seen_us," \
-                   " status, denied, would, probes, lost, left_out) VALUES "
-#define FLOW "INSERT INTO flow (deployment, lineage, name, chain, names, address, port, proto, verdict, evidence, hook," \
-             " errno, pid, uid, comm, rule, reason, instead, probe, incident, count, first_us, last_us) VALUES "
+#define DEPLOYMENT                                                                                        \
+    "INSERT INTO deployment (id, name, tag, policy, mode, uid, argv, cwd, started_us, ended_us, seen_us," \
+    " status, denied, would, probes, lost, left_out) VALUES "
+#define FLOW                                                                                                    \
+    "INSERT INTO flow (deployment, lineage, name, chain, names, address, port, proto, verdict, evidence, hook," \
+    " errno, pid, uid, comm, rule, reason, instead, probe, incident, count, first_us, last_us) VALUES "
 #define START "1714564801000000" /* 2024-05-01T12:00:01Z */
 #define END "1714564803500000"
 
-static const char one[] =
-    DEPLOYMENT "(7, 'deploy.1a', 'deploy', 'p', 'block', 1000, '[\"./deploy.sh\",\"prod\"]', '/srv', " START ", " END
-               ", " END ", 256, 5, 0, 2, 1, 3);"
+static const char one[] = DEPLOYMENT
+    "(7, 'deploy.1a', 'deploy', 'p', 'block', 1000, '[\"./deploy.sh\",\"prod\"]', '/srv', " START ", " END ", " END
+    ", 256, 5, 0, 2, 1, 3);"
     "INSERT INTO lineage VALUES (7, 1, 0, '[\"sh\",\"./deploy.sh\"]', '/bin/sh', 'sh', 1),"
     " (7, 2, 1, '[\"curl\",\"https://api.github.com/x\"]', '/usr/bin/curl', 'curl', 4);"
     "INSERT INTO process VALUES (7, 1, 0, 100, 1000, 1, " START ", " END ", 256), (7, 2, 1, 101, 1000, 2, " START
     ", NULL, NULL);"
     "INSERT INTO resolution VALUES (7, 2, 'api.github.com', '[\"api.github.com\"]', '[\"192.0.2.1\"]', 2, " START
-    ", " END ");"
-    FLOW "(7, 2, 'api.github.com', '[\"api.github.com\"]', '[\"api.github.com\"]', '192.0.2.1', 443, 'tcp', 'deny',"
-         " 'asked', 'connect4', 'EPERM', 101, 1000, 'curl', '{\"file\":\"p.policy\",\"line\":3,\"depends\":\"\"}', 'why', 'm',"
-         " 0, 0, 5, " START ", " END "),"
-         "(7, 0, NULL, '[]', '[]', '192.0.2.9', 80, 'tcp', 'allow', 'none', 'connect4', NULL, 101, 1000, 'curl', NULL,"
-         " '', '', 0, 0, 1, " START ", " START ");";
+    ", " END ");" FLOW
+    "(7, 2, 'api.github.com', '[\"api.github.com\"]', '[\"api.github.com\"]', '192.0.2.1', 443, 'tcp', 'deny',"
+    " 'asked', 'connect4', 'EPERM', 101, 1000, 'curl', '{\"file\":\"p.policy\",\"line\":3,\"depends\":\"\"}', 'why', "
+    "'m',"
+    " 0, 0, 5, " START ", " END "),"
+    "(7, 0, NULL, '[]', '[]', '192.0.2.9', 80, 'tcp', 'allow', 'none', 'connect4', NULL, 101, 1000, 'curl', NULL,"
+    " '', '', 0, 0, 1, " START ", " START ");";
 
 static void test_document(void **state)
 {
@@ -100,24 +103,30 @@ static void test_document(void **state)
         "\"argv\":[\"./deploy.sh\",\"prod\"],\"cwd\":\"/srv\",\"started\":\"2024-05-01T12:00:01.000000Z\","
         "\"ended\":\"2024-05-01T12:00:03.500000Z\",\"duration_s\":2.5,\"status\":{\"exit\":1},"
         "\"outcome\":\"blocked-failed\",\"denied\":5,\"would\":0,\"probes\":2,\"lost\":1,\"left_out\":3,"
-        "\"lineage\":[{\"number\":1,\"parent\":0,\"argv\":[\"sh\",\"./deploy.sh\"],\"path\":\"/bin/sh\",\"comm\":\"sh\","
+        "\"lineage\":[{\"number\":1,\"parent\":0,\"argv\":[\"sh\",\"./deploy.sh\"],\"path\":\"/bin/"
+        "sh\",\"comm\":\"sh\","
         "\"processes\":1},{\"number\":2,\"parent\":1,\"argv\":[\"curl\",\"https://api.github.com/x\"],"
         "\"path\":\"/usr/bin/curl\",\"comm\":\"curl\",\"processes\":4}],"
         "\"processes\":[{\"number\":1,\"parent\":0,\"pid\":100,\"uid\":1000,\"lineage\":1,"
-        "\"started\":\"2024-05-01T12:00:01.000000Z\",\"ended\":\"2024-05-01T12:00:03.500000Z\",\"status\":{\"exit\":1}},"
+        "\"started\":\"2024-05-01T12:00:01.000000Z\",\"ended\":\"2024-05-01T12:00:03.500000Z\",\"status\":{\"exit\":1}}"
+        ","
         "{\"number\":2,\"parent\":1,\"pid\":101,\"uid\":1000,\"lineage\":2,\"started\":\"2024-05-01T12:00:01.000000Z\","
         "\"ended\":null,\"status\":null}],"
         "\"resolutions\":[{\"lineage\":2,\"name\":\"api.github.com\",\"chain\":[\"api.github.com\"],"
         "\"addresses\":[\"192.0.2.1\"],\"count\":2,\"first\":\"2024-05-01T12:00:01.000000Z\","
         "\"last\":\"2024-05-01T12:00:03.500000Z\"}],"
         "\"flows\":[{\"lineage\":0,\"name\":null,\"chain\":[],\"names\":[],\"address\":\"192.0.2.9\",\"port\":80,"
-        "\"proto\":\"tcp\",\"verdict\":\"allow\",\"evidence\":\"none\",\"hook\":\"connect4\",\"errno\":null,\"pid\":101,"
-        "\"uid\":1000,\"comm\":\"curl\",\"rule\":null,\"reason\":\"\",\"instead\":\"\",\"probe\":false,\"incident\":false,"
-        "\"count\":1,\"first\":\"2024-05-01T12:00:01.000000Z\",\"last\":\"2024-05-01T12:00:01.000000Z\",\"class\":null},"
+        "\"proto\":\"tcp\",\"verdict\":\"allow\",\"evidence\":\"none\",\"hook\":\"connect4\",\"errno\":null,\"pid\":"
+        "101,"
+        "\"uid\":1000,\"comm\":\"curl\",\"rule\":null,\"reason\":\"\",\"instead\":\"\",\"probe\":false,\"incident\":"
+        "false,"
+        "\"count\":1,\"first\":\"2024-05-01T12:00:01.000000Z\",\"last\":\"2024-05-01T12:00:01.000000Z\",\"class\":null}"
+        ","
         "{\"lineage\":2,\"name\":\"api.github.com\",\"chain\":[\"api.github.com\"],\"names\":[\"api.github.com\"],"
         "\"address\":\"192.0.2.1\",\"port\":443,\"proto\":\"tcp\",\"verdict\":\"deny\",\"evidence\":\"asked\","
         "\"hook\":\"connect4\",\"errno\":\"EPERM\",\"pid\":101,\"uid\":1000,\"comm\":\"curl\","
-        "\"rule\":{\"file\":\"p.policy\",\"line\":3,\"depends\":\"\"},\"reason\":\"why\",\"instead\":\"m\",\"probe\":false,"
+        "\"rule\":{\"file\":\"p.policy\",\"line\":3,\"depends\":\"\"},\"reason\":\"why\",\"instead\":\"m\",\"probe\":"
+        "false,"
         "\"incident\":false,\"count\":5,\"first\":\"2024-05-01T12:00:01.000000Z\","
         "\"last\":\"2024-05-01T12:00:03.500000Z\",\"class\":\"direct\"}],\"shadow\":[]}",
         0, NULL);
@@ -200,12 +209,13 @@ static void test_running(void **state)
     const json_t *document;
 
     (void)snprintf(sql, sizeof(sql),
-                   DEPLOYMENT "(1, 'now.1', 'now', 'p', 'block', 0, NULL, NULL, 1000, NULL, %lld, NULL, 0, 0, 0, 0, 0),"
-                              "(2, 'left.2', 'left', 'p', 'block', 0, NULL, NULL, 2000, NULL, %lld, NULL, 0, 0, 0, 0, 0);"
-                   FLOW "(1, 0, 'a', '[]', '[]', '192.0.2.1', 1, 'tcp', 'deny', 'asked', '', NULL, 1, 0, '', NULL, '', '',"
-                        " 0, 0, 4, 1, 1),"
-                        "(1, 0, 'a', '[]', '[]', '192.0.2.1', 2, 'udp', 'deny', 'asked', '', NULL, 1, 0, '', NULL, '', '',"
-                        " 1, 0, 3, 1, 1)",
+                   DEPLOYMENT
+                   "(1, 'now.1', 'now', 'p', 'block', 0, NULL, NULL, 1000, NULL, %lld, NULL, 0, 0, 0, 0, 0),"
+                   "(2, 'left.2', 'left', 'p', 'block', 0, NULL, NULL, 2000, NULL, %lld, NULL, 0, 0, 0, 0, 0);" FLOW
+                   "(1, 0, 'a', '[]', '[]', '192.0.2.1', 1, 'tcp', 'deny', 'asked', '', NULL, 1, 0, '', NULL, '', '',"
+                   " 0, 0, 4, 1, 1),"
+                   "(1, 0, 'a', '[]', '[]', '192.0.2.1', 2, 'udp', 'deny', 'asked', '', NULL, 1, 0, '', NULL, '', '',"
+                   " 1, 0, 3, 1, 1)",
                    (long long)time(NULL) * 1000000, ((long long)time(NULL) - 300) * 1000000);
     assert_int_equal(fixture_make(ledger->dir, sql), 0);
     document = read_first(ledger);
@@ -249,13 +259,12 @@ static void test_mentions(void **state)
 }
 
 /* Rows: sh deploy.sh > curl https://a.test (2); sh deploy.sh > npm install (3) > git clone https://b.test (4). */
-static const char tree[] =
-    "[{\"number\":1,\"parent\":0,\"argv\":[\"sh\",\"deploy.sh\"]},"
-    "{\"number\":2,\"parent\":1,\"argv\":[\"curl\",\"https://a.test/\"]},"
-    "{\"number\":3,\"parent\":1,\"argv\":[\"npm\",\"install\"]},"
-    "{\"number\":4,\"parent\":3,\"argv\":[\"git\",\"clone\",\"https://b.test/\"]},"
-    "{\"number\":5,\"parent\":5,\"argv\":[\"loop\"]},"
-    "{\"number\":6,\"parent\":9,\"argv\":7}]";
+static const char tree[] = "[{\"number\":1,\"parent\":0,\"argv\":[\"sh\",\"deploy.sh\"]},"
+                           "{\"number\":2,\"parent\":1,\"argv\":[\"curl\",\"https://a.test/\"]},"
+                           "{\"number\":3,\"parent\":1,\"argv\":[\"npm\",\"install\"]},"
+                           "{\"number\":4,\"parent\":3,\"argv\":[\"git\",\"clone\",\"https://b.test/\"]},"
+                           "{\"number\":5,\"parent\":5,\"argv\":[\"loop\"]},"
+                           "{\"number\":6,\"parent\":9,\"argv\":7}]";
 
 static void test_class(void **state)
 {
@@ -304,11 +313,11 @@ static void test_nonsense(void **state)
     const json_t *document, *flow;
 
     assert_int_equal(
-        fixture_make(ledger->dir,
-                     DEPLOYMENT "(1, CAST(x'61ff1b' AS TEXT), 't', 'p', 'block', 0, '{', NULL, -5, 99999999999999999,"
-                                " 0, 127, 1, 0, 0, 0, 0);"
-                     FLOW "(1, 77, CAST(x'c328' AS TEXT), '7', '', 'x', -1, 'tcp', 'deny', 'asked', '', NULL, 1, 0, '',"
-                          " '[]', '', '', 0, 0, 4, 1, 1)"),
+        fixture_make(ledger->dir, DEPLOYMENT
+                     "(1, CAST(x'61ff1b' AS TEXT), 't', 'p', 'block', 0, '{', NULL, -5, 99999999999999999,"
+                     " 0, 127, 1, 0, 0, 0, 0);" FLOW
+                     "(1, 77, CAST(x'c328' AS TEXT), '7', '', 'x', -1, 'tcp', 'deny', 'asked', '', NULL, 1, 0, '',"
+                     " '[]', '', '', 0, 0, 4, 1, 1)"),
         0);
     document = read_first(ledger);
     assert_string_equal(json_string_value(json_object_get(document, "deployment")), "a\\xff\\x1b");

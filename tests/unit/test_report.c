@@ -109,9 +109,11 @@ static void test_strange_documents(void **state)
     static const char *const documents[] = {
         "{}",
         "{\"flows\":7,\"lineage\":\"x\",\"argv\":{},\"status\":[],\"duration_s\":\"y\",\"started\":\"2024\"}",
-        "{\"flows\":[7,null,{},{\"verdict\":\"deny\"},{\"verdict\":\"allow\",\"lineage\":3,\"first\":\"x\",\"last\":\"\"}],"
+        "{\"flows\":[7,null,{},{\"verdict\":\"deny\"},{\"verdict\":\"allow\",\"lineage\":3,\"first\":\"x\",\"last\":"
+        "\"\"}],"
         "\"lineage\":[null,{\"number\":3,\"argv\":[1,null]},{\"number\":3,\"parent\":3}]}",
-        "{\"flows\":[{\"verdict\":\"deny\",\"class\":\"<b>\",\"rule\":{},\"names\":[1],\"evidence\":null,\"port\":\"x\"}],"
+        "{\"flows\":[{\"verdict\":\"deny\",\"class\":\"<b>\",\"rule\":{},\"names\":[1],\"evidence\":null,\"port\":"
+        "\"x\"}],"
         "\"started\":\"T\",\"ended\":\"9999999999999\"}",
     };
     void (*const puts[])(FILE *, const struct ng_report *) = {put_text, ng_report_put_markdown, put_page};
@@ -131,16 +133,27 @@ static void test_strange_documents(void **state)
     }
 }
 
-#define FLOW(verdict, name, count, more)                                                                       \
-    "{\"verdict\":\"" verdict "\",\"name\":\"" name "\",\"address\":\"192.0.2.1\",\"evidence\":\"asked\",\"count\":" count \
+#define FLOW(verdict, name, count, more)                                   \
+    "{\"verdict\":\"" verdict "\",\"name\":\"" name                        \
+    "\",\"address\":\"192.0.2.1\",\"evidence\":\"asked\",\"count\":" count \
     ",\"port\":80,\"proto\":\"tcp\",\"first\":\"2024-05-01T12:00:01.0Z\",\"last\":\"2024-05-01T12:00:01.0Z\"" more "}"
 
 static void test_findings(void **state)
 {
-    json_t *document = parse("{\"flows\":[" FLOW("deny", "few.test", "1", "") "," FLOW("would-deny", "would.test", "9", "") ","
-                             FLOW("deny", "many.test", "3", ",\"lineage\":1") "," FLOW("deny", "many.test", "4", ",\"lineage\":2") ","
-                             FLOW("deny", "many.test", "1", ",\"class\":\"hidden\"") ","
-                             FLOW("deny", "probe.test", "5", ",\"probe\":true") "," FLOW("allow", "a.test", "1", "") "]}");
+    json_t *document =
+        parse(
+            "{\"flows\":[" FLOW("deny", "few.test", "1", "") "," FLOW("would-deny", "would.test", "9", "") "," FLOW(
+                "deny", "many.test", "3",
+                ",\"lineage\":1") "," FLOW("deny", "many.test", "4",
+                                           ",\"lineage\":2") "," FLOW("deny", "many.test", "1",
+                                                                      ",\"class\":\"hidden\"") "," FLOW("deny",
+                                                                                                        "probe.test",
+                                                                                                        "5",
+                                                                                                        ",\"probe\":"
+                                                                                                        "true") "," FLOW("allow",
+                                                                                                                         "a.test",
+                                                                                                                         "1",
+                                                                                                                         "") "]}");
     struct ng_report *report = NULL;
 
     (void)state;
@@ -181,13 +194,14 @@ static void test_culprit(void **state)
         bool named;
         const json_t *row;
 
-        (void)snprintf(text, sizeof(text),
-                       "{\"lineage\":[{\"number\":1,\"parent\":0,\"argv\":[\"sh\",\"-c\",\"x script.test\"],\"path\":\"/bin/sh\"},"
-                       "{\"number\":2,\"parent\":1,\"argv\":[\"sh\",\"deploy.sh\"],\"path\":\"/bin/sh\"},"
-                       "{\"number\":3,\"parent\":2,\"argv\":[\"ls\"]},"
-                       "{\"number\":4,\"parent\":2,\"argv\":[\"git\",\"clone\",\"https://a.test\"]},"
-                       "{\"number\":5,\"parent\":4,\"argv\":[\"git-remote\",\"https://a.test\"]}],\"flows\":[%s]}",
-                       rows[i].flow);
+        (void)snprintf(
+            text, sizeof(text),
+            "{\"lineage\":[{\"number\":1,\"parent\":0,\"argv\":[\"sh\",\"-c\",\"x script.test\"],\"path\":\"/bin/sh\"},"
+            "{\"number\":2,\"parent\":1,\"argv\":[\"sh\",\"deploy.sh\"],\"path\":\"/bin/sh\"},"
+            "{\"number\":3,\"parent\":2,\"argv\":[\"ls\"]},"
+            "{\"number\":4,\"parent\":2,\"argv\":[\"git\",\"clone\",\"https://a.test\"]},"
+            "{\"number\":5,\"parent\":4,\"argv\":[\"git-remote\",\"https://a.test\"]}],\"flows\":[%s]}",
+            rows[i].flow);
         document = parse(text);
         assert_int_equal(ng_report_make(document, &report), 0);
         row = ng_report_culprit(report, &report->forbidden[0], &report->forbidden[0].ways[0], &named);
@@ -237,7 +251,8 @@ static void test_html(void **state)
     ng_html_put(out, "<a href=\"x\" id='y'>`&amp;\033\xe2\x80\xae\xff</a>");
     ng_html_put(out, NULL);
     assert_int_equal(fclose(out), 0);
-    assert_string_equal(text, "&#60;a href=&#34;x&#34; id=&#39;y&#39;&#62;&#96;&#38;amp;\\x1b\\u{202e}\\xff&#60;/a&#62;");
+    assert_string_equal(text,
+                        "&#60;a href=&#34;x&#34; id=&#39;y&#39;&#62;&#96;&#38;amp;\\x1b\\u{202e}\\xff&#60;/a&#62;");
     free(text);
 }
 
@@ -246,12 +261,9 @@ static void test_since(void **state)
     static const struct {
         const char *text;
         int64_t us;
-    } rows[] = {{"2024-05-01", 1714521600000000},
-                {"2024-05-01 12:00", 1714564800000000},
-                {"2024-05-01T12:00", 1714564800000000},
-                {"2024-05-01T12:00:01", 1714564801000000},
-                {"2024-05-01T12:00:01Z", 1714564801000000},
-                {"2024-05-01T12:00:01.123456Z", 1714564801000000}};
+    } rows[] = {{"2024-05-01", 1714521600000000},           {"2024-05-01 12:00", 1714564800000000},
+                {"2024-05-01T12:00", 1714564800000000},     {"2024-05-01T12:00:01", 1714564801000000},
+                {"2024-05-01T12:00:01Z", 1714564801000000}, {"2024-05-01T12:00:01.123456Z", 1714564801000000}};
     static const char *const wrong[] = {"", "yesterday", "2024-05-01x", "2024-13-01", "2h ago", "-1", "2024-05-01T12"};
     int64_t us, now = (int64_t)time(NULL) * 1000000;
 
@@ -270,8 +282,8 @@ static void test_since(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_goldens),  cmocka_unit_test(test_strange_documents), cmocka_unit_test(test_findings),
-        cmocka_unit_test(test_culprit),  cmocka_unit_test(test_command),           cmocka_unit_test(test_html),
+        cmocka_unit_test(test_goldens), cmocka_unit_test(test_strange_documents), cmocka_unit_test(test_findings),
+        cmocka_unit_test(test_culprit), cmocka_unit_test(test_command),           cmocka_unit_test(test_html),
         cmocka_unit_test(test_since),
     };
 

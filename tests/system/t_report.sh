@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# report: from the ledger of a real deployment, without a daemon as well; which deployments, in which form, and what is
+# said when there is nothing to be read.
+. "$(dirname "$0")/lib.sh"
+world_up
+default_policy
+report() { gate report "$@"; }
+fixture() { # DIR
+    mkdir -p "$1" && "$B/tests/fixture" "$1" < "$HERE/../report/report.sql"
+}
+
+say "no ledger, nothing in it, no rights, another version"
+expect_fail report
+expect_said "there is no ledger in $W/state"
+expect_said 'namegate run COMMAND begins one'
+fixture "$W/made" || fail "no fixture: make $B/tests/fixture"
+made() { report --state-dir "$W/made" "$@"; }
+expect_fail made --tag nobody
+expect_said 'no deployment with the tag nobody'
+expect_fail made --deployment 'deploy.00000000'
+expect_said 'no deployment called deploy.00000000'
+expect_fail made --since 1s
+expect_said 'no deployment since then'
+chmod 700 "$W/made"
+expect_fail somebody namegate report --state-dir "$W/made"
+expect_said 'is not for you to read'
+expect_said 'be root'
+mkdir "$W/newer"
+python3 -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute("PRAGMA user_version = 1000"); d.commit()' "$W/newer/ledger.db"
+expect_fail report --state-dir "$W/newer"
+expect_said 'written by a newer namegate'
+for wrong in --since=yesterday '--last --since=2h' '--json --markdown' '--markdown --html=x' 'word'; do
+    # shellcheck disable=SC2086 # words of a command line
+    made $wrong > "$W/out" 2>&1
+    expect_eq "status with $wrong" $? 2
+done
+
+say "which deployments"
+ids() { made --json "$@" | jq -r .deployment | xargs; }
+expect_eq "the last one" "$(ids)" hostile.00000003
+expect_eq "the last one" "$(ids --last)" hostile.00000003
+expect_eq "the last one with a tag" "$(ids --tag deploy)" deploy.7b3c19d4
+expect_eq "one by its id" "$(ids --deployment deploy.51f0aa02)" deploy.51f0aa02
+expect_eq "those since" "$(ids --since 2024-05-01T12:00)" 'deploy.7b3c19d4 hostile.00000003'
+expect_eq "those with a tag since" "$(ids --since 2024-05-01 --tag deploy)" 'deploy.51f0aa02 deploy.7b3c19d4'
+
+say "in which form"
+made --tag deploy > "$W/text"
+expect_ok cmp "$W/text" "$HERE/../report/deploy.txt"
+made --tag hostile --markdown > "$W/markdown"
+expect_ok cmp "$W/markdown" "$HERE/../report/hostile.md"
+expect_eq "control characters" "$(made --since 2024-01-01 | LC_ALL=C tr -d '\n\40-\176\200-\377' | wc -c)" 0
+expect_eq "classes" "$(made --tag deploy --json | jq -r '[.flows[].class // empty] | unique | join(" ")')" 'direct hidden transient'
+# On a terminal in colour, and as wide as that is.
+python3 - "$W/colours" "$B/namegate" report --state-dir "$W/made" --tag deploy << 'PYTHON'
+import fcntl, os, pty, struct, sys, termios
+def wide(fd):
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 70, 0, 0))
+out = open(sys.argv[1], "wb")
+def keep(fd):
+    data = os.read(fd, 65536)
+    out.write(data)
+    return data
+pid, fd = pty.fork()
+if pid == 0:
+    wide(0)
+    os.environ["TERM"] = "xterm"
+    os.execv(sys.argv[2], sys.argv[2:])
+try:
+    while keep(fd):
+        pass
+except OSError:
+    pass
+sys.exit(os.waitpid(pid, 0)[1])
+PYTHON
+expect_eq "status on a terminal" $? 0
+expect_ok grep -q $'\033\[1;31mgithub.com' "$W/colours"
+expect_ok grep -qF '...' "$W/colours"
+
+say "a page is replaced as a whole, or not at all"
+umask 027
+expect_ok made --tag deploy --html "$W/page.html"
+expect_eq "mode of the page" "$(stat -c %a "$W/page.html")" 640
+expect_ok grep -q '</html>' "$W/page.html"
+before=$(stat -c %i "$W/page.html")
+expect_ok made --tag hostile --html "$W/page.html"
+[ "$(stat -c %i "$W/page.html")" != "$before" ] || fail "the page was written in place"
+expect_fail made --tag nobody --html "$W/page.html"
+expect_ok grep -q hostile.00000003 "$W/page.html"
+ln -s "$W/page.html" "$W/link.html"
+for file in /dev/stdout "$W/link.html" "$W/none/page.html"; do
+    expect_fail made --html "$file"
+    expect_said 'cannot write'
+done
+[ -L "$W/link.html" ] || fail "a link was replaced"
+expect_eq "what is left beside the page" "$(find "$W" -maxdepth 1 -name '*.html.*')" ''
+
+say "a real deployment, and its summary"
+gate_start
+cat > "$W/deploy.sh" << 'SCRIPT'
+#!/bin/sh
+curl -sS -m 5 https://github.com/package
+curl -sS -m 5 https://api.github.com/version
+curl -sS -m 5 https://mirror.internal/package > /dev/null && exit 0
+SCRIPT
+chmod 755 "$W/deploy.sh"
+expect_ok gate run --tag real -- "$W/deploy.sh"
+id=$(sed -nE 's/.*namegate report --deployment (real\.[0-9a-f]{8})$/\1/p' "$W/out")
+[ -n "$id" ] || fail "the summary does not say how to go on: $(cat "$W/out")"
+in_ledger() { [ "$(report --deployment "$id" --json 2> /dev/null | jq "$1")" = true ]; }
+expect_in_ledger() { CHECKS=$((CHECKS + 1)); wait_until 5 in_ledger "$1" || fail "not in the ledger: $1"; }
+expect_in_ledger '.ended != null and .denied >= 2 and ([.flows[] | select(.verdict == "deny") | .name] | unique | length) == 2'
+expect_output '^1\. (api\.)?github.com 443/tcp  denied [1-9]' report --deployment "$id"
+expect_output 'deploy\.policy:3  \*\.github.com' report --deployment "$id"
+gate_stop
+expect_output "^$id: " report --tag real
