@@ -337,8 +337,8 @@ static int resolve(struct explaining *explaining)
 
     if (r < 0)
         return r;
-    for (unsigned i = 1; i < lookup->links && it->names < NG_CASE_NAMES_MAX; i++)
-        it->name[it->names++] = lookup->chain[i];
+    for (unsigned i = 1; i < lookup->links; i++)
+        (void)ng_case_add(it, &lookup->chain[i], false);
     if (!explaining->list)
         print_chain(it);
     if (lookup->addresses == 0) {

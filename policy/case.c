@@ -17,11 +17,26 @@ void ng_case_make(const struct ng_snapshot *snapshot, unsigned policy, const str
     ret_case->policy = policy;
     ret_case->mode = info.mode;
     if (probe->named) {
-        ret_case->name[ret_case->names++] = probe->name;
+        (void)ng_case_add(ret_case, &probe->name, true);
     } else {
         ret_case->addressed = true;
         memcpy(ret_case->address, probe->address, sizeof(ret_case->address));
     }
+}
+
+bool ng_case_add(struct ng_case *it, const struct ng_name *name, bool asked)
+{
+    for (unsigned i = 0; i < it->names; i++) {
+        if (!ng_name_equal(&it->name[i], name))
+            continue;
+        it->asked[i] |= asked;
+        return true;
+    }
+    if (it->names == NG_CASE_NAMES_MAX)
+        return false;
+    it->asked[it->names] = asked;
+    it->name[it->names++] = *name;
+    return true;
 }
 
 /* As the kernel's hooks see it: 127/8, ::1, and the unspecified addresses. */
@@ -34,29 +49,42 @@ static bool is_loopback(const uint8_t address[16])
     return memcmp(address, zero, 15) == 0 && address[15] <= 1;
 }
 
-void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struct ng_opinion *ret_opinion)
+/* What the names say, and which of them decide: the first that is denied, and the first that is allowed. */
+static void judge_names(const struct ng_case *it, uint8_t proto, uint16_t port, struct ng_facts *facts,
+                        unsigned *ret_denied, unsigned *ret_allowed)
 {
-    struct ng_facts facts = {.mode = it->mode == NG_MODE_AUDIT ? NG_MODE_BLOCK : it->mode,
-                             .port = port,
-                             .dns = port == NG_DNS_PORT};
-    struct ng_network network = {NG_PROFILE_NONE, NG_PROFILE_NONE};
-    struct ng_decision decision;
-    unsigned guilty = 0;
-
     for (unsigned i = it->names; i-- > 0;) {
         uint64_t profile = ng_match_name(it->snapshot, it->policy, &it->name[i]);
         uint32_t word = ng_snapshot_word(it->snapshot, profile, proto, port);
 
-        if ((uint8_t)word == NG_VERDICT_DENY) {
+        if ((uint8_t)word == NG_VERDICT_DENY && !it->guarded) {
             if (NG_WORD_FLAGS(word) & NG_SEGMENT_SHARED)
-                facts.name_yields = 1;
+                facts->name_yields = 1;
             else
-                facts.name_denied = 1;
-            guilty = i;
+                facts->name_denied = 1;
+            *ret_denied = i;
         }
-        if ((uint8_t)word == NG_VERDICT_ALLOW && i == 0)
-            facts.name_allowed = 1;
+        if ((uint8_t)word == NG_VERDICT_ALLOW && it->asked[i]) {
+            facts->name_allowed = 1;
+            *ret_allowed = i;
+        }
     }
+}
+
+void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struct ng_opinion *ret_opinion)
+{
+    struct ng_facts facts = {.mode = it->mode == NG_MODE_AUDIT ? NG_MODE_BLOCK : it->mode,
+                             .port = port,
+                             .raw = it->raw,
+                             .redirect_port = it->bypassing,
+                             .dns = port == NG_DNS_PORT,
+                             .abandoned = it->abandoned,
+                             .name_granted = it->granted};
+    struct ng_network network = {NG_PROFILE_NONE, NG_PROFILE_NONE};
+    struct ng_decision decision;
+    unsigned denied = 0, allowed = 0;
+
+    judge_names(it, proto, port, &facts, &denied, &allowed);
     if (it->addressed) {
         ng_match_address(it->snapshot, it->policy, it->address, &network);
         facts.loopback = is_loopback(it->address);
@@ -64,18 +92,18 @@ void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struc
         facts.network_rule = ng_snapshot_verdict(it->snapshot, network.below, proto, port);
     }
     decision = ng_decide(&facts);
-    if (decision.verdict == NG_VERDICT_ALLOW)
-        guilty = 0; /* what is shared is reachable because of the name asked for */
     *ret_opinion = (struct ng_opinion){.verdict = decision.verdict,
                                        .evidence = decision.evidence,
-                                       .dns = facts.dns,
+                                       .dns = facts.dns && decision.verdict == NG_VERDICT_ALLOW,
                                        .own = facts.dns || decision.evidence == NG_EVIDENCE_RESOLVER};
     if (decision.evidence == NG_EVIDENCE_ADDRESS || decision.evidence == NG_EVIDENCE_NETWORK)
         ret_opinion->has_rule = ng_explain_address(it->snapshot, it->policy, it->address, decision.evidence, proto,
                                                    port, &ret_opinion->rule) == 0;
-    else if (decision.evidence == NG_EVIDENCE_NAME || decision.evidence == NG_EVIDENCE_SHARED)
+    else if (!it->granted && (decision.evidence == NG_EVIDENCE_NAME || decision.evidence == NG_EVIDENCE_SHARED))
         ret_opinion->has_rule =
-            ng_explain_name(it->snapshot, it->policy, &it->name[guilty], proto, port, &ret_opinion->rule) == 0;
+            ng_explain_name(it->snapshot, it->policy,
+                            &it->name[decision.verdict == NG_VERDICT_DENY ? denied : allowed], proto, port,
+                            &ret_opinion->rule) == 0;
 }
 
 /* A number for each outcome that differs: the verdict, and which of the case's rules decided. */

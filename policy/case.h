@@ -8,18 +8,28 @@
 #include "spans.h"
 #include "target.h"
 
-#define NG_CASE_NAMES_MAX 32
+#define NG_CASE_NAMES_MAX 64
 
-/* What is known of the destination: its name with what that is an alias of, an address, or both. */
+/* What is known of the destination: its name with what that is an alias of, an address with the names that share it, or
+ * both. */
 struct ng_case {
     const struct ng_snapshot *snapshot;
     unsigned policy;
     uint8_t mode; /* enum ng_mode */
     struct ng_name name[NG_CASE_NAMES_MAX]; /* the one asked for first */
+    bool asked[NG_CASE_NAMES_MAX]; /* somebody asked for this one itself: what allows it counts */
     unsigned names;
     bool addressed;
+    bool guarded;   /* an address that no name can make denied */
+    bool granted;   /* `allow` lets it through */
+    bool raw;       /* it evades the other hooks: denied whatever the rules say */
+    bool bypassing; /* another way to resolve names than the gate's, that no rule can allow */
+    bool abandoned; /* no keeper lives, and the policy says that nothing may be reached then */
     uint8_t address[16];
 };
+
+/* Adds a name; one that is there already may have been asked for as well. False: there are too many. */
+bool ng_case_add(struct ng_case *it, const struct ng_name *name, bool asked);
 
 /* A case of a probe under a policy, in that policy's mode. */
 void ng_case_make(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_probe *probe,

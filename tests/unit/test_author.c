@@ -217,6 +217,7 @@ static void an_alias_decides_like_the_kernel_does(void **state)
     struct ng_probe probe = {.named = true, .name = test_name("a.example")};
     struct ng_case *judged = malloc(sizeof(*judged));
     struct ng_opinion opinion;
+    struct ng_name name;
 
     (void)state;
     ng_case_make(it.snapshot, 0, &probe, judged);
@@ -227,7 +228,8 @@ static void an_alias_decides_like_the_kernel_does(void **state)
     test_address("192.0.2.9", judged->address);
     ng_case_judge(judged, IPPROTO_TCP, 80, &opinion); /* a name comes before a network */
     assert_int_equal(opinion.verdict, NG_VERDICT_ALLOW);
-    judged->name[judged->names++] = test_name("c.example");
+    name = test_name("c.example");
+    assert_true(ng_case_add(judged, &name, false));
     ng_case_judge(judged, IPPROTO_TCP, 80, &opinion);
     assert_int_equal(opinion.verdict, NG_VERDICT_DENY);
     assert_int_equal(opinion.evidence, NG_EVIDENCE_SHARED);
@@ -243,6 +245,51 @@ static void an_alias_decides_like_the_kernel_does(void **state)
     ng_case_judge(judged, IPPROTO_TCP, 853, &opinion);
     assert_int_equal(opinion.evidence, NG_EVIDENCE_RESOLVER);
     assert_false(opinion.has_rule);
+    free(judged);
+    release(&it);
+}
+
+static uint8_t verdict_of(const struct ng_case *it, uint16_t port, uint8_t evidence)
+{
+    struct ng_opinion opinion;
+
+    ng_case_judge(it, IPPROTO_TCP, port, &opinion);
+    assert_int_equal(opinion.evidence, evidence);
+    return opinion.verdict;
+}
+
+/* All that the kernel's hooks know besides the rules. */
+static void what_shares_an_address_is_judged_together(void **state)
+{
+    struct compiled it = compile("policy p { mode strict allow b.example deny c.example { shared allow } }");
+    struct ng_probe probe = {.address = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 9}};
+    struct ng_name a = test_name("a.example"), b = test_name("b.example"), c = test_name("c.example");
+    struct ng_case *judged = malloc(sizeof(*judged));
+
+    (void)state;
+    ng_case_make(it.snapshot, 0, &probe, judged);
+    assert_int_equal(verdict_of(judged, 80, NG_EVIDENCE_STRICT), NG_VERDICT_DENY);
+    assert_true(ng_case_add(judged, &a, true));
+    assert_true(ng_case_add(judged, &b, false)); /* an alias: what allows it does not count */
+    assert_int_equal(verdict_of(judged, 80, NG_EVIDENCE_STRICT), NG_VERDICT_DENY);
+    assert_true(ng_case_add(judged, &b, true));
+    assert_int_equal(judged->names, 2);
+    assert_int_equal(verdict_of(judged, 80, NG_EVIDENCE_NAME), NG_VERDICT_ALLOW);
+    assert_true(ng_case_add(judged, &c, true));
+    assert_int_equal(verdict_of(judged, 80, NG_EVIDENCE_SHARED), NG_VERDICT_ALLOW);
+    judged->asked[1] = false;
+    assert_int_equal(verdict_of(judged, 80, NG_EVIDENCE_NAME), NG_VERDICT_DENY);
+    judged->guarded = true;
+    assert_int_equal(verdict_of(judged, 80, NG_EVIDENCE_STRICT), NG_VERDICT_DENY);
+    judged->granted = true;
+    assert_int_equal(verdict_of(judged, 80, NG_EVIDENCE_NAME), NG_VERDICT_ALLOW);
+    judged->abandoned = true;
+    assert_int_equal(verdict_of(judged, 80, NG_EVIDENCE_ABANDONED), NG_VERDICT_DENY);
+    assert_int_equal(verdict_of(judged, 53, NG_EVIDENCE_NONE), NG_VERDICT_ALLOW);
+    judged->bypassing = true;
+    assert_int_equal(verdict_of(judged, 53, NG_EVIDENCE_RESOLVER), NG_VERDICT_DENY);
+    judged->raw = true;
+    assert_int_equal(verdict_of(judged, 80, NG_EVIDENCE_RAW), NG_VERDICT_DENY);
     free(judged);
     release(&it);
 }
@@ -456,6 +503,7 @@ int main(void)
         cmocka_unit_test(an_end_is_announced),
         cmocka_unit_test(tests_in_policies_are_run),
         cmocka_unit_test(an_alias_decides_like_the_kernel_does),
+        cmocka_unit_test(what_shares_an_address_is_judged_together),
         cmocka_unit_test(ports_that_the_gate_decides_are_told_apart),
         cmocka_unit_test(meanings_are_compared),
         cmocka_unit_test(more_than_verdicts_is_compared), cmocka_unit_test(long_comparisons_are_cut),
