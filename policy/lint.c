@@ -4,13 +4,13 @@
 #include "bits.h"
 #include "link.h"
 #include "nearest.h"
+#include "suffix.h"
 
 #include <namegate/cleanup.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <idn2.h>
-#include <libpsl.h>
 #include <stdarg.h>
 #include <time.h>
 
@@ -25,7 +25,7 @@ struct lint {
     const struct ng_guarded *guarded;
     size_t count;
     struct ng_diag *diag;
-    psl_ctx_t *psl;
+    struct ng_suffixes *suffixes;
     uint32_t today;
     unsigned unknown;
 
@@ -78,7 +78,7 @@ static void check_suffix(const struct lint *lint, const struct ng_file *file,
 {
     bool deny = lint->rule->verdict == NG_VERDICT_DENY;
 
-    if (lint->psl && psl_is_public_suffix2(lint->psl, text, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE))
+    if (ng_suffix_is(lint->suffixes, text, false))
         warn(lint, file, destination->place,
              deny ? "name the domains that are meant"
                   : "this opens what strict is for: name the domains that are meant",
@@ -129,7 +129,7 @@ static void check_top(const struct lint *lint, const struct ng_file *file,
              "'%s' is the name of a host here, and a name without a dot is hardly ever asked for", text);
         return;
     }
-    if (!dot || !lint->psl || psl_is_public_suffix2(lint->psl, top, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE))
+    if (!dot || !lint->suffixes || ng_suffix_is(lint->suffixes, top, true))
         return;
     near = ng_nearest(top, strlen(top), common);
     if (!near)
@@ -482,7 +482,7 @@ int ng_lint(const struct ng_set *set, const struct ng_snapshot *snapshot, const 
             size_t count, struct ng_diag *diag)
 {
     struct lint lint = {.set = set, .snapshot = snapshot, .guarded = guarded, .count = count, .diag = diag,
-                        .psl = psl_latest(NULL), .today = (uint32_t)(time(NULL) / SECONDS_PER_DAY)};
+                        .suffixes = ng_suffixes_new(), .today = (uint32_t)(time(NULL) / SECONDS_PER_DAY)};
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < set->policies.count; i++) {
@@ -494,6 +494,6 @@ int ng_lint(const struct ng_set *set, const struct ng_snapshot *snapshot, const 
         lint.number = (unsigned)number;
         r = check_policy(&lint);
     }
-    psl_free(lint.psl);
+    ng_suffixes_free(lint.suffixes);
     return r < 0 ? r : check_tests(&lint);
 }
