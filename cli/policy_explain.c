@@ -65,20 +65,6 @@ static const char *seen(const struct explaining *explaining, const struct ng_opi
     return response_text(opinion->has_rule ? opinion->rule.respond : NG_RESPOND_EPERM);
 }
 
-static const char *without_rule(const struct ng_opinion *opinion)
-{
-    if (opinion->dns)
-        return "no rule decides: DNS goes to the gate's resolver, whichever server is meant";
-    switch (opinion->evidence) {
-    case NG_EVIDENCE_STRICT:
-        return "strict: no rule allows it";
-    case NG_EVIDENCE_RESOLVER:
-        return "names must be resolved through the gate: no DNS over TLS or QUIC where no rule allows it";
-    default:
-        return "no rule is for it";
-    }
-}
-
 /* --- the rules that lost */
 
 struct loser {
@@ -215,7 +201,7 @@ static void print_span(const struct explaining *explaining, const struct ng_span
         put_labelled("owner", opinion->rule.owner);
         put_until(opinion->rule.until);
     } else {
-        put_labelled("rule", without_rule(opinion));
+        put_labelled("rule", ng_opinion_text(opinion));
     }
     put_labelled("seen", seen(explaining, opinion));
     for (unsigned i = 0; i < losers->count; i++) {

@@ -49,6 +49,24 @@ static bool is_loopback(const uint8_t address[16])
     return memcmp(address, zero, 15) == 0 && address[15] <= 1;
 }
 
+const char *ng_opinion_text(const struct ng_opinion *opinion)
+{
+    if (opinion->dns)
+        return "no rule decides: DNS goes to the gate's resolver, whichever server is meant";
+    switch (opinion->evidence) {
+    case NG_EVIDENCE_STRICT:
+        return "strict: no rule allows it";
+    case NG_EVIDENCE_RESOLVER:
+        return "names must be resolved through the gate: no DNS over TLS or QUIC where no rule allows it";
+    case NG_EVIDENCE_RAW:
+        return "raw sockets, UDP-Lite, IP options and routing headers evade the gate";
+    case NG_EVIDENCE_ABANDONED:
+        return "no daemon lived, and the policy says: on-agent-loss closed";
+    default:
+        return "no rule is for it";
+    }
+}
+
 /* What the names say, and which of them decide: the first that is denied, and the first that is allowed. */
 static void judge_names(const struct ng_case *it, uint8_t proto, uint16_t port, struct ng_facts *facts,
                         unsigned *ret_denied, unsigned *ret_allowed)

@@ -44,6 +44,9 @@ struct ng_opinion {
     struct ng_rule_info rule; /* the one that decided */
 };
 
+/* What decided where no rule did: for people. */
+const char *ng_opinion_text(const struct ng_opinion *opinion);
+
 /* proto may be 0: a protocol that no rule names. */
 void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struct ng_opinion *ret_opinion);
 
