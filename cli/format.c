@@ -35,8 +35,7 @@ void ng_cli_format_duration(FILE *out, long long seconds)
                       units[first + 1].letter);
 }
 
-/* HOST:PORT/PROTO, with brackets for an IPv6 address; no port where there is none (ICMP). */
-static void put_destination(FILE *out, const char *host, const json_t *object)
+void ng_cli_format_destination(FILE *out, const char *host, const json_t *object)
 {
     long long port = ng_cli_integer(object, "port");
     bool brackets = strchr(host, ':') != NULL;
@@ -84,7 +83,7 @@ static void put_what(FILE *out, const json_t *record)
     const char *name = ng_cli_string(json_array_get(json_object_get(record, "names"), 0), "name");
     bool by_address = strcmp(evidence, "address") == 0 || strcmp(evidence, "network") == 0;
 
-    put_destination(out, *name && !by_address ? name : address, record);
+    ng_cli_format_destination(out, *name && !by_address ? name : address, record);
     if (!*name)
         return;
     (void)fputs(" (", out);
@@ -308,7 +307,7 @@ static void put_summary_line(FILE *out, const json_t *line)
     const char *rule = ng_cli_string(line, "rule");
 
     (void)fputs("  ", out);
-    put_destination(out, ng_cli_string(line, "destination"), line);
+    ng_cli_format_destination(out, ng_cli_string(line, "destination"), line);
     (void)fprintf(out, "  %lldx  by ", ng_cli_integer(line, "count"));
     ng_cli_put(out, ng_cli_string(line, "comm"));
     (void)fputs("  ", out);
