@@ -18,6 +18,9 @@ int ng_cli_detach(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_doctor(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_allow(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_incident(struct ng_cli *cli, int argc, char **argv);
+int ng_cli_learn(struct ng_cli *cli, int argc, char **argv);
+int ng_cli_replay(struct ng_cli *cli, int argc, char **argv);
+int ng_cli_diff_runs(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_policy(struct ng_cli *cli, int argc, char **argv);
 
 #endif

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "recorded.h"
+
+#include "client.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+struct ng_recorded {
+    json_t *chains; /* address -> name -> chain, of what the deployment was told */
+};
+
+static int add_chain(json_t *chains, const char *address, const json_t *resolution)
+{
+    json_t *names = json_object_get(chains, address);
+
+    if (!names) {
+        names = json_object();
+        if (json_object_set_new(chains, address, names) < 0)
+            return -ENOMEM;
+    }
+    return json_object_set(names, ng_cli_string(resolution, "name"), json_object_get(resolution, "chain")) < 0
+               ? -ENOMEM
+               : 0;
+}
+
+int ng_recorded_new(const json_t *deployment, struct ng_recorded **ret_recorded)
+{
+    struct ng_recorded *recorded = calloc(1, sizeof(*recorded));
+    const json_t *resolution, *address;
+    size_t i, k;
+
+    if (!recorded)
+        return -ENOMEM;
+    recorded->chains = json_object();
+    json_array_foreach(json_object_get(deployment, "resolutions"), i, resolution)
+        json_array_foreach(json_object_get(resolution, "addresses"), k, address)
+            if (json_is_string(address) && json_is_array(json_object_get(resolution, "chain")) &&
+                add_chain(recorded->chains, json_string_value(address), resolution) < 0) {
+                ng_recorded_free(recorded);
+                return -ENOMEM;
+            }
+    if (!recorded->chains) {
+        ng_recorded_free(recorded);
+        return -ENOMEM;
+    }
+    *ret_recorded = recorded;
+    return 0;
+}
+
+void ng_recorded_free(struct ng_recorded *recorded)
+{
+    if (!recorded)
+        return;
+    json_decref(recorded->chains);
+    free(recorded);
+}
+
+bool ng_recorded_told(const struct ng_recorded *recorded, const char *name, const char *address)
+{
+    return json_object_get(json_object_get(recorded->chains, address), name) != NULL;
+}
+
+/* Names that are none cannot be named by a rule either. */
+static void add_name(struct ng_case *it, const json_t *text, bool asked)
+{
+    struct ng_name name;
+
+    if (json_is_string(text) && ng_name_from_text(json_string_value(text), json_string_length(text), &name) == 0)
+        (void)ng_case_add(it, &name, asked);
+}
+
+/* The first of a chain was asked for. */
+static void add_names(struct ng_case *it, const json_t *chain)
+{
+    const json_t *name;
+    size_t i;
+
+    json_array_foreach(chain, i, name) add_name(it, name, i == 0);
+}
+
+static int read_address(const char *text, uint8_t address[16])
+{
+    memset(address, 0, 16);
+    if (inet_pton(AF_INET, text, address + 12) == 1)
+        memset(address + 10, 0xff, 2);
+    else if (inet_pton(AF_INET6, text, address) != 1)
+        return -EBADMSG;
+    return 0;
+}
+
+static bool is_loopback(const uint8_t address[16])
+{
+    static const uint8_t v6[16] = {[15] = 1}, v4[13] = {[10] = 0xff, [11] = 0xff, [12] = 127};
+
+    return memcmp(address, v6, sizeof(v6)) == 0 || memcmp(address, v4, sizeof(v4)) == 0;
+}
+
+int ng_recorded_case(const struct ng_recorded *recorded, const json_t *flow, const struct ng_snapshot *snapshot,
+                     unsigned policy, struct ng_case *ret_case)
+{
+    const char *text = ng_cli_string(flow, "address"), *evidence = ng_cli_string(flow, "evidence"), *told;
+    struct ng_probe probe = {.named = false};
+    struct ng_policy_info info;
+    json_t *name, *chain;
+    size_t i;
+
+    if (read_address(text, probe.address) < 0)
+        return -EBADMSG;
+    ng_case_make(snapshot, policy, &probe, ret_case);
+    ng_snapshot_policy(snapshot, policy, &info);
+    ret_case->guarded = is_loopback(probe.address);
+    ret_case->raw = strcmp(evidence, "raw") == 0;
+    ret_case->bypassing = strcmp(evidence, "resolver") == 0 && ng_cli_integer(flow, "port") != NG_DOT_PORT;
+    ret_case->abandoned = strcmp(evidence, "abandoned") == 0 && info.on_loss == NG_ON_LOSS_CLOSED;
+    add_name(ret_case, json_object_get(flow, "name"), true);
+    add_names(ret_case, json_object_get(flow, "chain"));
+    json_object_foreach(json_object_get(recorded->chains, text), told, chain) add_names(ret_case, chain);
+    json_array_foreach(json_object_get(flow, "names"), i, name) add_name(ret_case, name, true);
+    return 0;
+}
+
+int ng_recorded_judge(const struct ng_case *it, const json_t *flow, struct ng_opinion *ret_opinion)
+{
+    long long port = ng_cli_integer(flow, "port");
+    int proto = ng_recorded_proto(flow);
+
+    if (proto < 0 || port < 0 || port > 65535)
+        return -EBADMSG;
+    ng_case_judge(it, (uint8_t)proto, (uint16_t)port, ret_opinion);
+    return 0;
+}
+
+int ng_recorded_proto(const json_t *flow)
+{
+    static const struct {
+        const char *name;
+        int proto;
+    } known[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}, {"icmp", IPPROTO_ICMP}};
+    const char *text = ng_cli_string(flow, "proto");
+    char *end = NULL;
+    unsigned long number;
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+        if (strcmp(text, known[i].name) == 0)
+            return known[i].proto;
+    number = strtoul(text, &end, 10);
+    return *text >= '0' && *text <= '9' && !*end && number <= UINT8_MAX ? (int)number : -EBADMSG;
+}
+
+bool ng_recorded_counts(const json_t *flow)
+{
+    return !json_is_true(json_object_get(flow, "probe"));
+}
