@@ -14,11 +14,12 @@ static const char usage[] =
     "  --deployment ID      only of this deployment\n"
     "  --tag TAG            only of deployments with this tag\n"
     "  -n, --limit N        only the last N\n"
+    "  -s, --shadow         where a shadow policy judged otherwise, instead\n"
     "  -a, --all            probes and other records as well: resolutions, deployments, policies, troubles\n";
 
 struct view {
     const char *deployment, *tag;
-    bool follow, all, json;
+    bool follow, all, shadow, json;
     bool limited;
     size_t limit;
     json_t **last; /* a ring of `limit`, when limited */
@@ -32,7 +33,7 @@ static bool same(const json_t *record, const char *key, const char *wanted)
 
 static bool wanted(const struct view *view, const json_t *record)
 {
-    bool sent = same(record, "type", "denial") && !json_is_true(json_object_get(record, "probe"));
+    bool sent = same(record, "type", view->shadow ? "shadow" : "denial") && !json_is_true(json_object_get(record, "probe"));
 
     return (view->all || sent) && same(record, "deployment", view->deployment) &&
            same(record, "tag", view->tag);
@@ -207,7 +208,8 @@ int ng_cli_events(struct ng_cli *cli, int argc, char **argv)
     const struct ng_cli_option own[] = {
         {"follow", 'f', NULL, &view.follow}, {"deployment", 0, &view.deployment, NULL},
         {"tag", 0, &view.tag, NULL},         {"limit", 'n', &limit, NULL},
-        {"all", 'a', NULL, &view.all},       {0},
+        {"all", 'a', NULL, &view.all},       {"shadow", 's', NULL, &view.shadow},
+        {0},
     };
     int first = 0, status = ng_cli_parse(cli, own, usage, false, argc, argv, &first);
 

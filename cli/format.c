@@ -137,6 +137,30 @@ static void format_denial(FILE *out, const json_t *record)
     (void)fputc('\n', out);
 }
 
+static void format_shadow(FILE *out, const json_t *record)
+{
+    const char *judged = ng_cli_string(record, "shadow_verdict"), *verdict = ng_cli_string(record, "verdict");
+    const char *reason = ng_cli_string(record, "shadow_reason"), *instead = ng_cli_string(record, "shadow_instead");
+    bool allowed = strcmp(judged, "allow") == 0;
+
+    put_head(out, record, allowed ? NG_CLI_GOOD : NG_CLI_WARN, allowed ? "shadow allows" : "shadow denies");
+    put_what(out, record);
+    (void)fputs("  to ", out);
+    ng_cli_put(out, ng_cli_string(record, "deployment"));
+    (void)fputs(strcmp(verdict, "deny") == 0    ? "  (which was denied"
+                : strcmp(verdict, "allow") == 0 ? "  (which was let through"
+                                                : "  (which is only audited",
+                out);
+    (void)fputs(strcmp(judged, "would-deny") == 0 ? "; it audits)\n    by " : ")\n    by ", out);
+    put_who(out, record);
+    (void)fputs("\n    ", out);
+    put_rule(out, json_object_get(record, "shadow_rule"));
+    ng_cli_put(out, reason);
+    (void)fputs(*instead ? (*reason ? "; instead: " : "instead: ") : "", out);
+    ng_cli_put(out, instead);
+    (void)fputc('\n', out);
+}
+
 static void format_resolution(FILE *out, const json_t *record)
 {
     const json_t *chain = json_object_get(record, "chain"), *asker = json_object_get(record, "asked_by");
@@ -201,11 +225,29 @@ static void format_trouble(FILE *out, const json_t *record)
     (void)fputc('\n', out);
 }
 
+/* Who made a change, if somebody did. */
+static void put_maker(FILE *out, const json_t *by)
+{
+    if (!json_is_object(by))
+        return;
+    (void)fputs(", by ", out);
+    put_process(out, by);
+    (void)fprintf(out, " uid %lld", ng_cli_integer(by, "uid"));
+}
+
 static void format_policy(FILE *out, const json_t *record)
 {
-    const char *error = ng_cli_string(record, "error");
+    const char *error = ng_cli_string(record, "error"), *event = ng_cli_string(record, "event");
     const json_t *policy;
     size_t i;
+
+    if (*event) { /* a shadow */
+        put_head(out, record, NG_CLI_PLAIN, event);
+        ng_cli_put(out, ng_cli_string(json_object_get(record, "shadow"), "path"));
+        put_maker(out, json_object_get(record, "by"));
+        (void)fputc('\n', out);
+        return;
+    }
 
     put_head(out, record, *error ? NG_CLI_BAD : NG_CLI_PLAIN, *error ? "policies refused" : "policies");
     if (*error)
@@ -221,16 +263,6 @@ static void format_policy(FILE *out, const json_t *record)
         (void)fputc(')', out);
     }
     (void)fputc('\n', out);
-}
-
-/* Who made a change, if somebody did. */
-static void put_maker(FILE *out, const json_t *by)
-{
-    if (!json_is_object(by))
-        return;
-    (void)fputs(", by ", out);
-    put_process(out, by);
-    (void)fprintf(out, " uid %lld", ng_cli_integer(by, "uid"));
 }
 
 static void format_incident(FILE *out, const json_t *record)
@@ -271,6 +303,7 @@ void ng_cli_format_record(FILE *out, const json_t *record)
         void (*format)(FILE *out, const json_t *record);
     } types[] = {
         {"denial", format_denial},   {"resolution", format_resolution}, {"deployment", format_deployment},
+        {"shadow", format_shadow},
         {"trouble", format_trouble}, {"policy", format_policy},         {"incident", format_incident},
         {"grant", format_grant},
     };

@@ -5,6 +5,7 @@
 #include "recorded.h"
 
 #include "../policy/compile.h"
+#include "../policy/target.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -59,21 +60,26 @@ void ng_learned_free(struct ng_learned *learned)
     free(learned);
 }
 
-/* The name by which the deployment knew the address: where names share it, the one to blame may be another. NULL: none;
- * who resolves an address as if it were a name means the address. */
+/* The name by which the deployment knew the address: where names share it, the one to blame may be another, or one that
+ * only others asked for. NULL: none; who resolves an address as if it were a name means the address. */
 static const char *known_name(const struct ng_recorded *recorded, const json_t *flow)
 {
     const char *name = json_string_value(json_object_get(flow, "name")), *address = ng_cli_string(flow, "address");
+    const char *evidence = ng_cli_string(flow, "evidence");
     uint8_t octets[16];
     const json_t *other;
     size_t i;
 
-    if (!name || ng_recorded_told(recorded, name, address))
-        return name && (inet_pton(AF_INET, name, octets) == 1 || inet_pton(AF_INET6, name, octets) == 1) ? NULL : name;
+    if (!name || inet_pton(AF_INET, name, octets) == 1 || inet_pton(AF_INET6, name, octets) == 1)
+        return NULL;
+    if (ng_recorded_told(recorded, name, address))
+        return name;
     json_array_foreach(json_object_get(flow, "names"), i, other)
         if (json_is_string(other) && ng_recorded_told(recorded, json_string_value(other), address))
             return json_string_value(other);
-    return name;
+    return strcmp(evidence, "prewarmed") == 0 || strcmp(evidence, "shared") == 0 || strcmp(evidence, "strict") == 0
+               ? NULL
+               : name;
 }
 
 /* Whether the language has that name. A name without a dot is one of a search list, or of the hosts file: nobody can

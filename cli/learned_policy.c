@@ -221,7 +221,7 @@ static json_t *rule_json(const struct ng_dependency *rule, const ranges_vector *
 
 static void put_head(FILE *out, const struct ng_learned *learned, const char *what)
 {
-    (void)fprintf(out, "# %s %u deployment%s", what, learned->deployments, learned->deployments == 1 ? "" : "s");
+    (void)fprintf(out, "%s %u deployment%s", what, learned->deployments, learned->deployments == 1 ? "" : "s");
     if (json_object_size(learned->tags)) {
         (void)fputs(" with tag ", out);
         put_counts(out, learned->tags, false);
@@ -233,15 +233,19 @@ static void put_head(FILE *out, const struct ng_learned *learned, const char *wh
 /* What is not allowed, as comments. */
 static int put_rest(FILE *out, const struct ng_dependencies *rest, const char *heading)
 {
+    bool told = false;
     int r = 0;
 
-    if (rest->list.count)
-        (void)fprintf(out, "\n    # %s\n", heading);
     for (size_t i = 0; r == 0 && i < rest->list.count; i++) {
         const struct ng_dependency *it = rest->list.items[i];
         _cleanup_free_ char *text = ng_cli_escape(it->text);
         ranges_vector ranges = {0};
 
+        if (it->cells.count == 0)
+            continue;
+        if (!told)
+            (void)fprintf(out, "\n    # %s\n", heading);
+        told = true;
         r = text ? make_ranges(it, RANGES_MAX, &ranges) : -ENOMEM;
         if (r == 0) {
             (void)fputs("    #   ", out);
@@ -276,7 +280,7 @@ static int put_policy(FILE *out, struct ng_learned *learned, const struct ng_dep
 {
     int r = 0;
 
-    put_head(out, learned, "What happened in");
+    put_head(out, learned, "# What happened in");
     (void)fputs("# Look at each rule before it is put in force: what happened is not always what may happen.\n", out);
     (void)fprintf(out, "policy %s {\n    mode strict\n", name);
     for (size_t i = 0; r == 0 && i < rules->list.count; i++)
@@ -289,6 +293,28 @@ static int put_policy(FILE *out, struct ng_learned *learned, const struct ng_dep
         r = put_rest(out, &learned->barred, "Happened, but evades the gate, which no rule can allow:");
     (void)fputs("}\n", out);
     return r;
+}
+
+/* What was denied and yet happened, in another deployment or before, is allowed. */
+static void forget_needed(const struct ng_dependencies *needed, struct ng_dependencies *refused)
+{
+    for (size_t i = 0; i < refused->list.count; i++) {
+        struct ng_dependency *it = refused->list.items[i];
+        const struct ng_dependency *also = ng_dependencies_find(needed, it->text);
+        size_t kept = 0;
+
+        for (size_t c = 0; also && c < it->cells.count; c++) {
+            bool happened = false;
+
+            for (size_t k = 0; k < also->cells.count; k++)
+                happened |= also->cells.items[k].proto == it->cells.items[c].proto &&
+                            also->cells.items[k].port == it->cells.items[c].port;
+            if (!happened)
+                it->cells.items[kept++] = it->cells.items[c];
+        }
+        if (also)
+            it->cells.count = kept;
+    }
 }
 
 /* Lays the text out, and reads it as `policy check` does. */
@@ -386,6 +412,7 @@ int ng_learned_policy(struct ng_learned *learned, const char *name, char **ret_t
     unsigned most = RANGES_MAX;
     int r = list ? 1 : -ENOMEM;
 
+    forget_needed(&learned->needed, &learned->refused);
     for (unsigned i = 0; r == 1 && i < ATTEMPTS_MAX; i++) {
         (void)json_array_clear(list);
         r = attempt(learned, name, &most, ret_text, list);
@@ -436,8 +463,8 @@ static int put_manifest(FILE *out, const struct ng_learned *learned, const struc
     size_t nameless = count_nameless(&learned->needed) + count_nameless(&learned->refused);
     int r = 0;
 
-    (void)fprintf(out, "# What %s depends on: ", service);
-    put_head(out, learned, "seen in");
+    (void)fprintf(out, "# What %s depends on, seen", service);
+    put_head(out, learned, " in");
     if (nameless)
         (void)fprintf(out, "# Left out, because dependencies are names: %zu without one that can be written.\n",
                       nameless);

@@ -31,7 +31,7 @@ static const struct command commands[] = {
     {"incident", ng_cli_incident, true, "make every deployment strict from the next packet on, or end that"},
     {"allow", ng_cli_allow, true, "break the glass: let deployments with a tag reach a name for a while"},
     {"doctor", ng_cli_doctor, true, "what this host can do for the gate, and what stays out of its reach"},
-    {"policy", ng_cli_policy, true, "check, explain, test, diff, fmt; or reload, so that the daemon reads them again"},
+    {"policy", ng_cli_policy, true, "check, explain, test, diff, fmt; reload and shadow, by which the daemon judges"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The commands below `policy`. All but reload need no daemon: they compile as it would. */
+/* The commands below `policy`. All but reload and shadow need no daemon: they compile as it would. */
 #include "policy.h"
 
 #include "../policy/nearest.h"
@@ -20,6 +20,7 @@ static int reload(struct ng_cli *cli, int argc, char **argv);
 static const struct command commands[] = {
     {"check", ng_cli_policy_check}, {"explain", ng_cli_policy_explain}, {"test", ng_cli_policy_test},
     {"diff", ng_cli_policy_diff},   {"fmt", ng_cli_policy_fmt},         {"reload", reload},
+    {"shadow", ng_cli_policy_shadow},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -32,7 +33,8 @@ static const char usage[] =
     "  test      run the tests that stand in policies\n"
     "  diff      what becomes denied or allowed from one version to another\n"
     "  fmt       lay policies out in the canonical way\n"
-    "  reload    have the daemon read its policies again, all or nothing\n";
+    "  reload    have the daemon read its policies again, all or nothing\n"
+    "  shadow    have the daemon judge by other policies, too, and only record where they differ\n";
 
 static const char reload_usage[] =
     "Usage: namegate policy reload [OPTION]...\n"

@@ -15,6 +15,7 @@ int ng_cli_policy_check(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_policy_test(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_policy_explain(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_policy_diff(struct ng_cli *cli, int argc, char **argv);
+int ng_cli_policy_shadow(struct ng_cli *cli, int argc, char **argv);
 int ng_cli_policy_fmt(struct ng_cli *cli, int argc, char **argv);
 
 /* A set with its snapshot, as the daemon would make it. */

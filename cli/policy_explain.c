@@ -4,6 +4,7 @@
 
 #include "../policy/case.h"
 #include "../policy/nearest.h"
+#include "../policy/target.h"
 #include "client.h"
 #include "lookup.h"
 #include "request.h"

@@ -101,16 +101,16 @@ int ng_recorded_case(const struct ng_recorded *recorded, const json_t *flow, con
                      unsigned policy, struct ng_case *ret_case)
 {
     const char *text = ng_cli_string(flow, "address"), *evidence = ng_cli_string(flow, "evidence"), *told;
-    struct ng_probe probe = {.named = false};
+    uint8_t address[16];
     struct ng_policy_info info;
     json_t *name, *chain;
     size_t i;
 
-    if (read_address(text, probe.address) < 0)
+    if (read_address(text, address) < 0)
         return -EBADMSG;
-    ng_case_make(snapshot, policy, &probe, ret_case);
+    ng_case_make_address(snapshot, policy, address, ret_case);
     ng_snapshot_policy(snapshot, policy, &info);
-    ret_case->guarded = is_loopback(probe.address);
+    ret_case->guarded = is_loopback(address);
     ret_case->raw = strcmp(evidence, "raw") == 0;
     ret_case->bypassing = strcmp(evidence, "resolver") == 0 && ng_cli_integer(flow, "port") != NG_DOT_PORT;
     ret_case->abandoned = strcmp(evidence, "abandoned") == 0 && info.on_loss == NG_ON_LOSS_CLOSED;

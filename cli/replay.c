@@ -106,6 +106,10 @@ static int finish(struct replaying *replaying)
 {
     _cleanup_json_ json_t *json = NULL;
 
+    if (replaying->deployments == 0) {
+        (void)fputs("namegate: no deployment on record fits, so there is nothing to judge\n", stderr);
+        return NG_CLI_USAGE;
+    }
     if (replaying->json) {
         json = json_pack("{s:I, s:I, s:I, s:I, s:O}", "checked", (json_int_t)(replaying->deployments -
                                                                               replaying->unknown),
@@ -163,7 +167,7 @@ static int replay(const struct ng_cli *cli, const struct ng_ledger_query *query,
         replaying.replay.policy = ng_snapshot_find(set.snapshot, name);
         if (replaying.replay.policy < 0)
             return ng_cli_usage("namegate replay", ng_cli_is_directory(policy)
-                                                       ? "there is no policy of that name; the directory would be: ./"
+                                                       ? "there is no policy of that name, and a directory is written with a '/':"
                                                        : "there is no policy",
                                 policy);
     }

@@ -78,7 +78,7 @@ static int fail_policy(const char *path, const char *why)
     return -EINVAL;
 }
 
-static int add_policy_file(json_t *request, const char *path)
+int ng_cli_request_policy(json_t *request, const char *key, const char *path)
 {
     _cleanup_free_ char *text = NULL;
     size_t length = 0;
@@ -94,9 +94,14 @@ static int add_policy_file(json_t *request, const char *path)
     json = json_stringn(text, length);
     if (!json)
         return fail_policy(path, "it is not UTF-8");
-    if (json_object_set_new(request, "policy_text", json) < 0)
-        return -ENOMEM;
-    return ng_cli_request_text(request, "policy_path", path);
+    return json_object_set_new(request, key, json) < 0 ? -ENOMEM : 0;
+}
+
+static int add_policy_file(json_t *request, const char *path)
+{
+    int r = ng_cli_request_policy(request, "policy_text", path);
+
+    return r < 0 ? r : ng_cli_request_text(request, "policy_path", path);
 }
 
 static int add_argv(json_t *request, char *const *argv)

@@ -98,6 +98,11 @@ static void put_counts(const json_t *answer)
     (void)printf("%lld, would be denied %lld, probes %lld, records lost %lld\n", ng_cli_integer(answer, "denied"),
                  ng_cli_integer(answer, "would"), ng_cli_integer(answer, "probes"),
                  ng_cli_integer(answer, "lost_events"));
+    if (json_is_object(json_object_get(answer, "shadow"))) {
+        put_heading("shadow");
+        ng_cli_put(stdout, ng_cli_string(json_object_get(answer, "shadow"), "path"));
+        (void)fputs(": see namegate policy shadow\n", stdout);
+    }
     json_array_foreach(json_object_get(answer, "incidents"), i, incident)
     {
         const char *tag = ng_cli_string(incident, "tag");

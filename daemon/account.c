@@ -3,6 +3,7 @@
 #include "account.h"
 
 #include "evidence.h"
+#include "shadow.h"
 #include "text.h"
 
 #include <namegate/cleanup.h>
@@ -154,7 +155,7 @@ static void add_flow(struct ng_keeper *keeper, const struct ng_blame *blame, str
 }
 
 static void account(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_blame *blame,
-                    const char *verdict)
+                    const char *verdict, const char *shadow_verdict, const json_t *shadow_rule)
 {
     const struct ng_event *event = blame->event;
     const struct ng_resolution *named = ng_blame_named(blame);
@@ -180,6 +181,8 @@ static void account(struct ng_keeper *keeper, const struct ng_live *live, const 
         .incident = event->flags & NG_EVENT_INCIDENT,
         .count = 1,
         .time_us = us_of(event->time),
+        .shadow_verdict = shadow_verdict,
+        .shadow_rule = shadow_rule,
     };
 
     if (!ng_ledger_count_flow(keeper->ledger, &flow))
@@ -191,7 +194,7 @@ static void account(struct ng_keeper *keeper, const struct ng_live *live, const 
 void ng_account_denial(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_blame *blame)
 {
     if (keeper->ledger)
-        account(keeper, live, blame, blame->event->flags & NG_EVENT_WOULD ? "would-deny" : "deny");
+        account(keeper, live, blame, blame->event->flags & NG_EVENT_WOULD ? "would-deny" : "deny", NULL, NULL);
 }
 
 void ng_account_reach(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_event *event)
@@ -199,14 +202,23 @@ void ng_account_reach(struct ng_keeper *keeper, const struct ng_live *live, cons
     struct ng_event own = *event;
     struct ng_blame blame;
 
-    if (!keeper->ledger)
+    if (!keeper->ledger && !keeper->shadow)
         return;
     own.scope = live->kernel.scope;
     own.policy = live->kernel.policy;
     own.flags = 0;
     own.error = 0;
     ng_blame_reach(&own, keeper->snapshot, keeper->track, &blame);
-    account(keeper, live, &blame, "allow");
+    if (keeper->ledger)
+        account(keeper, live, &blame, "allow", NULL, NULL);
+    ng_shadow_event(keeper, live, &blame, "allow");
+}
+
+void ng_account_shadow(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_blame *blame,
+                       const char *verdict, const char *shadow_verdict, const json_t *shadow_rule)
+{
+    if (keeper->ledger)
+        account(keeper, live, blame, verdict, shadow_verdict, shadow_rule);
 }
 
 void ng_account_resolution(struct ng_keeper *keeper, const struct ng_live *live,

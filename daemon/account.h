@@ -26,6 +26,10 @@ void ng_account_command(struct ng_keeper *keeper, const struct ng_live *live, co
                         bool first);
 void ng_account_process(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_process *process);
 
+/* A shadow judged otherwise than the verdict in force; the rule may be NULL. */
+void ng_account_shadow(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_blame *blame,
+                       const char *verdict, const char *shadow_verdict, const json_t *shadow_rule);
+
 /* It was told a name. */
 void ng_account_resolution(struct ng_keeper *keeper, const struct ng_live *live,
                            const struct ng_resolution *resolution);

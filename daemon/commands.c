@@ -5,6 +5,7 @@
 #include "../policy/vector.h"
 #include "account.h"
 #include "evidence.h"
+#include "shadow.h"
 #include "text.h"
 
 #include <namegate/cleanup.h>
@@ -124,8 +125,9 @@ static void status(struct ng_keeper *keeper, struct ng_connection *connection, c
                       (int)ng_gate_destinations_max(keeper->gate));
     if (reply) {
         json_t *rest = json_pack(
-            "{s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:o}", "incident", keeper->state.incident != 0,
-            "incidents", ng_incidents_json(keeper->incidents), "grants", ng_grants_json(keeper->grants), "escalated",
+            "{s:o, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:o}", "shadow",
+            ng_shadow_json(keeper->shadow), "incident", keeper->state.incident != 0, "incidents",
+            ng_incidents_json(keeper->incidents), "grants", ng_grants_json(keeper->grants), "escalated",
             keeper->state.escalated != 0, "denied", (json_int_t)outcome(keeper, NG_OUTCOME_DENY), "would",
             (json_int_t)outcome(keeper, NG_OUTCOME_WOULD), "probes", probes, "lost_events",
             (json_int_t)(ng_gate_counter(keeper->gate, NG_COUNTER_LOST) + ng_records_lost(keeper->records)),
@@ -359,6 +361,7 @@ static const struct command commands[] = {
     {"events", events, false, {"follow", "deployment", "tag", "limit"}},
     {"summary", summary, false, {"deployment"}},
     {"reload", reload, true, {0}},
+    {"shadow", ng_shadow_request, true, {"action", "path", "text", "tag"}},
     {"allow", ng_grants_request, false, {"action", "tag", "name", "reason", "seconds"}},
     {"incident", ng_incidents_request, false, {"action", "tag", "reason", "seconds"}},
 };

@@ -60,6 +60,11 @@ bool ng_grants_tag(const struct ng_grants *grants, const char *tag)
     return find(grants, tag, NULL) != NULL;
 }
 
+bool ng_grants_name(const struct ng_grants *grants, const char *tag, const struct ng_name *name)
+{
+    return find(grants, tag, name) != NULL;
+}
+
 static void stop_waiting(struct waiting *waiting)
 {
     struct waiting **at = &waiting->keeper->grants->waiting;

@@ -6,6 +6,8 @@
 
 #include "control.h"
 
+#include "../policy/name.h"
+
 #include <stdbool.h>
 
 struct ng_keeper;
@@ -18,6 +20,9 @@ void ng_grants_free(struct ng_grants *grants);
 
 /* Whether the deployments of a tag have any. */
 bool ng_grants_tag(const struct ng_grants *grants, const char *tag);
+
+/* Whether they may reach what this name leads to. */
+bool ng_grants_name(const struct ng_grants *grants, const char *tag, const struct ng_name *name);
 
 /* Tells the resolver, which must have a policy, of what a deployment is granted. */
 void ng_grants_send(struct ng_keeper *keeper, const struct ng_live *live);

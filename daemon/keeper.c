@@ -6,6 +6,7 @@
 #include "follow.h"
 #include "known.h"
 #include "local.h"
+#include "shadow.h"
 
 #include "cgroup.h"
 #include "host.h"
@@ -58,6 +59,7 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_grants_tick(keeper);
     ng_local_files_watch(keeper);
     ng_known_tick(keeper);
+    ng_shadow_tick(keeper);
     watch_losses(keeper);
     ng_account_tick(keeper);
     ng_lives_check(keeper);
@@ -266,8 +268,10 @@ static int open_evidence(struct ng_keeper *keeper, struct ng_error *error)
         r = ng_error_set(error, ENOMEM, NULL, "out of memory");
     if (r == 0 && ng_grants_load(keeper->options.state_dir, &keeper->grants) < 0)
         r = ng_error_set(error, ENOMEM, NULL, "out of memory");
-    if (r == 0)
+    if (r == 0) {
         ng_known_load(keeper);
+        ng_shadow_load(keeper);
+    }
     return r == 0 ? ng_statistics_new(error, &keeper->statistics) : r;
 }
 
@@ -413,6 +417,7 @@ void ng_keeper_free(struct ng_keeper *keeper)
     ng_track_free(keeper->track);
     ng_incidents_free(keeper->incidents);
     ng_grants_free(keeper->grants);
+    ng_shadow_free(keeper->shadow);
     ng_store_free(keeper->store);
     ng_namespaces_free(keeper->namespaces);
     ng_listeners_close(&keeper->listeners);

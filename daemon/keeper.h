@@ -26,6 +26,7 @@
 
 struct ng_change;
 struct ng_run;
+struct ng_shadow;
 
 #define NG_ENDED_MAX 1024
 
@@ -76,6 +77,7 @@ struct ng_keeper {
     int snapshot_fd;
     struct ng_change *changes;      /* the first is under way */
     struct ng_adhocs adhocs;
+    struct ng_shadow *shadow;       /* NULL: none */
 
     struct ng_live *lives;
     struct ng_live *ended;          /* the last NG_ENDED_MAX, newest first: their summaries are asked for */

@@ -6,6 +6,7 @@
 #include "cgroup.h"
 #include "evidence.h"
 #include "follow.h"
+#include "shadow.h"
 
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
@@ -497,6 +498,7 @@ void ng_lives_event(void *arg, const struct ng_event *event)
         return;
     found(live, &blame);
     ng_account_denial(keeper, live, &blame);
+    ng_shadow_event(keeper, live, &blame, event->flags & NG_EVENT_WOULD ? "would-deny" : "deny");
 }
 
 void ng_lives_denied_more(struct ng_keeper *keeper)

@@ -51,6 +51,8 @@ int ng_replace_end(struct ng_replace *replace)
 {
     int r = 0;
 
+    if (ferror(replace->file))
+        r = -EIO;
     if (fflush(replace->file) != 0 || fdatasync(fileno(replace->file)) < 0)
         r = -errno;
     if (fclose(replace->file) != 0 && r == 0)

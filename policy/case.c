@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "case.h"
 
+#include "target.h"
+
 #include "../bpf/decide.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 
-void ng_case_make(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_probe *probe,
-                  struct ng_case *ret_case)
+static void make(const struct ng_snapshot *snapshot, unsigned policy, struct ng_case *ret_case)
 {
     struct ng_policy_info info;
 
@@ -16,12 +17,25 @@ void ng_case_make(const struct ng_snapshot *snapshot, unsigned policy, const str
     ret_case->snapshot = snapshot;
     ret_case->policy = policy;
     ret_case->mode = info.mode;
-    if (probe->named) {
-        (void)ng_case_add(ret_case, &probe->name, true);
-    } else {
-        ret_case->addressed = true;
-        memcpy(ret_case->address, probe->address, sizeof(ret_case->address));
+}
+
+void ng_case_make(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_probe *probe,
+                  struct ng_case *ret_case)
+{
+    if (!probe->named) {
+        ng_case_make_address(snapshot, policy, probe->address, ret_case);
+        return;
     }
+    make(snapshot, policy, ret_case);
+    (void)ng_case_add(ret_case, &probe->name, true);
+}
+
+void ng_case_make_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
+                          struct ng_case *ret_case)
+{
+    make(snapshot, policy, ret_case);
+    ret_case->addressed = true;
+    memcpy(ret_case->address, address, sizeof(ret_case->address));
 }
 
 bool ng_case_add(struct ng_case *it, const struct ng_name *name, bool asked)

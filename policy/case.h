@@ -6,7 +6,8 @@
 
 #include "snapshot.h"
 #include "spans.h"
-#include "target.h"
+
+struct ng_probe;
 
 #define NG_CASE_NAMES_MAX 64
 
@@ -34,6 +35,10 @@ bool ng_case_add(struct ng_case *it, const struct ng_name *name, bool asked);
 /* A case of a probe under a policy, in that policy's mode. */
 void ng_case_make(const struct ng_snapshot *snapshot, unsigned policy, const struct ng_probe *probe,
                   struct ng_case *ret_case);
+
+/* The same of an address. */
+void ng_case_make_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
+                          struct ng_case *ret_case);
 
 struct ng_opinion {
     uint8_t verdict;  /* NG_VERDICT_ALLOW or NG_VERDICT_DENY; in audit what it would be */

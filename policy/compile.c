@@ -27,7 +27,7 @@ static int write_all(int fd, const char *block, size_t size)
     return 0;
 }
 
-static int seal(const void *block, size_t size, int *ret_fd)
+int ng_seal(const void *block, size_t size, int *ret_fd)
 {
     _cleanup_fd_ int fd = memfd_create("namegate-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     int r;
@@ -79,7 +79,7 @@ int ng_set_compile(const struct ng_set *set, struct ng_diag *diag, int *ret_fd)
     int r = ng_build(set, diag, &block, &size);
 
     if (r == 0)
-        r = seal(block, size, ret_fd);
+        r = ng_seal(block, size, ret_fd);
     if (r < 0 && !ng_diag_errors(diag))
         ng_diag_add(diag, NG_ERROR, NULL, 0, 0, NULL, 0, NULL, "cannot compile the policies: %s", strerror(-r));
     return r;

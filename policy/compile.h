@@ -35,6 +35,9 @@ void ng_set_free(struct ng_set *set);
  * without a policy gives an empty snapshot. Warnings go to diag too and do not fail. */
 int ng_set_compile(const struct ng_set *set, struct ng_diag *diag, int *ret_fd);
 
+/* A memfd with that content, sealed like that. */
+int ng_seal(const void *block, size_t size, int *ret_fd);
+
 /* Both in one, for those who need the snapshot alone. */
 int ng_policy_compile(const struct ng_source *sources, size_t count, struct ng_diag *diag, int *ret_fd);
 int ng_policy_compile_dir(const char *dir, const struct ng_source *extra, size_t count, struct ng_diag *diag,

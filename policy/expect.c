@@ -2,6 +2,7 @@
 #include "expect.h"
 
 #include "link.h"
+#include "target.h"
 
 #include <namegate/cleanup.h>
 

@@ -164,11 +164,13 @@ static void many_ports_become_ranges(void **state)
 /* Of names that share an address the deployment is given the one that it asked for. */
 static void who_is_to_blame_need_not_be_who_was_meant(void **state)
 {
-    json_t *flows[] = {flow("github.com", "198.51.100.10", 443, "tcp", "would-deny", 1), NULL};
+    json_t *flows[] = {flow("github.com", "198.51.100.10", 443, "tcp", "would-deny", 1),
+                       flow("gitlab.com", "198.51.100.20", 443, "tcp", "would-deny", 1), NULL};
     json_t *deployment = document("deploy.1", flows);
     char *text;
 
     (void)state;
+    (void)json_object_set_new(flows[1], "evidence", json_string("prewarmed")); /* it was never asked for */
     (void)json_object_set_new(flows[0], "names", json_pack("[s, s, s]", "github.com", "x.example.org", "y.example.org"));
     (void)json_object_set_new(deployment, "resolutions",
                               json_pack("[{s:s, s:[s, s], s:[s]}]", "name", "y.example.org", "chain", "y.example.org",
@@ -176,6 +178,8 @@ static void who_is_to_blame_need_not_be_who_was_meant(void **state)
     text = learn(deployment);
     expect_text(text, "    allow y.example.org port 443 proto tcp\n");
     expect_none(text, "github.com");
+    expect_text(text, "    allow 198.51.100.20 port 443 proto tcp\n");
+    expect_none(text, "gitlab.com");
     free(text);
     json_decref(deployment);
 }
