@@ -12,8 +12,8 @@
  * denied is one. Probes are not.
  *
  * {"before", "after": {"deployment", "tag", "started", "outcome"},
- *  "new", "vanished": [{"name": ..|null, "address", "port", "proto", "verdict": the last one, "commands": [..], "count",
- *                       "first", "last"}], by destination,
+ *  "new", "vanished": [{"name": ..|null, "address", "port", "proto", "verdict": the last one, "commands": [..],
+ *                       "count", "first", "last"}], by destination,
  *  "same": N} */
 json_t *ng_runs_compare(const json_t *before, const json_t *after);
 

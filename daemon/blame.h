@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which name and which rule a connection is due to. Judges again with the policy's own matcher, so that what is reported
- * is what was enforced. */
+/* Which name and which rule a connection is due to. Judges again with the policy's own matcher, so that what is
+ * reported is what was enforced. */
 #ifndef NAMEGATE_BLAME_H
 #define NAMEGATE_BLAME_H
 
@@ -18,7 +18,7 @@ struct ng_blame {
     const struct ng_event *event;
     const struct ng_snapshot *snapshot;
     int policy;                                          /* number in the snapshot, or <0 */
-    const struct ng_resolution *holder[NG_HOLDERS_MAX]; /* who has the address; those that the deployment asked for first */
+    const struct ng_resolution *holder[NG_HOLDERS_MAX]; /* who has the address; those it asked for itself first */
     unsigned holders;
     const struct ng_resolution *guilty; /* the one that is to blame, or that allows it; NULL: the address itself */
     struct ng_rule_info rule;

@@ -208,6 +208,7 @@ json_t *ng_evidence_name(const struct ng_resolution *resolution, const struct ng
         if ((uid == 0 || live->kernel.uid == uid) && ng_resolution_asked_by(resolution, live->kernel.scope))
             (void)json_array_append_new(askers, json_string(live->id));
     return json_pack("{s:o, s:o, s:o, s:I, s:o, s:o, s:I}", "name", ng_json_name(&resolution->chain[0]), "chain",
-                     ng_evidence_chain(resolution), "addresses", ng_evidence_addresses(resolution), "expires_in_s", left,
-                     "verdicts", verdicts, "asked_by", askers, "wrote_at_ns", (json_int_t)resolution->wrote_at);
+                     ng_evidence_chain(resolution), "addresses", ng_evidence_addresses(resolution), "expires_in_s",
+                     left, "verdicts", verdicts, "asked_by", askers, "wrote_at_ns",
+                     (json_int_t)resolution->wrote_at);
 }

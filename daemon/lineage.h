@@ -3,7 +3,8 @@
  * long as the deployment lives, so that a process that is gone before anybody can ask /proc is still known.
  *
  * A way of commands from the deployment's first one is a node of a tree: the same command below the same node is the
- * same node, so that a loop of a thousand `curl` is one. A process that executes nothing stands at its parent's node. */
+ * same node, so that a loop of a thousand `curl` is one. A process that executes nothing stands at its parent's
+ * node. */
 #ifndef NAMEGATE_LINEAGE_H
 #define NAMEGATE_LINEAGE_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A shadow: policies that judge what deployments do beside those in force, and enforce nothing. Where they come to
- * another verdict, that goes on record and into the ledger. Kept in STATE-DIR/shadow as it was compiled, so that a reload
- * or a restart changes nothing of it.
+ * another verdict, that goes on record and into the ledger. Kept in STATE-DIR/shadow as it was compiled, so that a
+ * reload or a restart changes nothing of it.
  *
  * A directory is a set of which each deployment is judged by the policy of the name that its own has; a file has one
  * policy, which all are judged by. What names lead to an address is known as far as somebody asked for them. */
@@ -17,8 +17,9 @@
 struct ng_keeper;
 struct ng_shadow;
 
-/* Compiles what a setting names: {"path", "text": of a file, or null: a directory, "tag": only its deployments, or null,
- * "since": s since 1970, "uid"}. A file may use what the policies directory defines. *ret_warnings are the caller's. */
+/* Compiles what a setting names: {"path", "text": of a file, or null: a directory, "tag": only its deployments, or
+ * null, "since": s since 1970, "uid"}. A file may use what the policies directory defines. *ret_warnings are the
+ * caller's. */
 int ng_shadow_new(const json_t *setting, const char *policies, struct ng_error *error, struct ng_shadow **ret_shadow,
                   char **ret_warnings);
 void ng_shadow_free(struct ng_shadow *shadow);
@@ -43,8 +44,9 @@ const char *ng_shadow_judge(struct ng_shadow *shadow, const struct ng_live *live
                             const struct ng_track *track, const struct ng_shadow_facts *facts,
                             struct ng_opinion *ret_opinion);
 
-/* Judges what a deployment was denied, would have been, or was let through to, and puts it on record and into the ledger
- * where the shadow's verdict is another one than `verdict`, which is in force. Does nothing where there is no shadow. */
+/* Judges what a deployment was denied, would have been, or was let through to, and puts it on record and into the
+ * ledger where the shadow's verdict is another one than `verdict`, which is in force. Does nothing where there is no
+ * shadow. */
 void ng_shadow_event(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_blame *blame,
                      const char *verdict);
 

@@ -7,7 +7,8 @@
 
 struct ng_suffixes;
 
-/* The list of this host, or else that of the library; without one nothing is known to be a suffix. NULL: out of memory. */
+/* The list of this host, or else that of the library; without one nothing is known to be a suffix. NULL: out of
+ * memory. */
 struct ng_suffixes *ng_suffixes_new(void);
 void ng_suffixes_free(struct ng_suffixes *suffixes);
 
