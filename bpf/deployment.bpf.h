@@ -18,8 +18,8 @@ struct cgroup___ids {
     __u64 ancestor_ids[];
 } __attribute__((preserve_access_index));
 
-/* Not inlined: clang would move the offset of a field that this kernel may not have out of the loop, to where it is always
- * used. */
+/* Not inlined: clang would move the offset of a field that this kernel may not have out of the loop, to where it is
+ * used always. */
 static __noinline __u64 ancestor_of(struct cgroup *cgroup, __u32 level)
 {
     struct cgroup___ids *old = (void *)cgroup;

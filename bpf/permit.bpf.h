@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* What was let through lately: a verdict that lasts is kept, so that the same destination costs one lookup the next
- * time, and who was there is told once. Nothing here decides: an entry only repeats what judge() said at the same epoch. */
+ * time, and who was there is told once. Nothing here decides: an entry only repeats what judge() said at the same
+ * epoch. */
 #ifndef NAMEGATE_PERMIT_BPF_H
 #define NAMEGATE_PERMIT_BPF_H
 
