@@ -2,6 +2,7 @@
 #include "confine.h"
 
 #include <namegate/cleanup.h>
+#include <namegate/delegates.h>
 
 #include <mntent.h>
 #include <sched.h>
@@ -36,6 +37,17 @@ static int fail(const char *what)
     return -error;
 }
 
+/* Who would work for the command from outside is not to be asked: nothing listens on what covers their sockets. */
+static int shut_delegates(void)
+{
+    const struct ng_delegate *it;
+
+    for (it = ng_delegate_next(NULL); it; it = ng_delegate_next(it))
+        if (access(it->path, F_OK) == 0 && mount("/dev/null", it->path, NULL, MS_BIND, NULL) < 0)
+            return fail("cover the sockets of services outside");
+    return 0;
+}
+
 /* Root needs no capability to write to what root owns: cgroup.procs, by which it would leave, and the pins. */
 static int shut_kernel_files(void)
 {
@@ -43,8 +55,8 @@ static int shut_kernel_files(void)
     struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
     const struct mntent *mount_point;
 
-    /* Mounts stay as shared with the host as they are: being read-only is not passed on. */
-    if (unshare(CLONE_NEWNS) < 0)
+    /* What is mounted on the host later is to be there; what is changed here is not passed on. */
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
         return fail("make a mount namespace");
     mounts = setmntent("/proc/self/mounts", "re");
     if (!mounts)
@@ -89,6 +101,8 @@ int ng_cli_confine(void)
         return fail("read the capabilities");
     /* Without it, as in a container, cgroups are somebody else's already. */
     r = admin == CAP_SET ? shut_kernel_files() : 0;
+    if (r == 0 && admin == CAP_SET)
+        r = shut_delegates();
     if (r == 0)
         r = drop();
     if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

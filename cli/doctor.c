@@ -6,6 +6,8 @@
 #include "host.h"
 #include "table.h"
 
+#include <namegate/delegates.h>
+
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
@@ -249,24 +251,18 @@ static void check_resolvers(struct doctor *doctor)
 
 static void check_reach(struct doctor *doctor)
 {
-    static const struct {
-        const char *path, *what;
-    } delegates[] = {
-        {"/run/docker.sock", "Docker"},
-        {"/run/containerd/containerd.sock", "containerd"},
-        {"/run/podman/podman.sock", "Podman"},
-        {"/run/systemd/private", "systemd (systemd-run, systemctl)"},
-        {"/run/dbus/system_bus_socket", "services on D-Bus"},
-        {"/var/spool/cron", "cron and at"},
-    };
-    char text[16] = "", found[256] = "";
+    const struct ng_delegate *delegate;
+    char text[16] = "", found[512] = "";
     size_t used = 0;
 
-    for (size_t i = 0; i < sizeof(delegates) / sizeof(delegates[0]); i++)
-        if (access(delegates[i].path, F_OK) == 0 && used < sizeof(found))
-            used += (size_t)snprintf(found + used, sizeof(found) - used, "%s%s", used ? ", " : "", delegates[i].what);
+    for (delegate = ng_delegate_next(NULL); delegate; delegate = ng_delegate_next(delegate))
+        if (access(delegate->path, F_OK) == 0 && used < sizeof(found))
+            used += (size_t)snprintf(found + used, sizeof(found) - used, "%s%s", used ? ", " : "", delegate->name);
+    if (access("/var/spool/cron", F_OK) == 0 && used < sizeof(found))
+        used += (size_t)snprintf(found + used, sizeof(found) - used, "%s%s", used ? ", " : "", "cron and at");
     if (used)
-        say(doctor, "reach", NOTE, "attach what they start (namegate attach), or keep their sockets from deployments",
+        say(doctor, "reach", NOTE,
+            "attach what they start (namegate attach), or keep their sockets from deployments (run --confine)",
             "work that a deployment gives to these is done outside of it: %s", found);
     say(doctor, "reach", NOTE, "run --confine, or deployments without root",
         "with CAP_NET_RAW, CAP_NET_ADMIN or CAP_SYS_ADMIN a deployment sends packets past the gate (AF_PACKET, TUN), "

@@ -5,6 +5,8 @@
 #include "evidence.h"
 #include "text.h"
 
+#include <namegate/delegates.h>
+
 #include <string.h>
 
 int ng_follow_begin(struct ng_live *live, const struct ng_lineage_numbers *numbers)
@@ -151,4 +153,25 @@ void ng_follow_reached(void *arg, const struct ng_reach *reach)
     memcpy(event.comm, reach->comm, sizeof(event.comm));
     for (struct ng_live *live = ng_lives_by_scope(keeper, reach->scope); live; live = around(keeper, live))
         ng_account_reach(keeper, live, &event);
+}
+
+void ng_follow_asked(void *arg, const struct ng_delegation *asked)
+{
+    struct ng_keeper *keeper = arg;
+    const struct ng_delegate *delegate;
+    char path[NG_UNIX_PATH_LEN + 1];
+
+    memcpy(path, asked->path, NG_UNIX_PATH_LEN);
+    path[NG_UNIX_PATH_LEN] = '\0';
+    delegate = ng_delegate_of(path);
+    if (!delegate)
+        return;
+    for (struct ng_live *live = ng_lives_by_scope(keeper, asked->scope); live; live = around(keeper, live))
+        ng_records_add(keeper->records,
+                       json_pack("{s:s, s:n, s:s, s:s, s:s, s:o, s:i, s:I, s:o, s:o}", "type", "delegation", "time",
+                                 "deployment", live->id, "tag", live->kernel.tag, "to", delegate->name, "path",
+                                 ng_json_text(path, strlen(path)), "pid", (int)asked->tgid, "uid",
+                                 (json_int_t)asked->uid, "comm", ng_json_field(asked->comm, NG_COMM_LEN), "lineage",
+                                 ng_lineage_json(live->lineage, (pid_t)asked->tgid)),
+                       asked->time);
 }

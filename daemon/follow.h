@@ -18,5 +18,7 @@ void ng_follow_executed(void *arg, const struct ng_exec *executed);
 void ng_follow_exited(void *arg, const struct ng_exit *ended);
 void ng_follow_moved(void *arg, const struct ng_move *moved);
 void ng_follow_reached(void *arg, const struct ng_reach *reach);
+/* Goes on record where it is a service that is known to work for others. */
+void ng_follow_asked(void *arg, const struct ng_delegation *asked);
 
 #endif

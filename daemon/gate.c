@@ -9,6 +9,7 @@
 #include "gate.skel.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <search.h>
@@ -18,7 +19,8 @@
 #define PATH_ROOM 512
 #define ROOT_HOOKS NG_HOOK_EGRESS /* hooks before it are attached at the root */
 
-#define TELLERS 4
+#define TELLERS 5
+#define ATTACH_UNIX_CONNECT 49 /* BPF_CGROUP_UNIX_CONNECT of linux/bpf.h, since Linux 6.7 */
 #define DRAIN_TURNS 32
 #define CONSUME_MAX 2000 /* events in a row, then others have their turn */
 
@@ -88,11 +90,12 @@ static void keep_pinned_size(struct bpf_map *map, const char *path)
         (void)bpf_map__set_max_entries(map, info.max_entries);
 }
 
-/* Constants of the object hold none; and permits begin anew with the programs: while others were in force nobody may
+/* Constants of the object hold none; permits and what only saves repetition begin anew with the programs: while others were in force nobody may
  * have seen to it that they are up to date. */
 static bool holds_state(const struct bpf_map *map)
 {
-    return !strchr(bpf_map__name(map), '.') && strcmp(bpf_map__name(map), "permits") != 0;
+    return !strchr(bpf_map__name(map), '.') && strcmp(bpf_map__name(map), "permits") != 0 &&
+           strcmp(bpf_map__name(map), "delegations") != 0;
 }
 
 static int prepare_maps(struct ng_gate *gate, uint32_t max_destinations)
@@ -115,6 +118,28 @@ static int prepare_maps(struct ng_gate *gate, uint32_t max_destinations)
     return 0;
 }
 
+/* Whether the kernel has the hook for connect() of AF_UNIX. */
+static bool has_unix_hook(void)
+{
+    struct btf *btf = btf__load_vmlinux_btf();
+    int id = btf ? btf__find_by_name_kind(btf, "cgroup_bpf_attach_type", BTF_KIND_ENUM) : -1;
+    const struct btf_type *type = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
+    bool found = false;
+
+    for (unsigned i = 0; type && i < btf_vlen(type) && !found; i++)
+        found = strcmp(btf__name_by_offset(btf, btf_enum(type)[i].name_off), "CGROUP_UNIX_CONNECT") == 0;
+    btf__free(btf);
+    return found;
+}
+
+static void prepare_unix_hook(struct ng_gate *gate)
+{
+    struct bpf_program *program = gate->object->progs.gate_connect_unix;
+
+    (void)bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)ATTACH_UNIX_CONNECT);
+    (void)bpf_program__set_autoload(program, has_unix_hook());
+}
+
 static int load(struct ng_gate *gate, uint32_t max_destinations, struct ng_error *error)
 {
     char path[PATH_ROOM];
@@ -124,6 +149,7 @@ static int load(struct ng_gate *gate, uint32_t max_destinations, struct ng_error
     if (!gate->object)
         return ng_error_set(error, errno ? errno : EINVAL, NULL, "cannot open the BPF object: %m");
     gate->adopted = access(pin_path(gate, "deployments", path), F_OK) == 0;
+    prepare_unix_hook(gate);
     r = prepare_maps(gate, max_destinations);
     if (r == 0)
         r = gate__load(gate->object);
@@ -179,13 +205,18 @@ static int update_egress(void *arg, uint64_t cgroup, const struct ng_deployment 
     return r == -ENOLINK ? 0 : r; /* its cgroup is gone */
 }
 
-static int attach_tellers(struct ng_gate *gate, struct ng_error *error)
+static int attach_tellers(struct ng_gate *gate, int cgroup, struct ng_error *error)
 {
     const struct bpf_program *programs[TELLERS] = {gate->object->progs.gate_fork, gate->object->progs.gate_exec,
-                                                   gate->object->progs.gate_exit, gate->object->progs.gate_move};
+                                                   gate->object->progs.gate_exit, gate->object->progs.gate_move,
+                                                   gate->object->progs.gate_connect_unix};
 
     for (unsigned i = 0; i < TELLERS; i++) {
-        gate->tellers[i] = bpf_program__attach(programs[i]);
+        if (!bpf_program__autoload(programs[i]))
+            continue;
+        gate->tellers[i] = bpf_program__type(programs[i]) == BPF_PROG_TYPE_CGROUP_SOCK_ADDR
+                               ? bpf_program__attach_cgroup(programs[i], cgroup)
+                               : bpf_program__attach(programs[i]);
         if (!gate->tellers[i])
             return ng_error_set(error, errno, NULL, "cannot follow processes, %s: %m", bpf_program__name(programs[i]));
     }
@@ -207,7 +238,7 @@ static int attach(struct ng_gate *gate, const char *cgroup_mount, struct ng_erro
     r = ng_gate_each_deployment(gate, update_egress, gate);
     if (r < 0)
         return ng_error_set(error, -r, NULL, "cannot update the egress programs: %s", strerror(-r));
-    r = attach_tellers(gate, error);
+    r = attach_tellers(gate, cgroup, error);
     if (r < 0)
         return r;
     gate->walk = bpf_program__attach_iter(gate->object->progs.gate_walk, NULL);
@@ -242,6 +273,9 @@ static int on_record(void *arg, void *data, size_t size)
         break;
     case NG_RECORD_MOVE:
         ops->move(ops->arg, data);
+        break;
+    case NG_RECORD_DELEGATION:
+        ops->delegation(ops->arg, data);
         break;
     default:
         break;

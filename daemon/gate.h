@@ -27,6 +27,7 @@ struct ng_gate_ops {
     void (*exec)(void *arg, const struct ng_exec *executed);
     void (*exit)(void *arg, const struct ng_exit *ended);
     void (*move)(void *arg, const struct ng_move *moved);
+    void (*delegation)(void *arg, const struct ng_delegation *asked);
     void *arg;
 };
 

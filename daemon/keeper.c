@@ -205,6 +205,7 @@ static int open_kernel(struct ng_keeper *keeper, struct ng_error *error)
                                     .exec = ng_follow_executed,
                                     .exit = ng_follow_exited,
                                     .move = ng_follow_moved,
+                                    .delegation = ng_follow_asked,
                                     .arg = keeper};
     int r = ng_gate_open(keeper->options.pin_root, keeper->cgroup_mount, keeper->config.max_destinations, &ops, error,
                          &keeper->gate);

@@ -34,6 +34,7 @@
 #define NG_COMM_LEN 16
 #define NG_ARGV_LEN 512
 #define NG_PATH_LEN 128
+#define NG_UNIX_PATH_LEN 108 /* unix(7) */
 #define NG_ANCESTORS_MAX 8
 #define NG_EVENTS_PER_SECOND 12000  /* of one deployment; more are lost and counted */
 #define NG_HEARTBEAT_STALE_NS 10000000000ULL /* a keeper that was silent for so long is taken to be gone */
@@ -211,6 +212,7 @@ enum ng_record_kind {
     NG_RECORD_EXEC,       /* ng_exec */
     NG_RECORD_EXIT,       /* ng_exit */
     NG_RECORD_MOVE,       /* ng_move */
+    NG_RECORD_DELEGATION, /* ng_delegation */
 };
 
 /* A process uses a namespace that is not served. */
@@ -286,6 +288,18 @@ struct ng_move {
     __u32 pad;
     char comm[NG_COMM_LEN];
     char mover_comm[NG_COMM_LEN];
+};
+
+/* A process of a deployment connects to a socket of AF_UNIX: told once for each process and path. */
+struct ng_delegation {
+    __u32 kind;
+    __u32 scope;
+    __u64 time;        /* ns */
+    __u32 tgid;
+    __u32 uid;
+    char comm[NG_COMM_LEN];
+    char path[NG_UNIX_PATH_LEN]; /* as the caller said it, padded with NUL; begins with NUL where it is abstract */
+    __u32 pad;
 };
 
 /* permits: what a cgroup was let through to, and since when nothing has changed that could turn it into a denial.

@@ -36,6 +36,21 @@ expect_fail confined unshare --user --map-root-user --mount sh -c "mount -o remo
 expect_fail confined rmdir "$W/bpf/gate"
 expect_output 'Read-only' confined touch "$W/bpf/gate/x"
 
+say "services that would work for it from outside do not hear it, and are told of where they do"
+python3 "$HERE/clients/paths.py" help-out 198.51.100.10 443 /run/docker.sock &
+wait_until 5 test -S /run/docker.sock
+ask() { "$@" python3 "$HERE/clients/paths.py" helper 198.51.100.10 443 "${SOCKET:-/run/docker.sock}"; }
+expect_ok ask gate run --tag asks --
+SOCKET=docker.sock expect_ok ask gate run --tag near -- env --chdir /run
+if [ "$(printf '%s\n' 6.7 "$(uname -r)" | sort -V | head -n 1)" = 6.7 ]; then
+    expect_record '.type == "delegation" and .tag == "asks" and .to == "Docker" and .path == "/run/docker.sock" and
+        .comm == "python3" and (.lineage | length > 0)'
+    expect_record '.type == "delegation" and .tag == "near" and .to == "Docker" and .path == "docker.sock"'
+fi
+expect_fail ask confined
+expect_said 'refused'
+expect_ok test -S /run/docker.sock # and outside it is there
+
 say "its own files, and what is mounted after it started"
 expect_ok confined touch "$W/mine"
 mkdir "$W/later"
