@@ -274,7 +274,7 @@ int ng_child_receive(struct ng_child *child)
         if (size == 0 || (size_t)size > sizeof(datagram) || take_all(child, datagram, (size_t)size) < 0)
             return -ECONNRESET; /* it does not keep to the protocol: start another */
     }
-    return 0;
+    return 1;
 }
 
 void ng_child_reap(struct ng_child *child)

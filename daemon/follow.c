@@ -149,6 +149,7 @@ void ng_follow_reached(void *arg, const struct ng_reach *reach)
                              .tgid = reach->tgid,
                              .uid = reach->uid};
 
+    ng_supervise_hear(keeper, reach->time);
     memcpy(event.address, reach->address, sizeof(event.address));
     memcpy(event.comm, reach->comm, sizeof(event.comm));
     for (struct ng_live *live = ng_lives_by_scope(keeper, reach->scope); live; live = around(keeper, live))

@@ -68,22 +68,18 @@ static void say_denial(const json_t *record, FILE *file)
 
 static void say_deployment(const json_t *record, FILE *file)
 {
-    const json_t *argv = json_object_get(record, "argv");
-    bool ended = strcmp(text_of(record, "event"), "ended") == 0;
-    const json_t *word;
+    const json_t *argv = json_object_get(record, "argv"), *word;
     size_t i;
 
     (void)fprintf(file, "deployment %s %s under policy %s (%s)", text_of(record, "deployment"),
                   text_of(record, "event"), text_of(record, "policy"), text_of(record, "mode"));
-    if (ended)
+    if (json_object_get(record, "denied")) { /* it has ended */
         (void)fprintf(file, ": %" PRId64 " denied, %" PRId64 " would have been", number_of(record, "denied"),
                       number_of(record, "would"));
-    json_array_foreach(argv, i, word)
-    {
-        (void)fprintf(file, "%s %s", i || ended ? "" : ":", json_string_value(word));
-        if (ended)
-            break;
+        return;
     }
+    json_array_foreach(argv, i, word)
+        (void)fprintf(file, "%s %s", i ? "" : ":", json_string_value(word));
 }
 
 static void say_resolution(const json_t *record, FILE *file)
@@ -125,6 +121,9 @@ char *ng_journal_sentence(const json_t *record)
         free(text);
         return NULL;
     }
+    for (char *at = text; *at; at++) /* one line, whatever a process calls itself */
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = '?';
     return text;
 }
 

@@ -108,6 +108,9 @@ int ng_keeper_set_state(struct ng_keeper *keeper);
 /* resolver side (supervise.c): starts the resolver, feeds it, hears it */
 int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error);
 void ng_supervise_message(void *arg, const void *message, size_t size);
+/* Reads what it had to say at that time (ns): it speaks before it replies, so that names of what was reached then are
+ * known after this. */
+void ng_supervise_hear(struct ng_keeper *keeper, uint64_t until);
 void ng_supervise_deployment(struct ng_keeper *keeper, const struct ng_live *live, bool ended);
 /* Has the resolver ask for all names that a policy denies exactly; `token` comes back when it is done. */
 int ng_supervise_prewarm(struct ng_keeper *keeper, uint32_t policy, uint64_t token);

@@ -476,22 +476,13 @@ static void found(struct ng_live *live, const struct ng_blame *blame)
     ng_live_found(live, &finding, event->flags & NG_EVENT_PROBE);
 }
 
-/* The resolver speaks before it replies, so what it knew when this happened is in the channel, or was read already. */
-static void hear_resolver(struct ng_keeper *keeper, uint64_t happened_at)
-{
-    if (ng_child_fd(keeper->child) < 0 || happened_at < keeper->heard_at)
-        return;
-    keeper->heard_at = ng_now();
-    (void)ng_child_receive(keeper->child);
-}
-
 void ng_lives_event(void *arg, const struct ng_event *event)
 {
     struct ng_keeper *keeper = arg;
     struct ng_live *live = ng_lives_by_scope(keeper, event->scope);
     struct ng_blame blame;
 
-    hear_resolver(keeper, event->time);
+    ng_supervise_hear(keeper, event->time);
     ng_blame_denial(event, keeper->snapshot, keeper->track, &blame);
     ng_records_add(keeper->records, ng_evidence_denial(&blame, live), event->time);
     if (!live)

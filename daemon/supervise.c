@@ -36,6 +36,14 @@ static void on_channel(void *arg, uint32_t events)
     ng_timer_again(keeper->lull, LULL);
 }
 
+void ng_supervise_hear(struct ng_keeper *keeper, uint64_t until)
+{
+    uint64_t now = ng_now();
+
+    if (ng_child_fd(keeper->child) >= 0 && until >= keeper->heard_at && ng_child_receive(keeper->child) == 0)
+        keeper->heard_at = now;
+}
+
 static void on_lull(void *arg, uint32_t events)
 {
     struct ng_keeper *keeper = arg;

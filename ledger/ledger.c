@@ -29,6 +29,7 @@ struct ng_ledger {
     pthread_cond_t wake;
     struct ng_rows filling;
     unsigned writing; /* rows that the writer has */
+    bool urgent; /* a begin or an end is among them: somebody may ask for a report next */
     bool stopping;
     struct ng_ledger_state state;
 };
@@ -88,8 +89,16 @@ static void retain(struct ng_ledger *ledger)
     (void)pthread_mutex_unlock(&ledger->file);
 }
 
-/* Until that time (ns), until it is to stop or, if asked for, a row is there. Called with the lock. */
-static void wait_until(struct ng_ledger *ledger, uint64_t until, bool for_rows)
+enum wait { WAIT_FOR_STOP, WAIT_FOR_HURRY, WAIT_FOR_ROWS };
+
+static bool is_over(const struct ng_ledger *ledger, enum wait what)
+{
+    return ledger->stopping || (what == WAIT_FOR_HURRY && ledger->urgent) ||
+           (what == WAIT_FOR_ROWS && ledger->filling.count);
+}
+
+/* Until that time (ns), or until what is waited for. Called with the lock. */
+static void wait_until(struct ng_ledger *ledger, uint64_t until, enum wait what)
 {
     struct timespec at;
     uint64_t now = ng_now();
@@ -103,7 +112,7 @@ static void wait_until(struct ng_ledger *ledger, uint64_t until, bool for_rows)
             at.tv_sec++;
         }
     }
-    while (!ledger->stopping && !(for_rows && ledger->filling.count))
+    while (!is_over(ledger, what))
         if (pthread_cond_timedwait(&ledger->wake, &ledger->lock, &at) != 0)
             break;
 }
@@ -114,9 +123,10 @@ static bool take(struct ng_ledger *ledger, struct ng_rows *rows)
     bool go_on;
 
     (void)pthread_mutex_lock(&ledger->lock);
-    wait_until(ledger, ledger->retain_at, true);
+    wait_until(ledger, ledger->retain_at, WAIT_FOR_ROWS);
     if (ledger->filling.count)
-        wait_until(ledger, ng_now() + NG_LEDGER_DELAY_MS * MS, false);
+        wait_until(ledger, ng_now() + NG_LEDGER_DELAY_MS * MS, WAIT_FOR_HURRY);
+    ledger->urgent = false;
     *rows = ledger->filling;
     ledger->filling = (struct ng_rows){0};
     ledger->writing = rows->count;
@@ -132,7 +142,7 @@ static bool wait_for_retry(struct ng_ledger *ledger)
 
     (void)pthread_mutex_lock(&ledger->lock);
     again = !ledger->stopping;
-    wait_until(ledger, ng_now() + RETRY, false);
+    wait_until(ledger, ng_now() + RETRY, WAIT_FOR_STOP);
     (void)pthread_mutex_unlock(&ledger->lock);
     return again;
 }
@@ -227,13 +237,15 @@ int ng_ledger_adopt(struct ng_ledger *ledger, const char *name, struct ng_ledger
 static void append(struct ng_ledger *ledger, enum ng_row_kind kind, const int64_t *numbers, const char *const *texts,
                    uint64_t count)
 {
-    unsigned max = kind == NG_ROW_START || kind == NG_ROW_FINISH ? 2 * NG_LEDGER_QUEUE_MAX : NG_LEDGER_QUEUE_MAX;
+    bool urgent = kind == NG_ROW_START || kind == NG_ROW_FINISH;
+    unsigned max = urgent ? 2 * NG_LEDGER_QUEUE_MAX : NG_LEDGER_QUEUE_MAX;
 
     if (ledger->filling.count + ledger->writing >= max)
         lose(ledger, count, ledger->state.trouble ? ledger->state.trouble : "there was too much at once");
     else if (ng_rows_add(&ledger->filling, kind, numbers, texts) < 0)
         lose(ledger, count, "out of memory");
-    if (ledger->filling.count == 1)
+    ledger->urgent = ledger->urgent || urgent;
+    if (urgent || ledger->filling.count == 1)
         (void)pthread_cond_signal(&ledger->wake);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Writing the ledger (schema.h says what stands in it). The keeper's thread hands rows over and never waits: a thread
- * of the ledger's own writes them, many in one transaction, at most NG_LEDGER_DELAY_MS later. What is the same is
- * added up before it is handed on. What cannot be written, because the disk is full, say, is tried again every second
- * and goes in as soon as it can. Bounded: what comes while NG_LEDGER_QUEUE_MAX rows wait is lost and counted. All
- * functions are for one thread. Strings and JSON are copied. */
+ * of the ledger's own writes them, many in one transaction, at most NG_LEDGER_DELAY_MS later; at once where a
+ * deployment begins or ends. What is the same is added up before it is handed on. What cannot be written, because the
+ * disk is full, say, is tried again every second and goes in as soon as it can. Bounded: what comes while
+ * NG_LEDGER_QUEUE_MAX rows wait is lost and counted. All functions are for one thread. Strings and JSON are copied. */
 #ifndef NAMEGATE_LEDGER_H
 #define NAMEGATE_LEDGER_H
 

@@ -23,6 +23,19 @@ config 'user root'
 expect_output 'must not run as root' daemon
 config 'user nobody-at-all'
 expect_output "there is no user 'nobody-at-all'" daemon
+config 'ledger-size 256'
+expect_output 'gate.conf:1:13: error' daemon --check-config
+expect_said 'ledger-size takes a size from 1M to 1024G'
+config 'ledger-size 1025G'
+expect_output 'a size from 1M' daemon --check-config
+config 'ledger-days 0'
+expect_output 'ledger-days takes a number from 1' daemon --check-config
+config 'records-file perhaps'
+expect_output 'records-file takes yes or no' daemon --check-config
+config 'ledger-size 2G' 'ledger-days 7' 'records-journal yes'
+expect_output '^ledger-size 2048M' daemon --check-config
+expect_said '^ledger-days 7'
+expect_said '^records-journal yes'
 config 'listen 192.0.2.99:53'
 expect_output 'no address of this host' daemon
 config 'listen 127.0.0.1:5399'

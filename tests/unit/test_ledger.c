@@ -231,6 +231,36 @@ static void what_is_the_same_is_added_up(void **unused)
     finish(&f);
 }
 
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Whoever asks for a report when a command has ended sees its end. */
+static void begins_and_ends_are_written_at_once(void **unused)
+{
+    int64_t fastest = INT64_MAX;
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    for (int64_t id = 1; id <= 5; id++) {
+        int64_t began = monotonic_ms();
+
+        start(f.ledger, id);
+        add_flows(f.ledger, id, 3);
+        end(f.ledger, id);
+        wait_written(&f);
+        if (monotonic_ms() - began < fastest)
+            fastest = monotonic_ms() - began;
+    }
+    assert_true(fastest < NG_LEDGER_DELAY_MS / 2);
+    finish(&f);
+}
+
 static void processes_and_lineages(void **unused)
 {
     struct ng_ledger_process process = {
@@ -653,6 +683,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_deployment_stands_in_it),
         cmocka_unit_test(what_is_the_same_is_added_up),
+        cmocka_unit_test(begins_and_ends_are_written_at_once),
         cmocka_unit_test(processes_and_lineages),
         cmocka_unit_test(a_shadow_is_apart),
         cmocka_unit_test(one_deployment_is_bounded),
