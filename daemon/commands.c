@@ -291,14 +291,14 @@ static void events(struct ng_keeper *keeper, struct ng_connection *connection, c
 static void summary(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)
 {
     const char *id = json_string_value(json_object_get(request, "deployment"));
-    const struct ng_live *live;
+    struct ng_live *live;
 
     ng_gate_drain(keeper->gate); /* so that what the command met last is in it */
     live = id ? ng_lives_known(keeper, id) : NULL;
     if (!live || !may_see(ng_connection_peer(connection), live))
         ng_connection_fail(connection, "there is no such deployment", "namegate list");
     else
-        ng_connection_reply(connection, ng_live_summary(live, ng_gate_counter(keeper->gate, NG_COUNTER_LOST)));
+        ng_summary(keeper, connection, live);
     keeper->summary_given = true;
 }
 

@@ -150,6 +150,8 @@ int ng_lives_make(struct ng_keeper *keeper, const struct ng_deployment *kernel, 
 /* Puts the start on record: its command runs from here. */
 void ng_lives_started(struct ng_keeper *keeper, struct ng_live *live);
 void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live);
+/* Ends it if its last process is gone, and nobody has told yet. It stays known. */
+void ng_lives_settle(struct ng_keeper *keeper, struct ng_live *live);
 /* To be called regularly: ends those whose cgroup is gone or empty though nobody told, as when another instance removed
  * the one around it. */
 void ng_lives_check(struct ng_keeper *keeper);
@@ -189,6 +191,9 @@ void ng_run_prewarmed(struct ng_keeper *keeper, uint64_t token);
 /* attach and detach (attach.c) */
 void ng_attach(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
 void ng_detach(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
+
+/* summary (summary.c): answers with that of a deployment */
+void ng_summary(struct ng_keeper *keeper, struct ng_connection *connection, struct ng_live *live);
 
 /* the other commands (commands.c) */
 void ng_commands_request(void *arg, struct ng_connection *connection, const json_t *request);

@@ -113,6 +113,12 @@ static void on_populated(void *arg, uint32_t events)
     ng_keeper_idle(keeper);
 }
 
+void ng_lives_settle(struct ng_keeper *keeper, struct ng_live *live)
+{
+    if (live->started && live->watch >= 0 && is_over(keeper, live))
+        ng_lives_end(keeper, live);
+}
+
 void ng_lives_check(struct ng_keeper *keeper)
 {
     struct ng_live *live = keeper->lives;

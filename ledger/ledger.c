@@ -29,6 +29,7 @@ struct ng_ledger {
     pthread_cond_t wake;
     struct ng_rows filling;
     unsigned writing; /* rows that the writer has */
+    uint64_t handed;  /* rows, in all */
     bool urgent; /* a begin or an end is among them: somebody may ask for a report next */
     bool stopping;
     struct ng_ledger_state state;
@@ -223,6 +224,26 @@ void ng_ledger_state(struct ng_ledger *ledger, struct ng_ledger_state *ret_state
     (void)pthread_mutex_unlock(&ledger->lock);
 }
 
+uint64_t ng_ledger_handed(struct ng_ledger *ledger)
+{
+    uint64_t handed;
+
+    (void)pthread_mutex_lock(&ledger->lock);
+    handed = ledger->handed;
+    (void)pthread_mutex_unlock(&ledger->lock);
+    return handed;
+}
+
+bool ng_ledger_written(struct ng_ledger *ledger, uint64_t handed)
+{
+    bool written;
+
+    (void)pthread_mutex_lock(&ledger->lock);
+    written = ledger->state.trouble || ledger->handed - ledger->filling.count - ledger->writing >= handed;
+    (void)pthread_mutex_unlock(&ledger->lock);
+    return written;
+}
+
 int ng_ledger_adopt(struct ng_ledger *ledger, const char *name, struct ng_ledger_adopted *ret_adopted)
 {
     int r;
@@ -244,6 +265,8 @@ static void append(struct ng_ledger *ledger, enum ng_row_kind kind, const int64_
         lose(ledger, count, ledger->state.trouble ? ledger->state.trouble : "there was too much at once");
     else if (ng_rows_add(&ledger->filling, kind, numbers, texts) < 0)
         lose(ledger, count, "out of memory");
+    else
+        ledger->handed++;
     ledger->urgent = ledger->urgent || urgent;
     if (urgent || ledger->filling.count == 1)
         (void)pthread_cond_signal(&ledger->wake);

@@ -40,6 +40,10 @@ struct ng_ledger_state {
 };
 void ng_ledger_state(struct ng_ledger *ledger, struct ng_ledger_state *ret_state);
 
+/* Rows that were handed over by now; and whether so many are written, or will not be soon. */
+uint64_t ng_ledger_handed(struct ng_ledger *ledger);
+bool ng_ledger_written(struct ng_ledger *ledger, uint64_t handed);
+
 struct ng_ledger_deployment {
     int64_t id;
     const char *name, *tag, *policy, *mode;

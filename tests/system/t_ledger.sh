@@ -29,6 +29,12 @@ expect_db "SELECT DISTINCT json_extract(rule, '\$.pattern'), json_extract(rule, 
 expect_eq "denied" "$(db 'SELECT denied FROM deployment')" "$(jq -s 'map(select(.type == "denial" and (.probe | not))) | length' "$W/state/events.jsonl")"
 expect_eq "probes" "$(db 'SELECT probes FROM deployment')" "$(jq -s 'map(select(.probe == true)) | length' "$W/state/events.jsonl")"
 
+say "the end is in it when run returns"
+for _ in $(seq 10); do
+    expect_ok gate run --tag quick -- true
+    expect_eq "an end" "$(db "SELECT ended_us IS NOT NULL, status FROM deployment WHERE tag = 'quick' ORDER BY started_us DESC LIMIT 1")" '1|0'
+done
+
 say "audit: what would have been denied"
 expect_ok gate run --tag audited --mode audit -- curl -sS -m 5 http://198.51.100.11/ # nobody asked for its name
 expect_ok gate run --tag audited --mode audit -- curl -sS -4 -m 5 https://api.github.com/
