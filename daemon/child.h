@@ -48,7 +48,7 @@ int ng_child_become(const char *account);
 /* Sends one message with up to two descriptors (-1: none). -EPIPE or -ECONNRESET when the process is gone. */
 int ng_child_send(struct ng_child *child, const void *message, size_t size, int fd1, int fd2);
 
-/* Reads messages that wait: 0, all; 1, as many as there is time for; -ECONNRESET, the process has closed the channel. */
+/* Reads messages that wait. 0: all of them; 1: there may be more; -ECONNRESET: the process has closed the channel. */
 int ng_child_receive(struct ng_child *child);
 
 /* Forgets a process that has ended and was reaped, or ends it. */
