@@ -10,6 +10,7 @@
 #include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 /* RAW: packets that the kernel did not address. ADMIN: TUN, routes, filters, other namespaces, mounts. BPF, MODULE,
  * RAWIO: the kernel itself. PTRACE: somebody else's hands. */
@@ -41,9 +42,10 @@ static int fail(const char *what)
 static int shut_delegates(void)
 {
     const struct ng_delegate *it;
+    struct stat st;
 
     for (it = ng_delegate_next(NULL); it; it = ng_delegate_next(it))
-        if (access(it->path, F_OK) == 0 && mount("/dev/null", it->path, NULL, MS_BIND, NULL) < 0)
+        if (stat(it->path, &st) == 0 && S_ISSOCK(st.st_mode) && mount("/dev/null", it->path, NULL, MS_BIND, NULL) < 0)
             return fail("cover the sockets of services outside");
     return 0;
 }

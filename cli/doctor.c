@@ -256,10 +256,8 @@ static void check_reach(struct doctor *doctor)
     size_t used = 0;
 
     for (delegate = ng_delegate_next(NULL); delegate; delegate = ng_delegate_next(delegate))
-        if (access(delegate->path, F_OK) == 0 && used < sizeof(found))
+        if (!delegate->resolves && access(delegate->path, F_OK) == 0 && used < sizeof(found))
             used += (size_t)snprintf(found + used, sizeof(found) - used, "%s%s", used ? ", " : "", delegate->name);
-    if (access("/var/spool/cron", F_OK) == 0 && used < sizeof(found))
-        used += (size_t)snprintf(found + used, sizeof(found) - used, "%s%s", used ? ", " : "", "cron and at");
     if (used)
         say(doctor, "reach", NOTE,
             "attach what they start (namegate attach), or keep their sockets from deployments (run --confine)",

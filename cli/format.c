@@ -296,6 +296,25 @@ static void format_grant(FILE *out, const json_t *record)
     (void)fputc('\n', out);
 }
 
+static void format_selftest(FILE *out, const json_t *record)
+{
+    bool covered = json_is_true(json_object_get(record, "covered"));
+    const json_t *channel;
+    size_t i;
+
+    put_head(out, record, covered ? NG_CLI_PLAIN : NG_CLI_BAD, "selftest");
+    ng_cli_put(out, ng_cli_string(record, "deployment"));
+    (void)fputs(covered ? " covered" : " open:", out);
+    json_array_foreach(json_object_get(record, "channels"), i, channel)
+    {
+        if (strcmp(ng_cli_string(channel, "outcome"), "open") != 0)
+            continue;
+        (void)fputc(' ', out);
+        ng_cli_put(out, ng_cli_string(channel, "channel"));
+    }
+    (void)fputc('\n', out);
+}
+
 void ng_cli_format_record(FILE *out, const json_t *record)
 {
     static const struct {
@@ -305,7 +324,7 @@ void ng_cli_format_record(FILE *out, const json_t *record)
         {"denial", format_denial},   {"resolution", format_resolution}, {"deployment", format_deployment},
         {"shadow", format_shadow},
         {"trouble", format_trouble}, {"policy", format_policy},         {"incident", format_incident},
-        {"grant", format_grant},
+        {"grant", format_grant},     {"selftest", format_selftest},
     };
     const char *type = ng_cli_string(record, "type");
 

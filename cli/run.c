@@ -8,6 +8,7 @@
 #include "job.h"
 #include "private.h"
 #include "request.h"
+#include "selftest.h"
 #include "table.h"
 
 #include <fcntl.h>
@@ -23,7 +24,8 @@ static const char usage[] =
     "                       or exists (the default of namegate.conf)\n"
     "  --mode MODE          audit: only record; block: deny; strict: only what is allowed is reachable\n"
     "                       (the policy's)\n"
-    "  --confine            without the capabilities and files that open ways around the gate; no_new_privs\n\n"
+    "  --confine            without the capabilities and files that open ways around the gate; no_new_privs\n"
+    "  --selftest           tries the ways past the gate first, from inside; COMMAND starts when none is open\n\n"
     "Exit status: COMMAND's; 128+N if signal N ended it; 125 it was not started because it could not be gated;\n"
     "126 it cannot be executed; 127 it was not found.\n";
 
@@ -31,8 +33,8 @@ struct run {
     struct ng_cli *cli;
     const char *policy; /* as the user knows it, or NULL */
     char *const *argv;
-    bool confine;
-    const json_t *request;
+    bool confine, selftest;
+    json_t *request;
     struct ng_cli_job job;
     struct ng_cli_private *daemon; /* or NULL */
     int report[2];                 /* from the child to the parent: the daemon's answer */
@@ -80,14 +82,36 @@ static int execute(char *const *argv)
     return error == ENOENT ? NG_CLI_NOT_FOUND : NG_CLI_CANNOT_EXECUTE;
 }
 
+/* In the child, inside of the gate and confined as the command will be. Returns the exit status for a way that is open,
+ * or 0. */
+static int test_gate(const struct run *run, struct ng_cli_selftest *test, const json_t *answer)
+{
+    return ng_cli_selftest_try(test, run_dir_of(run), answer, run->cli->json);
+}
+
+/* The canary is chosen, and connected to, outside of the gate. */
+static int begin_selftest(const struct run *run, struct ng_cli_selftest *ret_test)
+{
+    char number[17];
+    int r = ng_cli_selftest_begin(ret_test);
+
+    if (r < 0)
+        return r;
+    (void)snprintf(number, sizeof(number), "%016llx", (unsigned long long)ret_test->number);
+    return ng_cli_request_text(run->request, "canary", number);
+}
+
 /* In the child. Returns only what has to be its exit status. */
 static int become_command(const struct run *run)
 {
+    struct ng_cli_selftest test;
     json_t *answer = NULL;
     char *line;
     int status;
 
     ng_cli_job_restore(&run->job);
+    if (run->selftest && begin_selftest(run, &test) < 0)
+        return NG_CLI_RUN_FAILED;
     status = enter_gate(run, &answer);
     if (status != NG_CLI_OK)
         return status;
@@ -96,13 +120,17 @@ static int become_command(const struct run *run)
     if (!line || write(run->report[1], line, strlen(line)) < 0)
         (void)fputs("namegate: there will be no summary\n", stderr);
     free(line);
-    json_decref(answer);
     /* So that a `namegate` inside finds the daemon that gates it, instead of starting one that knows nothing of it. */
     if (strcmp(run_dir_of(run), NG_CLI_RUN_DIR) != 0 && run_dir_of(run)[0] == '/' &&
         setenv("NAMEGATE_RUN_DIR", run_dir_of(run), 1) < 0)
         return NG_CLI_RUN_FAILED;
     if (run->confine && ng_cli_confine() < 0)
         return NG_CLI_RUN_FAILED;
+    if (run->selftest)
+        status = test_gate(run, &test, answer);
+    json_decref(answer);
+    if (status != NG_CLI_OK)
+        return status;
     return execute(run->argv);
 }
 
@@ -192,6 +220,7 @@ int ng_cli_run(struct ng_cli *cli, int argc, char **argv)
                                         {"policy", 0, &run.policy, NULL},
                                         {"mode", 0, &mode, NULL},
                                         {"confine", 0, NULL, &run.confine},
+                                        {"selftest", 0, NULL, &run.selftest},
                                         {0}};
     _cleanup_json_ json_t *request = NULL;
     int first = 0, status = ng_cli_parse(cli, own, usage, true, argc, argv, &first);

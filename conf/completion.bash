@@ -55,7 +55,7 @@ _namegate() {
                 '') words="run attach detach status stats list events report names incident allow doctor policy $common" ;;
                 run)
                     if [ "${current#-}" != "$current" ]; then
-                        words="--tag --policy --mode --confine $common"
+                        words="--tag --policy --mode --confine --selftest $common"
                     else
                         mapfile -t COMPREPLY < <(compgen -c -- "$current")
                         return

@@ -351,7 +351,8 @@ static void reload(struct ng_keeper *keeper, struct ng_connection *connection, c
 }
 
 static const struct command commands[] = {
-    {"run", ng_run_start, false, {"tag", "policy", "policy_text", "policy_path", "mode", "argv"}},
+    {"run", ng_run_start, false, {"tag", "policy", "policy_text", "policy_path", "mode", "argv", "canary"}},
+    {"selftest", ng_selftest_request, false, {"deployment", "channels"}},
     {"attach", ng_attach, true, {"tag", "policy", "policy_text", "policy_path", "mode", "cgroup", "pid", "unit"}},
     {"detach", ng_detach, true, {"deployment"}},
     {"status", status, false, {0}},

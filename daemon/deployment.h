@@ -26,6 +26,19 @@ struct ng_finding {
     uint64_t count;
 };
 
+#define NG_CANARY_SEEN_MAX 64
+
+/* It tests itself before its command starts (selftest.c): which canaries the gate has reported. */
+struct ng_selftest {
+    uint64_t number; /* canary.h; 0: it does not, or it is over */
+    uint64_t until;  /* ns */
+    unsigned seen;
+    struct {
+        uint16_t port;
+        uint8_t proto;
+    } canary[NG_CANARY_SEEN_MAX];
+};
+
 /* One live deployment. */
 struct ng_live {
     struct ng_live *next;
@@ -38,6 +51,7 @@ struct ng_live {
     bool started;                /* its command may run: the start is on record */
     bool orphaned;               /* its policy is gone */
     uint32_t first;              /* its first process, 0 after a restart */
+    struct ng_selftest selftest;
     json_t *argv;                /* of `run`, or NULL after a restart */
     uint64_t denied, would, probes;
     uint64_t lost_before;        /* events of all that were lost before it began */

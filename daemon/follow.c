@@ -167,7 +167,11 @@ void ng_follow_asked(void *arg, const struct ng_delegation *asked)
     delegate = ng_delegate_of(path);
     if (!delegate)
         return;
-    for (struct ng_live *live = ng_lives_by_scope(keeper, asked->scope); live; live = around(keeper, live))
+    for (struct ng_live *live = ng_lives_by_scope(keeper, asked->scope); live; live = around(keeper, live)) {
+        const struct ng_process *process = ng_lineage_process(live->lineage, (pid_t)asked->tgid);
+
+        if (process && !process->command && live->first == asked->tgid)
+            continue; /* `run --selftest`: it is not the command yet */
         ng_records_add(keeper->records,
                        json_pack("{s:s, s:n, s:s, s:s, s:s, s:o, s:i, s:I, s:o, s:o}", "type", "delegation", "time",
                                  "deployment", live->id, "tag", live->kernel.tag, "to", delegate->name, "path",
@@ -175,4 +179,5 @@ void ng_follow_asked(void *arg, const struct ng_delegation *asked)
                                  (json_int_t)asked->uid, "comm", ng_json_field(asked->comm, NG_COMM_LEN), "lineage",
                                  ng_lineage_json(live->lineage, (pid_t)asked->tgid)),
                        asked->time);
+    }
 }

@@ -188,6 +188,15 @@ void ng_run_target(struct ng_keeper *keeper, struct ng_connection *connection, c
 void ng_target_release(struct ng_target *target);
 void ng_run_prewarmed(struct ng_keeper *keeper, uint64_t token);
 
+/* selftest (selftest.c): a deployment tries what is forbidden to it before its command starts */
+/* Has the resolver forbid the canaries; `token` comes back as of a prewarming. 0 or -errno. */
+int ng_selftest_plant(struct ng_keeper *keeper, const struct ng_live *live, uint64_t number, uint64_t token);
+void ng_selftest_begin(struct ng_live *live, uint64_t number);
+/* Whether a denial is the selftest's: it is noted there, and is on record no further. */
+bool ng_selftest_takes(struct ng_live *live, const struct ng_event *event);
+/* The request with its findings, which ends it. */
+void ng_selftest_request(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
+
 /* attach and detach (attach.c) */
 void ng_attach(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
 void ng_detach(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);

@@ -489,6 +489,8 @@ void ng_lives_event(void *arg, const struct ng_event *event)
     struct ng_blame blame;
 
     ng_supervise_hear(keeper, event->time);
+    if (live && ng_selftest_takes(live, event))
+        return;
     ng_blame_denial(event, keeper->snapshot, keeper->track, &blame);
     ng_records_add(keeper->records, ng_evidence_denial(&blame, live), event->time);
     if (!live)

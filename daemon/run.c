@@ -11,11 +11,13 @@
 #include <namegate/clock.h>
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 
 #define USER_DEPLOYMENTS_MAX 256 /* of one user but root: all share the kernel's maps */
+#define PLANT_TIMEOUT 5          /* s, for the resolver to forbid canaries */
 #define ARGV_TEXT_MAX 4096       /* octets that are kept; they only serve the records */
 
 struct ng_run {
@@ -33,6 +35,8 @@ struct ng_run {
     struct ng_live *live;
     uint64_t token;
     int timer;
+    uint64_t canary; /* number; 0: no selftest */
+    bool planting;   /* the resolver is to forbid it now */
 };
 
 void ng_target_release(struct ng_target *target)
@@ -40,6 +44,13 @@ void ng_target_release(struct ng_target *target)
     target->pidfd = ng_close(target->pidfd);
     free(target->cgroup);
     target->cgroup = NULL;
+}
+
+static void stop_timer(struct ng_run *run)
+{
+    if (run->timer >= 0)
+        ng_loop_remove(run->keeper->loop, run->timer);
+    run->timer = ng_close(run->timer);
 }
 
 static void free_run(struct ng_run *run)
@@ -50,9 +61,7 @@ static void free_run(struct ng_run *run)
         at = &(*at)->next;
     if (*at)
         *at = run->next;
-    if (run->timer >= 0)
-        ng_loop_remove(run->keeper->loop, run->timer);
-    (void)ng_close(run->timer);
+    stop_timer(run);
     json_decref(run->argv);
     ng_target_release(&run->target);
     free(run);
@@ -104,10 +113,41 @@ static void complete(struct ng_run *run)
     ng_namespaces_of_cgroup(run->keeper, live->path);
     live->argv = json_incref(run->argv);
     live->first = (uint32_t)target->pid;
+    if (run->canary)
+        ng_selftest_begin(live, run->canary);
     ng_lives_started(run->keeper, live);
     ng_connection_keep(run->connection, NULL, NULL);
     ng_connection_reply(run->connection, ng_live_json(live));
     free_run(run);
+}
+
+static void on_unplanted(void *arg, uint32_t events)
+{
+    (void)events;
+    fail(arg, "the resolver does not answer, so that the gate cannot be tested", "namegate status");
+}
+
+static int start_timer(struct ng_run *run, uint64_t seconds, ng_loop_fn on_time)
+{
+    run->timer = ng_timer_new(seconds * NG_SECOND, 1);
+    return run->timer < 0 ? run->timer : ng_loop_add(run->keeper->loop, run->timer, EPOLLIN, on_time, run);
+}
+
+/* The names are known, as far as they can be: what else is to be there before the command starts. */
+static void prepared(struct ng_run *run)
+{
+    struct ng_keeper *keeper = run->keeper;
+
+    if (!run->canary || run->planting) {
+        complete(run);
+        return;
+    }
+    stop_timer(run);
+    run->planting = true;
+    run->token = ++keeper->next_token;
+    if (ng_selftest_plant(keeper, run->live, run->canary, run->token) < 0 ||
+        start_timer(run, PLANT_TIMEOUT, on_unplanted) < 0)
+        on_unplanted(run, 0);
 }
 
 static void on_timeout(void *arg, uint32_t events)
@@ -121,7 +161,7 @@ static void on_timeout(void *arg, uint32_t events)
                                        "last known addresses",
                                        NULL, NULL),
                    0);
-    complete(run);
+    prepared(run);
 }
 
 static void prewarm(struct ng_run *run)
@@ -131,19 +171,18 @@ static void prewarm(struct ng_run *run)
     run->token = ++keeper->next_token;
     if (keeper->config.prewarm_timeout == 0 ||
         ng_supervise_prewarm(keeper, run->live->kernel.policy, run->token) < 0) {
-        complete(run);
+        prepared(run);
         return;
     }
-    run->timer = ng_timer_new(keeper->config.prewarm_timeout * NG_SECOND, 1);
-    if (run->timer < 0 || ng_loop_add(keeper->loop, run->timer, EPOLLIN, on_timeout, run) < 0)
-        complete(run);
+    if (start_timer(run, keeper->config.prewarm_timeout, on_timeout) < 0)
+        prepared(run);
 }
 
 void ng_run_prewarmed(struct ng_keeper *keeper, uint64_t token)
 {
     for (struct ng_run *run = keeper->runs; run; run = run->next)
         if (run->live && run->token == token) {
-            complete(run);
+            prepared(run);
             return;
         }
 }
@@ -274,6 +313,8 @@ static json_t *shortened(const json_t *argv)
 static const char *check_request(const json_t *request, struct ng_run *run)
 {
     const char *tag = string(request, "tag"), *policy = string(request, "policy"), *mode = string(request, "mode");
+    const char *canary = string(request, "canary");
+    int end = 0;
 
     if (!tag || !ng_tag_valid(tag))
         return "the tag must be 1 to 63 letters, digits, '.', '_' or '-', and begin with none of '.', '-'";
@@ -286,6 +327,8 @@ static const char *check_request(const json_t *request, struct ng_run *run)
         return "the mode is audit, block or strict";
     if (run->flags & NG_DEPLOYMENT_ATTACHED)
         return NULL;
+    if (canary && (sscanf(canary, "%16" SCNx64 "%n", &run->canary, &end) != 1 || canary[end] || !run->canary))
+        return "a canary is a number of up to 16 hexadecimal digits";
     if (!json_is_array(json_object_get(request, "argv")))
         return "argv is missing";
     run->argv = shortened(json_object_get(request, "argv"));

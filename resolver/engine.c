@@ -557,6 +557,17 @@ static void renew(struct ng_engine *engine, const struct ng_name *name, uint16_t
         (void)wait_for(engine, &waiter);
 }
 
+static bool give_canary(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
+                        const struct ng_asker *asker)
+{
+    uint8_t wire[NG_WIRE_QUERY_MAX];
+    size_t size = asker ? ng_canaries_answer(ng_learn_canaries(engine->learn), asker->scope, query, wire) : 0;
+
+    if (size)
+        engine->ops.reply(engine->ops.arg, client, wire, size);
+    return size > 0;
+}
+
 void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, const uint8_t *wire, size_t size,
                      const struct ng_asker *asker)
 {
@@ -578,7 +589,7 @@ void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, c
         return;
     }
     ng_stats_count(engine->ops.stats, NG_COUNT_MISSES);
-    if (give_local(engine, client, &waiter.query, asker))
+    if (give_canary(engine, client, &waiter.query, asker) || give_local(engine, client, &waiter.query, asker))
         return;
     if (asker)
         waiter.asker = *asker;
@@ -803,6 +814,21 @@ int ng_engine_grant(struct ng_engine *engine, const struct ng_message_grant *mes
         report_failure(engine, r, &name);
     if (message->until && ng_prewarm_name(&prewarming, &name, &prewarm) == 0)
         begin_prewarm(engine, prewarm);
+    return 0;
+}
+
+int ng_engine_canary(struct ng_engine *engine, const struct ng_message_canary *message)
+{
+    struct ng_message_prewarm done = {.type = NG_MESSAGE_PREWARMED, .token = message->token};
+    int r;
+
+    if (!ng_learn_policy(engine->learn))
+        return -EBADMSG;
+    r = ng_learn_canary(engine->learn, message->scope, message->number, message->until);
+    if (r < 0)
+        trouble(engine, r == -E2BIG ? NG_TROUBLE_MAP_FULL : NG_TROUBLE_MAP_WRITE, -r, NULL, NULL);
+    else if (message->token)
+        engine->ops.tell(engine->ops.arg, &done, sizeof(done));
     return 0;
 }
 

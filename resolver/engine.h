@@ -68,6 +68,9 @@ void ng_engine_prewarm(struct ng_engine *engine, const struct ng_message_prewarm
 /* -EBADMSG when it makes no sense, or comes before there is a policy. */
 int ng_engine_grant(struct ng_engine *engine, const struct ng_message_grant *message);
 
+/* The same for a deployment's canaries. */
+int ng_engine_canary(struct ng_engine *engine, const struct ng_message_canary *message);
+
 /* What a denied name led to when it was known last: its addresses are denied for floor and grace from now on, and
  * longer while upstreams fail. Returns -EBADMSG for a message that is impossible. */
 int ng_engine_known(struct ng_engine *engine, const struct ng_message_resolution *message);

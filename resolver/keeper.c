@@ -61,6 +61,8 @@ static size_t size_of(uint32_t type)
         return sizeof(struct ng_message_prewarm);
     case NG_MESSAGE_GRANT:
         return sizeof(struct ng_message_grant);
+    case NG_MESSAGE_CANARY:
+        return sizeof(struct ng_message_canary);
     case NG_MESSAGE_MEMORY:
         return sizeof(struct ng_message_memory);
     case NG_MESSAGE_KNOWN:

@@ -21,6 +21,7 @@ union ng_order {
     struct ng_message_deployment deployment;
     struct ng_message_prewarm prewarm;
     struct ng_message_grant grant;
+    struct ng_message_canary canary;
     struct ng_message_resolution known;
     struct ng_message_memory memory;
     struct ng_message_ping ping;

@@ -3,6 +3,7 @@
 
 #include "judge.h"
 
+#include <namegate/canary.h>
 #include <namegate/clock.h>
 
 #include <errno.h>
@@ -32,6 +33,7 @@ struct ng_learn {
     uint64_t version;             /* counts changes of all that is known */
     NG_VECTOR(uint32_t) live;     /* scopes of deployments */
     NG_VECTOR(struct grant) grants;
+    ng_canaries canaries;
     ng_tracked_list reached;      /* scratch of ng_learn_intact(), so that it does not allocate each time */
 };
 
@@ -64,6 +66,7 @@ void ng_learn_free(struct ng_learn *learn)
     ng_snapshot_free(learn->snapshot);
     ng_vector_free(&learn->live);
     ng_vector_free(&learn->grants);
+    ng_vector_free(&learn->canaries);
     ng_vector_free(&learn->reached);
     free(learn);
 }
@@ -483,6 +486,19 @@ int ng_learn_grant(struct ng_learn *learn, uint32_t scope, const struct ng_name 
     return put_grants(learn, learn->snapshot, scope, ng_claims_add);
 }
 
+int ng_learn_canary(struct ng_learn *learn, uint32_t scope, uint64_t number, uint64_t until)
+{
+    ng_claims_revoke(learn->claims, scope, NG_CANARY_PROFILE);
+    if (ng_canaries_set(&learn->canaries, scope, number, until) < 0)
+        return -ENOMEM;
+    return ng_canaries_put(&learn->canaries, learn->claims, learn->snapshot, scope, ng_claims_add);
+}
+
+const ng_canaries *ng_learn_canaries(const struct ng_learn *learn)
+{
+    return &learn->canaries;
+}
+
 int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, struct ng_tracked **ret_tracked)
 {
     struct taking taking = {.names = 0};
@@ -799,6 +815,8 @@ int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot)
     if (r == 0) {
         ng_table_each(&learn->tracks.names, want_one, &walk);
         r = walk.error ? walk.error : put_grants(learn, snapshot, 0, ng_claims_want);
+        if (r == 0)
+            r = ng_canaries_put(&learn->canaries, learn->claims, snapshot, 0, ng_claims_want);
     }
     ng_vector_free(&walk.names);
     if (r < 0) {
@@ -841,6 +859,7 @@ void ng_learn_deployment(struct ng_learn *learn, uint32_t scope, bool ended, uin
         if (learn->live.items[i] == scope)
             learn->live.items[i] = learn->live.items[--learn->live.count];
     drop_grants(learn, scope, NULL);
+    (void)ng_canaries_set(&learn->canaries, scope, 0, 0);
     (void)ng_claims_end(learn->claims, scope);
     ng_table_each(&learn->tracks.names, end_one, &walk);
 }

@@ -5,6 +5,7 @@
 #define NAMEGATE_LEARN_H
 
 #include "answer.h"
+#include "canary.h"
 #include "claims.h"
 #include "tell.h"
 
@@ -61,6 +62,10 @@ uint8_t ng_learn_answer_kind(struct ng_learn *learn, struct ng_tracked *tracked,
 /* A deployment may reach all that a name leads to, now and by later answers, until then (ns; 0: no more). Errors as
  * with ng_learn_answer(); the rest is in force then. */
 int ng_learn_grant(struct ng_learn *learn, uint32_t scope, const struct ng_name *name, uint64_t until);
+
+/* A deployment's canaries are denied to it until then (ns); number 0: no more. */
+int ng_learn_canary(struct ng_learn *learn, uint32_t scope, uint64_t number, uint64_t until);
+const ng_canaries *ng_learn_canaries(const struct ng_learn *learn);
 
 /* The decoy of a name, for IPv4 or IPv6, denied like the name itself. Errors as with ng_learn_answer(). */
 int ng_learn_decoy(struct ng_learn *learn, struct ng_tracked *tracked, bool v4, uint8_t ret_address[16]);

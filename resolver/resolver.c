@@ -325,6 +325,8 @@ static int obey(struct resolver *resolver, const union ng_order *order, int fds[
         return 0;
     case NG_MESSAGE_GRANT:
         return resolver->engine ? ng_engine_grant(resolver->engine, &order->grant) : -EBADMSG;
+    case NG_MESSAGE_CANARY:
+        return resolver->engine ? ng_engine_canary(resolver->engine, &order->canary) : -EBADMSG;
     case NG_MESSAGE_KNOWN:
         return resolver->engine ? ng_engine_known(resolver->engine, &order->known) : -EBADMSG;
     case NG_MESSAGE_MEMORY:

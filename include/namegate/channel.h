@@ -37,6 +37,7 @@ enum ng_message_type {
     NG_MESSAGE_MEMORY,         /* ng_message_memory, descriptors: to be mapped and written: resolver/stats.h, epoch.h */
     NG_MESSAGE_KNOWN,          /* ng_message_resolution: a denied name as it was known before; after READY */
     NG_MESSAGE_GRANT,          /* ng_message_grant */
+    NG_MESSAGE_CANARY,         /* ng_message_canary */
     NG_MESSAGE_PING,           /* ng_message_ping */
     /* resolver to keeper */
     NG_MESSAGE_READY,          /* ng_message_ready */
@@ -157,6 +158,16 @@ struct ng_message_grant {
     __u64 until;         /* ns */
     __u64 token;
     struct ng_wire_name name;
+};
+
+/* A deployment tests itself: its canaries (canary.h) are denied to it and answered, and `token` comes back as with
+ * PREWARM when they are. number 0: it is over. */
+struct ng_message_canary {
+    __u32 type;
+    __u32 scope;         /* of the deployment */
+    __u64 number;
+    __u64 until;         /* ns */
+    __u64 token;
 };
 
 struct ng_message_memory {

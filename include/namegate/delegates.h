@@ -1,39 +1,43 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Services that work for whoever asks them over AF_UNIX, from outside of any deployment: what they do, the gate does not
- * see. */
+/* Services that work for whoever asks them, over a socket of AF_UNIX or by a file, from outside of any deployment: what
+ * they do, the gate does not see. */
 #ifndef NAMEGATE_DELEGATES_H
 #define NAMEGATE_DELEGATES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
 struct ng_delegate {
-    const char *path; /* of the socket */
+    const char *path; /* of the socket, or the directory */
     const char *name;
+    bool resolves;    /* what it is asked for is names */
 };
 
-/* The one whose socket this is; also by the last part alone where that says enough, since a path may be relative or lead
- * there by another directory. NULL: none that is known. */
+/* The next one; the first after NULL, and NULL after the last. */
 static inline const struct ng_delegate *ng_delegate_next(const struct ng_delegate *after)
 {
     static const struct ng_delegate known[] = {
-        {"/run/docker.sock", "Docker"},
-        {"/run/podman/podman.sock", "Podman"},
-        {"/run/containerd/containerd.sock", "containerd"},
-        {"/run/crio/crio.sock", "CRI-O"},
-        {"/run/libvirt/libvirt-sock", "libvirt"},
-        {"/run/snapd.socket", "snapd"},
-        {"/run/systemd/private", "systemd (systemd-run, systemctl)"},
-        {"/run/dbus/system_bus_socket", "services on D-Bus"},
-        {"/run/nscd/socket", "nscd"},
-        {"/run/systemd/resolve/io.systemd.Resolve", "systemd-resolved"},
-        {NULL, NULL},
+        {"/run/docker.sock", "Docker", false},
+        {"/run/podman/podman.sock", "Podman", false},
+        {"/run/containerd/containerd.sock", "containerd", false},
+        {"/run/crio/crio.sock", "CRI-O", false},
+        {"/run/libvirt/libvirt-sock", "libvirt", false},
+        {"/run/snapd.socket", "snapd", false},
+        {"/run/systemd/private", "systemd (systemd-run, systemctl)", false},
+        {"/run/dbus/system_bus_socket", "services on D-Bus", false},
+        {"/var/spool/cron", "cron and at", false},
+        {"/run/nscd/socket", "nscd", true},
+        {"/run/systemd/resolve/io.systemd.Resolve", "systemd-resolved (nss-resolve)", true},
+        {0},
     };
     const struct ng_delegate *next = after ? after + 1 : known;
 
     return next->path ? next : NULL;
 }
 
+/* The one whose socket this is; also by the last part alone where that says enough, since a path may be relative or lead
+ * there by another directory. NULL: none that is known. */
 static inline const struct ng_delegate *ng_delegate_of(const char *path)
 {
     const char *last = strrchr(path, '/');

@@ -20,6 +20,7 @@
  *   LOSE scope address                       somebody takes it out of the map
  *   PREWARM policy
  *   GRANT deployment name seconds            0: it is over
+ *   CANARY deployment number seconds         it tests itself; 0 seconds: it is over
  *   NOTE text                                a message to the keeper begins like this; NO_NOTE
  *   DENIED deployment address port, ALLOWED, UNKNOWN
  *   ENTRY scope address, NO_ENTRY
@@ -161,6 +162,19 @@ static void grant(struct replay *replay)
         script_stop(replay, "the grant was refused");
 }
 
+static void canary(struct replay *replay)
+{
+    unsigned seconds = script_number(replay, 3);
+    struct ng_message_canary message = {.type = NG_MESSAGE_CANARY,
+                                        .scope = script_who(replay, script_arg(replay, 1))->kernel.scope,
+                                        .number = seconds ? script_number(replay, 2) : 0,
+                                        .until = replay->world.now + seconds * NG_SECOND,
+                                        .token = seconds ? 1 : 0};
+
+    if (ng_engine_canary(replay->world.engine, &message) < 0)
+        script_stop(replay, "the canary was refused");
+}
+
 static void end_world(struct replay *replay)
 {
     if (replay->open && replay->begun)
@@ -251,7 +265,8 @@ static const struct {
     {"ASKED", step_asked}, {"NOTHING_ASKED", step_nothing_asked}, {"ANSWER", step_answer},
     {"TRUNCATED", step_truncated}, {"ECHOED", step_echoed}, {"NO_ANSWER", step_no_answer},
     {"DECOY", decoy}, {"EXPLAINED", step_explained}, {"NOT_EXPLAINED", step_explained}, {"TIME", pass_time},
-    {"MAP_FAILS", map_fails}, {"PREWARM", prewarm}, {"GRANT", grant}, {"NOTE", note}, {"NO_NOTE", note}, {"DENIED", verdict},
+    {"MAP_FAILS", map_fails}, {"PREWARM", prewarm}, {"GRANT", grant}, {"CANARY", canary}, {"NOTE", note},
+    {"NO_NOTE", note}, {"DENIED", verdict},
     {"ALLOWED", verdict}, {"UNKNOWN", verdict}, {"ENTRY", entry}, {"NO_ENTRY", entry}, {"ASK_FAILS", ask_fails},
     {"ADOPT", adopt}, {"LOSE", lose}, {"BADVERS", step_badvers},
 };
