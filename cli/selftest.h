@@ -21,8 +21,8 @@ struct ng_cli_selftest {
 /* To be called outside of the gate: chooses the canary, and connects to it. 0 or -errno. */
 int ng_cli_selftest_begin(struct ng_cli_selftest *ret_test);
 
-/* Tries them all, inside of the deployment (as the daemon told it), and has the daemon conclude. Says what came of it on stderr; as JSON if so asked. Returns the
- * exit status with which to end, or 0: covered. */
+/* Tries them all, inside of the deployment (as the daemon told it), and has the daemon conclude. Says what came of it
+ * on stderr; as JSON if so asked. Returns the exit status with which to end, or 0: covered. */
 int ng_cli_selftest_try(struct ng_cli_selftest *test, const char *run_dir, const json_t *deployment, bool json);
 
 #endif

@@ -75,7 +75,10 @@ static json_t *problems_json(const struct ng_keeper *keeper, bool attached)
 
     if (!attached)
         (void)json_array_append_new(problems, json_string("a hook is not attached: restart namegated"));
-    if (!keeper->child_ready)
+    if (!keeper->child_ready && keeper->crashes > 1)
+        (void)json_array_append_new(problems, json_sprintf("the resolver ended %u times in a row, and is started ever "
+                                                           "later: names are not resolved", keeper->crashes));
+    else if (!keeper->child_ready)
         (void)json_array_append_new(problems, json_string("the resolver does not run: names are not resolved"));
     if (keeper->state.escalated)
         (void)json_array_append_new(problems,

@@ -39,6 +39,7 @@ struct ng_connection {
 struct ng_control_socket {
     struct ng_loop *loop;
     int fd;
+    int spare; /* let go of to tell somebody that there is no descriptor left */
     char *path;
     struct ng_connection *list;
     unsigned count;
@@ -286,6 +287,23 @@ static bool crowded(const struct ng_control_socket *owner, int fd, uid_t uid)
     return true;
 }
 
+/* There is no descriptor left. Whoever waits is told so, instead of making the socket ready for ever. */
+static void turn_away(struct ng_control_socket *owner)
+{
+    static const char refusal[] = "{\"v\":1,\"ok\":false,\"error\":\"the daemon has no file descriptor left\","
+                                  "\"remedy\":\"raise LimitNOFILE, or end deployments: namegate list\"}\n";
+    int fd;
+
+    owner->spare = ng_close(owner->spare);
+    fd = accept4(owner->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0)
+        (void)send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    else
+        (void)ng_loop_change(owner->loop, owner->fd, 0); /* until the next tick */
+    (void)ng_close(fd);
+    owner->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void accept_one(struct ng_control_socket *owner)
 {
     _cleanup_fd_ int fd = accept4(owner->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -293,6 +311,8 @@ static void accept_one(struct ng_control_socket *owner)
     struct ucred peer;
     socklen_t length = sizeof(peer);
 
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+        turn_away(owner);
     if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 || crowded(owner, fd, peer.uid))
         return;
     connection = calloc(1, sizeof(*connection));
@@ -363,6 +383,7 @@ int ng_control_open(struct ng_loop *loop, const char *path, const char *group, n
         return ng_error_set(error, ENOMEM, NULL, "out of memory");
     *owner = (struct ng_control_socket){
         .loop = loop, .fd = -1, .on_request = on_request, .arg = arg, .path = strdup(path)};
+    owner->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     r = owner->path ? open_socket(path, group) : -ENOMEM;
     if (r >= 0) {
         owner->fd = r;
@@ -388,6 +409,7 @@ void ng_control_free(struct ng_control_socket *owner)
         (void)unlink(owner->path);
     }
     (void)ng_close(owner->fd);
+    (void)ng_close(owner->spare);
     free(owner->path);
     free(owner);
 }
@@ -402,6 +424,8 @@ void ng_control_tick(struct ng_control_socket *owner)
         if (!at->asked && now - at->since > ASK_TIMEOUT)
             free_connection(at);
     }
+    if (owner->count < NG_CONNECTIONS_MAX)
+        (void)ng_loop_change(owner->loop, owner->fd, EPOLLIN);
 }
 
 unsigned ng_control_connections(const struct ng_control_socket *owner)

@@ -62,7 +62,8 @@ struct ng_keeper {
     uint64_t heard_at;              /* ns: all that it said before was read */
     unsigned child_silent;          /* pings without an answer */
     unsigned restarts;
-    bool child_ready;
+    unsigned crashes;               /* in a row */
+    bool child_ready, restart_due;
     struct ng_cutter *cutter;
     struct ng_track *track;
     struct ng_records *records;

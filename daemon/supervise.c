@@ -19,7 +19,10 @@
 #define LULL (NG_SECOND / 500)
 #define READY_TIMEOUT_MS 10000
 #define SILENCE_MAX 3           /* pings; counted, because a clock also runs while the host sleeps */
-#define RESTART_DELAY NG_SECOND /* of one that died within a second of its start */
+#define RESTART_DELAY NG_SECOND /* of one that could not be started, or died soon; doubled each time */
+#define RESTART_DELAY_MAX (16 * NG_SECOND)
+#define STEADY (10 * NG_SECOND) /* who has lived for so long did not die soon */
+#define CRASHES_TOLD 3          /* in a row, and it is on record */
 
 /* The keeper reads the channel, and then not for a while, because to be woken costs more than what the messages ask
  * for. They wait in the channel, which is read before any denial is put on record. */
@@ -54,11 +57,19 @@ static void on_lull(void *arg, uint32_t events)
         (void)ng_loop_change(keeper->loop, ng_child_fd(keeper->child), EPOLLIN);
 }
 
+static void on_restart(void *arg, uint32_t events);
+
 static int watch_channel(struct ng_keeper *keeper)
 {
     int r = 0;
 
-    if (keeper->lull < 0) {
+    /* Both are there before they are needed: there may be no descriptor left then. */
+    if (keeper->restart < 0) {
+        keeper->restart = ng_timer_new(NG_FOREVER / 4, 1);
+        r = keeper->restart < 0 ? keeper->restart
+                                : ng_loop_add(keeper->loop, keeper->restart, EPOLLIN, on_restart, keeper);
+    }
+    if (r == 0 && keeper->lull < 0) {
         keeper->lull = ng_timer_new(LULL, 1);
         r = keeper->lull < 0 ? keeper->lull : ng_loop_add(keeper->loop, keeper->lull, EPOLLIN, on_lull, keeper);
     }
@@ -137,8 +148,7 @@ static void on_restart(void *arg, uint32_t events)
 
     (void)events;
     ng_timer_clear(keeper->restart);
-    ng_loop_remove(keeper->loop, keeper->restart);
-    keeper->restart = ng_close(keeper->restart);
+    keeper->restart_due = false;
     if (ng_supervise_start(keeper, &error) == 0) {
         ng_change_resend(keeper);
         return;
@@ -147,22 +157,39 @@ static void on_restart(void *arg, uint32_t events)
     ng_supervise_exited(keeper);
 }
 
+/* The first one is replaced at once, further ones ever later. */
+static uint64_t restart_delay(struct ng_keeper *keeper)
+{
+    uint64_t delay = RESTART_DELAY;
+
+    if (ng_now() - keeper->child_started_at >= STEADY && keeper->child_ready)
+        keeper->crashes = 0;
+    for (unsigned i = 1; i < keeper->crashes && delay < RESTART_DELAY_MAX; i++)
+        delay *= 2;
+    return keeper->crashes++ ? delay : 1;
+}
+
 void ng_supervise_exited(struct ng_keeper *keeper)
 {
-    bool crashing = ng_now() - keeper->child_started_at < NG_SECOND;
+    uint64_t delay;
 
     if (ng_child_fd(keeper->child) >= 0)
         ng_loop_remove(keeper->loop, ng_child_fd(keeper->child));
     ng_child_reap(keeper->child);
-    if (keeper->stopping || keeper->restart >= 0)
+    if (keeper->stopping || keeper->restart_due)
         return;
+    delay = restart_delay(keeper);
     keeper->restarts++;
     keeper->child_ready = false;
     (void)ng_keeper_set_state(keeper); /* it may have written, and not said so to the programs any more */
-    ng_log(NG_LOG_WARNING, "the resolver ended, starting another; enforcement is not affected");
-    keeper->restart = ng_timer_new(crashing ? RESTART_DELAY : 1, 1);
-    if (keeper->restart < 0 || ng_loop_add(keeper->loop, keeper->restart, EPOLLIN, on_restart, keeper) < 0)
-        ng_log(NG_LOG_ERROR, "cannot schedule the resolver's restart");
+    keeper->restart_due = true;
+    ng_timer_again(keeper->restart, delay);
+    ng_log(NG_LOG_WARNING, "the resolver ended, starting another%s; enforcement is not affected",
+           delay > 1 ? " in a while, because it does so again and again" : "");
+    if (keeper->crashes == CRASHES_TOLD)
+        ng_records_add(keeper->records,
+                       ng_evidence_trouble("crashing", "the resolver ends again and again: names do not resolve for "
+                                           "deployments, and what is denied stays denied", NULL, NULL), 0);
 }
 
 void ng_supervise_ping(struct ng_keeper *keeper)

@@ -40,6 +40,7 @@ struct tcp {
     struct ng_table connections;
     TAILQ_HEAD(used, connection) used; /* the one used longest ago is the first */
     uint64_t last_number;
+    bool paused; /* there was no descriptor for one more */
 };
 
 static void release(struct ng_source *source)
@@ -280,6 +281,9 @@ static void on_accept(struct ng_source *source, uint32_t events)
         return;
     if ((fd < 0 || crowded) && !TAILQ_EMPTY(&tcp->used))
         end(TAILQ_FIRST(&tcp->used));
+    else if (fd < 0)
+        ng_poll_change(tcp->base.poll, source, 0); /* none to end: whoever waits is looked at in a second */
+    tcp->paused |= fd < 0;
     if (fd >= 0)
         welcome(tcp, fd, &address);
 }
@@ -294,6 +298,9 @@ static void tcp_tick(struct ng_listener *listener, uint64_t now)
     struct tcp *tcp = (struct tcp *)listener;
     struct connection *connection;
 
+    if (tcp->paused)
+        ng_poll_change(tcp->base.poll, &tcp->base.source, EPOLLIN);
+    tcp->paused = false;
     while ((connection = TAILQ_FIRST(&tcp->used)) && now - connection->used_at > NG_TCP_IDLE_S * NG_SECOND)
         end(connection);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Canaries: what a selftest tries to reach. Each deployment that tests itself has a number of its own; name and addresses
- * follow from it, so that keeper, resolver and command need not tell each other. They are forbidden to that deployment
- * alone, whatever its policy says, and nothing stands behind them: the name is below .invalid (RFC 6761), the IPv4
- * address in 127.64.0.0/10, the IPv6 address in 100::/64, which is discard-only (RFC 6666).
+/* Canaries: what a selftest tries to reach. Each deployment that tests itself has a number of its own; name and
+ * addresses follow from it, so that keeper, resolver and command need not tell each other. They are forbidden to that
+ * deployment alone, whatever its policy says, and nothing stands behind them: the name is below .invalid (RFC 6761),
+ * the IPv4 address in 127.64.0.0/10, the IPv6 address in 100::/64, which is discard-only (RFC 6666).
  */
 #ifndef NAMEGATE_CANARY_H
 #define NAMEGATE_CANARY_H

@@ -163,6 +163,11 @@ held_by 'the daemon or the resolver killed, restarted, replaced' 'denied all the
 held_by 'destinations full' 'everything that blocks is strict, and on record' t_full
 held_by 'the forbidden name cannot be resolved any more' 'last known addresses denied' t_upstream
 held_by 'entries taken out of the kernel by others' 'restored within a second, and on record' t_lost
+held_by 'denials come faster than they can be put on record' 'all denied, what is lost is counted' t_loss
+held_by 'no file descriptor left to the daemon, or to the resolver' 'denied; new commands do not start, names fail, and it is told' t_loss
+held_by 'the disk full' 'denied, what is not on record is counted, incidents hold' t_loss
+held_by 'no upstream answers' 'last known addresses denied, unknown names fail, and on record' t_loss
+held_by 'the resolver ends again and again' 'denied; names fail, it is started ever later, and on record' t_loss
 held_by 'the command starts before the gate is in force' 'it does not' t_run
 held_by 'a process that is gone when its denial is looked at' 'on record with its arguments' t_record
 

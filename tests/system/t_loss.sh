@@ -1,0 +1,144 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What the daemon runs on is lost: room for events, file descriptors, the disk, the upstreams, the resolver again and
+# again. Each time what is denied stays denied, what cannot be known is refused, and it is told.
+. "$(dirname "$0")/lib.sh"
+world_up
+default_policy
+mount -t tmpfs -o size=4m tmpfs "$W/state"
+gate_start
+status() { gate status --json | jq -r "$1"; }
+problem() { gate status | grep -qE "$1"; }
+ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+try='import socket; socket.create_connection(("198.51.100.11", 443), 5)'
+beyond() { echo $(($(find "/proc/$1/fd" -mindepth 1 -printf '%f\n' | sort -n | tail -n 1) + 1)); } # PID's last descriptor
+still_denied() { expect_eperm run python3 -c "$try"; }
+expect_eperm run curl -sSv -m 5 https://api.github.com/
+
+say "events come faster than anybody reads them: each try is refused, what is lost is counted"
+flood='import collections, socket, sys
+seen = collections.Counter()
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(6000):
+    try:
+        s.sendto(b"x", ("198.51.100.11", 1000 + i))
+        seen["through"] += 1
+    except OSError as e:
+        seen[e.strerror] += 1
+print(dict(seen))'
+mkdir "$W/f"
+gate run --tag flood -- sh -c "touch $W/f/there; while ! [ -e $W/f/go ]; do sleep 0.05; done; python3 -c '$flood' > $W/f/seen" \
+    2> "$W/f/summary" &
+flooder=$!
+wait_until 10 test -e "$W/f/there" || fail "it does not start"
+before=$(status .lost_events)
+kill -STOP "$GATE_PID"
+touch "$W/f/go"
+wait_until 20 test -s "$W/f/seen" || fail "the flood does not end"
+kill -CONT "$GATE_PID"
+wait $flooder
+expect_eq "what the flood saw" "$(cat "$W/f/seen")" "{'Operation not permitted': 6000}"
+expect_eq "lost and counted" "$(($(status .lost_events) - before > 3000))" 1
+wait_until 5 problem 'denials were not recorded' || fail "$(gate status)"
+expect_output 'records of denials were lost' cat "$W/f/summary"
+expect_eq "recorded all the same" "$(jq -s 'map(select(.type == "denial" and .tag == "flood")) | length > 500' "$W/state/events.jsonl")" true
+still_denied
+
+say "no descriptor is left to the daemon"
+mkdir "$W/d"
+expect_ok gate run --tag lives -- python3 "$HERE/clients/daemonise.py" "$W/d" 198.51.100.11 443
+limit=$(prlimit --pid "$GATE_PID" --nofile --noheadings --output SOFT | tr -d ' ')
+prlimit --pid "$GATE_PID" --nofile="100:$limit"
+python3 -c 'import socket, sys, time
+held = []
+for i in range(100):
+    held.append(socket.socket(socket.AF_UNIX))
+    held[-1].connect(sys.argv[1])
+print("held", flush=True)
+time.sleep(5)' "$W/run/gate/control.sock" > "$W/held" &
+wait_until 10 grep -q held "$W/held" || fail "no connections"
+expect_eq "status of a run" "$(run echo started 2> "$W/err"; echo $?)" 125
+expect_output 'no file descriptor left' cat "$W/err"
+before=$(ticks "$GATE_PID")
+old=$(pgrep -P "$GATE_PID" | head -n 1)
+kill -KILL "$old"
+sleep 3
+[ $(($(ticks "$GATE_PID") - before)) -lt 50 ] || fail "the daemon spins: $(($(ticks "$GATE_PID") - before)) ticks in 3 s"
+touch "$W/d/go"
+wait_until 10 test -e "$W/d/result" || fail "no result"
+expect_eq "connect" "$(cat "$W/d/result")" "Operation not permitted"
+touch "$W/d/end"
+prlimit --pid "$GATE_PID" --nofile="$limit:$limit"
+answers() { [ "$(status .resolver.running)" = true ]; }
+wait_until 30 answers || fail "no resolver: $(gate status)"
+still_denied
+expect_ok run curl -sS -m 5 https://mirror.internal/
+
+say "nor to the resolver: what it knows it answers, the rest fails"
+expect_ok run dig +time=2 +tries=1 @192.0.2.53 mirror.internal A
+resolver=$(resolver_pid)
+limit=$(awk '/^Max open files/ { print $4 }' "/proc/$resolver/limits")
+files() { ACCOUNT=nobody expect_ok somebody prlimit --pid "$resolver" --nofile="$1:$limit"; } # its own account may
+files "$(beyond "$resolver")"
+before=$(ticks "$resolver")
+expect_output '203.0.113.20' run dig +time=2 +tries=1 +short @192.0.2.53 mirror.internal A
+expect_output 'SERVFAIL|timed out|no servers' run dig +time=6 +tries=1 @192.0.2.53 notgithub.com A
+expect_fail run dig +tcp +time=2 +tries=1 @192.0.2.53 mirror.internal A
+[ $(($(ticks "$resolver") - before)) -lt 100 ] || fail "the resolver spins: $(($(ticks "$resolver") - before)) ticks"
+still_denied
+files "$limit"
+resolves() { run dig +time=2 +tries=1 +short @192.0.2.53 status.github.com A 2> /dev/null | grep -q 198.51.100.13; }
+wait_until 15 resolves || fail "it does not come back"
+expect_ok run dig +tcp +time=2 +tries=1 @192.0.2.53 mirror.internal A
+
+say "the resolver ends again and again: ever later another, names fail, and what is denied stays denied"
+before=$(status .resolver.restarts)
+( while ! [ -e "$W/calm" ]; do
+    for pid in $(pgrep -P "$GATE_PID"); do kill -KILL "$pid" 2> /dev/null; done
+    sleep 0.05
+done ) &
+killer=$!
+crashing() { has_record '.type == "trouble" and .trouble == "crashing"'; }
+wait_until 20 crashing || fail "it is not told"
+expect_output 'ended [0-9]+ times in a row' gate status
+expect_fail gate status
+still_denied
+expect_fail run dig +time=1 +tries=1 @192.0.2.53 mirror.internal A
+sleep 5
+restarts=$(($(status .resolver.restarts) - before))
+[ $restarts -lt 9 ] || fail "$restarts restarts"
+touch "$W/calm"
+wait $killer
+wait_until 40 answers || fail "no resolver: $(gate status)"
+wait_until 15 resolves || fail "it does not answer"
+still_denied
+
+say "no upstream answers: last known addresses stay denied, what is not known fails, and it is told"
+dns_down
+expect_output 'SERVFAIL' run dig +time=6 +tries=1 @192.0.2.53 other.test A
+expect_record '.type == "trouble" and .trouble == "upstream"'
+still_denied
+dns_up
+
+say "the disk is full: nothing is let through, what is not on record is counted, switches work and say so"
+records() { wc -l < "$W/state/events.jsonl"; }
+head -c 8M /dev/zero > "$W/state/fill" 2> /dev/null
+before=$(status .lost_events)
+still_denied
+expect_eperm run curl -sSv -m 5 https://github.com/
+expect_eq "lost and counted" "$(($(status .lost_events) > before))" 1
+expect_output 'records could not be written to the state directory' gate status
+expect_output 'restart of the daemon forgets it|cannot write' gate incident --reason full on
+expect_eperm run curl -sSv -m 5 https://other.test/
+gate_kill
+gate_again
+expect_eq "the incident, which the kernel knows" "$(status .incident)" true
+still_denied
+rm "$W/state/fill"
+expect_ok gate incident off
+before=$(records)
+still_denied
+grew() { [ "$(records)" -gt "$before" ]; }
+wait_until 5 grew || fail "nothing is recorded any more"
+expect_ok jq -c . "$W/state/events.jsonl"
+expect_ok run curl -sS -m 5 https://mirror.internal/
