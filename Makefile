@@ -65,7 +65,7 @@ help:
 	@echo 'make check-system  the tests against the real kernel (root)'
 	@echo 'make fuzz       run each fuzz target for FUZZ_SECONDS (default 10)'
 	@echo 'make bench      connect(), resolver and a million names, as ratios (root); bench-peers installs more servers'
-	@echo 'make soak       memory under 10 million random names, a thousand deployments, a thousand restarts (root, an hour and a half)'
+	@echo 'make soak       memory under 10 million random names, a thousand deployments, a thousand restarts, a hundred upgrades (root, two hours)'
 	@echo 'make coverage   line coverage of policy/, resolver/ and the decision function'
 	@echo 'make lint       headers compile alone, lines of 120 columns, shellcheck'
 	@echo 'make install    DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)'
@@ -156,7 +156,7 @@ check:
 check-thread:
 	$(Q)$(MAKE) --no-print-directory SAN=thread unit
 
-check-system: all $(B)/tests/fixture
+check-system: all $(B)/tests/fixture upgrade-builds
 	$(Q)NG_REQUIRE_ALL=1 B=$(abspath $(B)) tests/system/run
 
 fuzz-seeds: $(FUZZERS)
@@ -210,10 +210,24 @@ $(B)/tests/bench/policy: $(B)/obj/tests/bench/policy.o $(POLICY_OBJECTS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_policy) -o $@
 
-soak: all
+# The daemon as other releases of it would be: built otherwise; and with another layout of what is in the kernel.
+UPGRADE = build/upgrade
+upgrade-builds:
+	$(Q)$(MAKE) --no-print-directory SAN= B=$(UPGRADE)/other VERSION=$(VERSION)-other OPT=-O1 $(UPGRADE)/other/namegated
+	@mkdir -p $(UPGRADE)/tree
+	$(Q)cp -ru Makefile bpf daemon include ledger policy resolver $(UPGRADE)/tree/
+	$(Q)awk '/__u64 started_at;/ { kept = $$0; next } { print } /__u64 outer;/ { print kept }' include/namegate/abi.h \
+		> $(UPGRADE)/abi.h
+	$(Q)cmp -s $(UPGRADE)/abi.h $(UPGRADE)/tree/include/namegate/abi.h || \
+		cp $(UPGRADE)/abi.h $(UPGRADE)/tree/include/namegate/abi.h
+	$(Q)$(MAKE) --no-print-directory -C $(UPGRADE)/tree SAN= B=$(abspath $(UPGRADE))/layout OPT=-O1 \
+		$(abspath $(UPGRADE))/layout/namegated
+
+soak: all upgrade-builds
 	$(Q)B=$(abspath $(B)) tests/soak.sh
 	$(Q)NG_MANY=1000 B=$(abspath $(B)) tests/system/run t_many.sh
 	$(Q)NG_RESTARTS=1000 NG_TIMEOUT=7200 B=$(abspath $(B)) tests/system/run t_store.sh
+	$(Q)NG_UPGRADES=100 NG_TIMEOUT=7200 B=$(abspath $(B)) tests/system/run t_upgrade.sh
 
 bench: all bench-policy
 	$(Q)B=$(abspath $(B)) tests/bench/bench.sh
@@ -261,5 +275,5 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: all help unit check check-conf check-thread check-system fuzz-seeds fuzz lint coverage test demo bench bench-policy bench-peers soak deps install \
-	uninstall clean
+.PHONY: all help unit check check-conf check-thread check-system fuzz-seeds fuzz lint coverage test demo bench \
+	bench-policy bench-peers soak upgrade-builds deps install uninstall clean

@@ -3,6 +3,8 @@
  * attach before tagging, update links in place, detach only what no deployment needs. */
 #include "gate.h"
 
+#include "layout.h"
+
 #include <namegate/cleanup.h>
 #include <namegate/epoch.h>
 
@@ -98,6 +100,41 @@ static bool holds_state(const struct bpf_map *map)
            strcmp(bpf_map__name(map), "delegations") != 0;
 }
 
+/* NULL: all that is pinned can be taken over, else the first map that cannot. */
+static const char *misfit(const struct ng_gate *gate)
+{
+    const struct bpf_map *map;
+    char path[PATH_ROOM];
+
+    bpf_object__for_each_map(map, gate->object->obj)
+    {
+        if (holds_state(map) && !ng_layout_fits(pin_path(gate, bpf_map__name(map), path), map,
+                                                bpf_object__btf(gate->object->obj)))
+            return bpf_map__name(map);
+    }
+    return NULL;
+}
+
+/* What another build pinned is taken over as it is, or, when nobody stands under it any more, made anew. */
+static int check_pinned(struct ng_gate *gate, const char *cgroup_mount, struct ng_error *error)
+{
+    const char *map = gate->adopted ? misfit(gate) : NULL;
+    char path[PATH_ROOM];
+
+    if (!map)
+        return 0;
+    if (!ng_layout_abandoned(pin_path(gate, "deployments", path), cgroup_mount))
+        return ng_error_set(error, EPROTO,
+                            "the pinned gate stays in force; run the version that made it, until its deployments "
+                            "have ended",
+                            "cannot take over the gate pinned in %s: the layout of '%s' is another one", gate->pin_root,
+                            map);
+    ng_log(NG_LOG_INFO, "another version left a gate in %s under which nobody stands: it is made anew", gate->pin_root);
+    ng_layout_clear(gate->pin_root);
+    gate->adopted = false;
+    return 0;
+}
+
 static int prepare_maps(struct ng_gate *gate, uint32_t max_destinations)
 {
     struct bpf_map *map;
@@ -140,7 +177,7 @@ static void prepare_unix_hook(struct ng_gate *gate)
     (void)bpf_program__set_autoload(program, has_unix_hook());
 }
 
-static int load(struct ng_gate *gate, uint32_t max_destinations, struct ng_error *error)
+static int load(struct ng_gate *gate, const char *cgroup_mount, uint32_t max_destinations, struct ng_error *error)
 {
     char path[PATH_ROOM];
     int r;
@@ -149,6 +186,9 @@ static int load(struct ng_gate *gate, uint32_t max_destinations, struct ng_error
     if (!gate->object)
         return ng_error_set(error, errno ? errno : EINVAL, NULL, "cannot open the BPF object: %m");
     gate->adopted = access(pin_path(gate, "deployments", path), F_OK) == 0;
+    r = check_pinned(gate, cgroup_mount, error);
+    if (r < 0)
+        return r;
     prepare_unix_hook(gate);
     r = prepare_maps(gate, max_destinations);
     if (r == 0)
@@ -301,7 +341,7 @@ int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_de
                                         : "mount -t bpf bpf /sys/fs/bpf",
                          "cannot make %s: %m", pin_root);
     if (r == 0)
-        r = load(gate, max_destinations, error);
+        r = load(gate, cgroup_mount, max_destinations, error);
     if (r == 0 && ng_epoch_map(ng_gate_epoch(gate), &gate->epoch) < 0)
         r = ng_error_set(error, errno, NULL, "cannot map the epoch: %m");
     if (r == 0)

@@ -440,7 +440,8 @@ int ng_keeper_run(struct ng_keeper *keeper)
 {
     static const char ready[] = "READY\n";
 
-    ng_store_free(keeper->store); /* what is still in it, nobody needs */
+    ng_store_forget(keeper->store); /* what is still in it, nobody needs */
+    ng_store_free(keeper->store);
     keeper->store = NULL;
     if (!keeper->options.private)
         ng_store_ready();

@@ -54,11 +54,16 @@ static uint16_t local_port(int fd)
     return ntohs(((struct sockaddr_in *)&address)->sin_port); /* at the same place in both families */
 }
 
-static char *store_name(const struct ng_endpoint *endpoint, uint32_t flags, uint32_t worker,
+/* namespace: inode of the network namespace, 0: the daemon's own. A socket that is kept keeps its namespace, and so that
+ * number, from being anything else. */
+static char *store_name(uint64_t namespace, const struct ng_endpoint *endpoint, uint32_t flags, uint32_t worker,
                         char name[static NG_STORE_NAME_MAX])
 {
-    size_t used = (size_t)snprintf(name, NG_STORE_NAME_MAX, "%s%s-%u-", flags & NG_LISTENER_REDIRECT ? "redirect-" : "",
-                                   flags & NG_LISTENER_TCP ? "tcp" : "udp", worker);
+    size_t used = namespace ? (size_t)snprintf(name, NG_STORE_NAME_MAX, "ns%llu-", (unsigned long long)namespace) : 0;
+
+    used += (size_t)snprintf(name + used, NG_STORE_NAME_MAX - used, "%s%s-%u-",
+                             flags & NG_LISTENER_REDIRECT ? "redirect-" : "", flags & NG_LISTENER_TCP ? "tcp" : "udp",
+                             worker);
 
     for (int i = 0; i < 16; i++)
         used += (size_t)snprintf(name + used, NG_STORE_NAME_MAX - used, "%02x", endpoint->address[i]);
@@ -73,7 +78,7 @@ static int add_socket(struct ng_listeners *listeners, const struct ng_endpoint *
     struct ng_listener *listener = &listeners->item[listeners->count];
     char name[NG_STORE_NAME_MAX];
     struct ng_endpoint fresh = *endpoint;
-    int fd = endpoint->port ? ng_store_claim(listeners->store, store_name(endpoint, flags, worker, name)) : -1;
+    int fd = endpoint->port ? ng_store_claim(listeners->store, store_name(0, endpoint, flags, worker, name)) : -1;
 
     if (flags & NG_LISTENER_REDIRECT)
         fresh.port = 0; /* what nobody has kept may be somebody else's port by now */
@@ -149,14 +154,25 @@ static int open_redirect(const char *address, uint32_t workers, uint16_t udp[sta
     return 0;
 }
 
-static void keep_all(const struct ng_listeners *listeners)
+void ng_listeners_keep(const struct ng_listeners *listeners, uint64_t namespace)
 {
     char name[NG_STORE_NAME_MAX];
 
     for (unsigned i = 0; i < listeners->count; i++) {
         const struct ng_listener *it = &listeners->item[i];
 
-        ng_store_keep(store_name(&it->local, it->flags, it->worker, name), it->fd);
+        ng_store_keep(store_name(namespace, &it->local, it->flags, it->worker, name), it->fd);
+    }
+}
+
+void ng_listeners_drop(const struct ng_listeners *listeners, uint64_t namespace)
+{
+    char name[NG_STORE_NAME_MAX];
+
+    for (unsigned i = 0; i < listeners->count; i++) {
+        const struct ng_listener *it = &listeners->item[i];
+
+        ng_store_drop(store_name(namespace, &it->local, it->flags, it->worker, name));
     }
 }
 
@@ -191,42 +207,51 @@ int ng_listeners_open(const struct ng_config *config, struct ng_store *store, st
     *ret_listeners = listeners;
     ret_listeners->store = NULL;
     if (store)
-        keep_all(ret_listeners);
+        ng_listeners_keep(ret_listeners, 0);
     return 0;
 }
 
 /* All are read by the first worker: the others wait only for what was there when they began. */
 static int open_again(const char *loopback, const uint16_t udp[static NG_REDIRECT_SLOTS], uint16_t tcp,
-                      struct ng_listeners *listeners)
+                      uint64_t namespace, struct ng_listeners *listeners)
 {
     struct ng_endpoint endpoint;
+    char name[NG_STORE_NAME_MAX];
 
     (void)ng_endpoint_parse(loopback, 0, &endpoint);
     for (unsigned i = 0; i <= NG_REDIRECT_SLOTS; i++) {
         bool last = i == NG_REDIRECT_SLOTS;
+        uint32_t flags;
         int fd;
 
         endpoint.port = last ? tcp : udp[i];
-        fd = open_socket(&endpoint, last, false, true);
+        flags = NG_LISTENER_REDIRECT | (last ? NG_LISTENER_TCP : 0);
+        fd = ng_store_claim(listeners->store, store_name(namespace, &endpoint, flags, 0, name));
+        if (fd < 0)
+            fd = open_socket(&endpoint, last, false, true);
         if (fd < 0)
             return fd;
-        listeners->item[listeners->count++] = (struct ng_listener){
-            .fd = fd, .flags = NG_LISTENER_REDIRECT | (last ? NG_LISTENER_TCP : 0), .local = endpoint};
+        listeners->item[listeners->count++] = (struct ng_listener){.fd = fd, .flags = flags, .local = endpoint};
     }
     return 0;
 }
 
-int ng_listeners_open_again(const struct ng_control *control, struct ng_listeners *ret_listeners)
+int ng_listeners_open_again(const struct ng_control *control, struct ng_store *store, uint64_t namespace,
+                            struct ng_listeners *ret_listeners)
 {
-    int r = open_again("127.0.0.1", control->redirect, control->redirect_tcp, ret_listeners);
+    int r;
+
+    ret_listeners->store = store;
+    r = open_again("127.0.0.1", control->redirect, control->redirect_tcp, namespace, ret_listeners);
 
     if (r == 0 && control->redirect_tcp6) {
         unsigned before = ret_listeners->count;
 
-        if (open_again("::1", control->redirect6, control->redirect_tcp6, ret_listeners) < 0)
+        if (open_again("::1", control->redirect6, control->redirect_tcp6, namespace, ret_listeners) < 0)
             while (ret_listeners->count > before)
                 (void)ng_close(ret_listeners->item[--ret_listeners->count].fd);
     }
+    ret_listeners->store = NULL;
     if (r < 0)
         ng_listeners_close(ret_listeners);
     return r;

@@ -29,9 +29,14 @@ struct ng_listeners {
  * deployments over IPv6 is refused. */
 int ng_listeners_open(const struct ng_config *config, struct ng_store *store, struct ng_control *control,
                       struct ng_error *error, struct ng_listeners *ret_listeners);
-/* Opens the redirect's listeners on the ports of `control` in the network namespace that the thread is in: those on
- * 127.0.0.1 or none, those on ::1 if they can be. Returns 0 or -errno. */
-int ng_listeners_open_again(const struct ng_control *control, struct ng_listeners *ret_listeners);
+/* Opens the redirect's listeners on the ports of `control` in the network namespace that the thread is in (its inode:
+ * namespace), or takes what the store (or NULL) has of them: those on 127.0.0.1 or none, those on ::1 if they can be.
+ * Returns 0 or -errno. */
+int ng_listeners_open_again(const struct ng_control *control, struct ng_store *store, uint64_t namespace,
+                            struct ng_listeners *ret_listeners);
+/* Has them kept over a restart of the daemon, or no more. namespace 0: of its own. */
+void ng_listeners_keep(const struct ng_listeners *listeners, uint64_t namespace);
+void ng_listeners_drop(const struct ng_listeners *listeners, uint64_t namespace);
 void ng_listeners_close(struct ng_listeners *listeners);
 
 #endif

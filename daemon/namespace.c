@@ -102,6 +102,8 @@ static struct namespace *find(const struct ng_namespaces *namespaces, const stru
 struct visit {
     int namespace;
     const struct ng_control *control;
+    struct ng_store *store;
+    uint64_t inode;
     struct ng_listeners *listeners;
     int error;
 };
@@ -113,13 +115,17 @@ static void *visit(void *arg)
     if (setns(visit->namespace, CLONE_NEWNET) < 0)
         visit->error = -errno;
     else
-        visit->error = ng_listeners_open_again(visit->control, visit->listeners);
+        visit->error = ng_listeners_open_again(visit->control, visit->store, visit->inode, visit->listeners);
     return NULL;
 }
 
 static int open_listeners(struct ng_keeper *keeper, int fd, struct namespace *namespace)
 {
-    struct visit journey = {.namespace = fd, .control = &keeper->state, .listeners = &namespace->listeners};
+    struct visit journey = {.namespace = fd,
+                            .control = &keeper->state,
+                            .store = keeper->store,
+                            .inode = namespace->inode,
+                            .listeners = &namespace->listeners};
     pthread_t thread;
     int r = -pthread_create(&thread, NULL, visit, &journey);
 
@@ -169,6 +175,8 @@ static int serve(struct ng_keeper *keeper, int fd, const struct stat *st)
         free_one(namespace);
         return r;
     }
+    if (!keeper->options.private)
+        ng_listeners_keep(&namespace->listeners, namespace->inode);
     /* What is sent there now waits in the sockets. A resolver that cannot be reached is followed by another. */
     (void)send_one(keeper, namespace);
     return ng_gate_serve_namespace(keeper->gate, namespace->cookie, true);
@@ -263,6 +271,8 @@ static void let_go(struct ng_keeper *keeper, struct namespace *namespace)
 
     (void)ng_gate_serve_namespace(keeper->gate, namespace->cookie, false);
     (void)ng_child_send(keeper->child, &message, sizeof(message), -1, -1);
+    if (!keeper->options.private)
+        ng_listeners_drop(&namespace->listeners, namespace->inode);
     free_one(namespace);
 }
 

@@ -24,6 +24,13 @@ int ng_store_new(struct ng_store **ret_store)
     return 0;
 }
 
+void ng_store_forget(const struct ng_store *store)
+{
+    for (int i = 0; store && i < store->count; i++)
+        if (store->names[i])
+            ng_store_drop(store->names[i]);
+}
+
 void ng_store_free(struct ng_store *store)
 {
     if (!store)
@@ -31,7 +38,6 @@ void ng_store_free(struct ng_store *store)
     for (int i = 0; i < store->count; i++) {
         if (!store->names[i])
             continue;
-        (void)sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", store->names[i]);
         (void)ng_close(SD_LISTEN_FDS_START + i);
         free(store->names[i]);
     }
@@ -57,6 +63,11 @@ void ng_store_keep(const char *name, int fd)
 
     (void)snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
     (void)sd_pid_notify_with_fds(0, 0, text, &fd, 1);
+}
+
+void ng_store_drop(const char *name)
+{
+    (void)sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
 }
 
 void ng_store_ready(void)

@@ -160,6 +160,8 @@ note_row 'DNS over HTTPS or QUIC to a server that the policy does not deny' 'rea
 
 section 'Failures'
 held_by 'the daemon or the resolver killed, restarted, replaced' 'denied all the time' t_crash
+held_by 'the daemon upgraded to another build, and back' 'denied all the time' t_upgrade
+held_by 'the daemon upgraded to one with another layout of maps' 'it does not start while deployments live; denied' t_upgrade
 held_by 'destinations full' 'everything that blocks is strict, and on record' t_full
 held_by 'the forbidden name cannot be resolved any more' 'last known addresses denied' t_upstream
 held_by 'entries taken out of the kernel by others' 'restored within a second, and on record' t_lost

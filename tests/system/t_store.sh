@@ -14,41 +14,16 @@ ready() { [ "$(stat -c %s "$W/held/ready" 2> /dev/null || echo 0)" -ge "$1" ]; }
 wait_until 30 ready 1 || fail "namegated does not start"
 keeper() { cat "$W/held/pid"; }
 
-cat > "$W/asks.py" << 'ASKS'
-# Asks the same question again and again, each with one retry after a second; and tries to go through in between.
-import os, socket, struct, sys, time
-where, name, server, port = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
-asked = lost = through = n = again = 0
-while not os.path.exists(where + "/end"):
-    n += 1
-    query = struct.pack(">HHHHHH", n & 0xffff, 0x100, 1, 0, 0, 0) + b"\x06status\x06github\x03com\x00\x00\x01\x00\x01"
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.settimeout(2.0)
-    asked += 1
-    for attempt in range(2):
-        try:
-            s.sendto(query, (server, port))
-            s.recv(4096)
-            break
-        except OSError:
-            again += 1
-    else:
-        lost += 1
-    s.close()
-    if name == "deployment":
-        try:
-            socket.create_connection(("198.51.100.10", 80), 2)
-            through += 1
-        except PermissionError:
-            pass
-    time.sleep(0.005)
-print(name, asked > 50, lost, through)
-print(name, "asked", asked, "again", again, file=sys.stderr)
-ASKS
-gate run -- python3 "$W/asks.py" "$W" deployment 192.0.2.53 53 > "$W/deployment" 2> "$W/deployment.err" &
+gate run -- python3 "$HERE/clients/asks.py" "$W" deployment 192.0.2.53 53 > "$W/deployment" 2> "$W/deployment.err" &
 one=$!
-python3 "$W/asks.py" "$W" others 127.0.0.1 5300 > "$W/others" 2> "$W/others.err" &
+python3 "$HERE/clients/asks.py" "$W" others 127.0.0.1 5300 > "$W/others" 2> "$W/others.err" &
 two=$!
+gate run --tag elsewhere -- unshare --net sh -c "ip link set lo up
+    exec python3 $HERE/clients/asks.py $W deployment 192.0.2.53 53" > "$W/elsewhere" 2> "$W/elsewhere.err" &
+three=$!
+of_namespaces() { grep -c '^ns' "$W/held/names"; }
+served() { [ "$(of_namespaces)" -gt 0 ]; }
+wait_until 10 served || fail "no sockets of namespaces are kept: $(cat "$W/held/names")"
 sleep 0.5
 resolves() { [ "$(gate status --json | jq .resolver.running)" = true ]; }
 restarts=${NG_RESTARTS:-8}
@@ -62,10 +37,13 @@ for i in $(seq "$restarts"); do
     expect_ok gate policy reload
 done
 touch "$W/end"
-wait $one $two
-sed 's/^/# /' "$W/deployment.err" "$W/others.err" | grep -a asked
+wait $one $two $three
+sed 's/^/# /' "$W/deployment.err" "$W/others.err" "$W/elsewhere.err" | grep -a asked
 expect_eq "a deployment" "$(cat "$W/deployment")" "deployment True 0 0"
 expect_eq "others" "$(cat "$W/others")" "others True 0 0"
+expect_eq "a deployment in another network namespace" "$(cat "$W/elsewhere")" "deployment True 0 0"
+none_of_namespaces() { ! served; }
+wait_until 15 none_of_namespaces || fail "sockets of namespaces that are gone are kept: $(cat "$W/held/names")"
 
 say "what nobody needs any more is not kept"
 names=$(wc -l < "$W/held/names")

@@ -18,13 +18,17 @@ child = 0
 ending = False
 
 
+def put(name, text):  # whole or not at all: others look at it at any time
+    with open(where + "/" + name + ".new", "w") as f:
+        f.write(text)
+    os.rename(where + "/" + name + ".new", where + "/" + name)
+
+
 def start():
     global child
     child = os.fork()
     if child:
-        with open(where + "/pid.new", "w") as f:
-            f.write(str(child))
-        os.rename(where + "/pid.new", where + "/pid")
+        put("pid", str(child))
         return
     high = [os.dup2(fd, 200 + i) for i, (_, fd, _) in enumerate(kept)]
     notify.close()
@@ -50,8 +54,7 @@ def hear():
             kept.append((name, fd, st.st_ino))
         else:
             os.close(fd)
-    with open(where + "/names", "w") as f:
-        f.write("".join(n + "\n" for n, _, _ in kept))
+    put("names", "".join(n + "\n" for n, _, _ in kept))
     if "READY" in fields:
         with open(where + "/ready", "a") as f:
             f.write("x")
