@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What the gate costs, on this machine: connect() with and without it, and the resolver beside servers that do less. All
 # numbers are medians of interleaved rounds, all ratios medians of the rounds' own ratios. No time makes this fail.
-# ROUNDS (5) and MS (60, of each connect() measurement) are variables; programs of others on the machine disturb it.
+# ROUNDS (5), MS (60, of each connect() measurement) and PARTS (connect resolver) are variables; programs of others on the
+# machine disturb it.
 # shellcheck source-path=SCRIPTDIR source=../system/lib.sh
 . "$(dirname "$0")/../system/lib.sh"
 BENCH=$(cd "$(dirname "$0")" && pwd)
 ROUNDS=${ROUNDS:-5}
 MS=${MS:-60}
+PARTS=${PARTS:-connect resolver}
 NAMES=20000 # fresh ones a round
 PROGRAMS=$B/tests/bench
 
@@ -108,13 +110,31 @@ nft_round() { # ROUND
     nft delete table inet bench
 }
 
-# The map as full as it can be, and those that are neither denied nor known.
+# What a host with systemd would use: IPAddressDeny= of a unit, which knows no names.
+ipdeny_round() { # ROUND
+    local entries ready
+    mkdir -p "$CGROUP/ipdeny"
+    for entries in 0 10000 1000000; do
+        coproc IPDENY { exec "$PROGRAMS/ipdeny" "$PROGRAMS/ipdeny.bpf.o" "$CGROUP/ipdeny" $entries; }
+        read -r -t 60 ready <&"${IPDENY[0]}"
+        [ "$ready" = ready ] || fail "no IPAddressDeny"
+        # shellcheck disable=SC2016 # the inner shell expands it
+        reach "$1" "as_IPAddressDeny,_${entries}_denied,_in_the_unit" 203.0.113.20 ok \
+            sh -c 'echo $$ > "$0/cgroup.procs"; exec "$@"' "$CGROUP/ipdeny"
+        kill "$IPDENY_PID"
+        wait "$IPDENY_PID" 2> /dev/null
+    done
+}
+
+# The map with more and more in it: for those that are neither denied nor known, those that are denied, and others.
 full_round() { # ROUND
     local entries
-    gate_start 'max-destinations 1000000'
-    for entries in 10000 999000; do
+    gate_start 'max-destinations 1001000'
+    for entries in 10000 1000000; do
         "$PROGRAMS/fill" "$W/bpf/gate/destinations" $entries || fail "cannot fill the map"
-        reach "$1" "deployment,_${entries}_destinations" 203.0.113.99 ok gate run --
+        reach "$1" "gate,_${entries}_entries,_in_no_deployment" 203.0.113.20 ok
+        reach "$1" "deployment,_${entries}_entries" 203.0.113.99 ok gate run --
+        reach "$1" "deployment,_${entries}_entries,_denied" 198.51.100.10 denied gate run --
     done
     gate_stop
 }
@@ -133,6 +153,7 @@ connect_round() { # ROUND
     LOST=$((LOST + $(gate status --json | jq .lost_events)))
     gate_stop
     nft_round "$1"
+    ipdeny_round "$1"
     full_round "$1"
 }
 
@@ -330,6 +351,8 @@ compile connect
 compile echo
 compile burst
 compile fill
+compile ipdeny
+clang -target bpf -g -O2 -Wall -Werror -I"$B/gen" -c "$BENCH/ipdeny.bpf.c" -o "$PROGRAMS/ipdeny.bpf.o" || fail "no ipdeny"
 network_up
 files_up
 zone_add '*.bench.test. 300 A 203.0.113.20'
@@ -354,15 +377,20 @@ echo "$(awk -F ': *' '/^model name/ { print $2; exit }' /proc/cpuinfo), $(nproc)
 echo "namegate $(version "$B/namegate" --version), nsd $(version nsd -v), dnsperf $(version dnsperf -h)," \
     "dnsmasq $(version dnsmasq --version), unbound $(version unbound -V)"
 
-inet "$PROGRAMS/connect" sink 7000 &
-wait_until 5 bash -c ': < /dev/tcp/203.0.113.20/7000' 2> /dev/null || fail "no sink"
-FOREIGN=0 LOST=0
-for round in $(seq "$ROUNDS"); do connect_round "$round"; done
-heading "connect(), sendto(), ns a call" "udp again" "udp" "tcp" "sendto"
-table connect again udp tcp send
-[ "$FOREIGN" = 0 ] || say "in $FOREIGN of $ROUNDS rounds another gate of this machine was in force: its hooks are in all numbers"
-[ "$LOST" = 0 ] || say "$LOST records of denials were lost, and cost less"
+connect_part() {
+    local round
+    inet "$PROGRAMS/connect" sink 7000 &
+    wait_until 5 bash -c ': < /dev/tcp/203.0.113.20/7000' 2> /dev/null || fail "no sink"
+    FOREIGN=0 LOST=0
+    for round in $(seq "$ROUNDS"); do connect_round "$round"; done
+    heading "connect(), sendto(), ns a call" "udp again" "udp" "tcp" "sendto"
+    table connect again udp tcp send
+    [ "$FOREIGN" = 0 ] || say "in $FOREIGN of $ROUNDS rounds another gate of this machine was in force: its hooks are in all numbers"
+    [ "$LOST" = 0 ] || say "$LOST records of denials were lost, and cost less"
+}
 
+[[ $PARTS != *connect* ]] || connect_part
+[[ $PARTS == *resolver* ]] || exit 0
 for round in $(seq "$ROUNDS"); do burst_round "$round"; done
 heading "cached names that wait, workers" "ns" "lost"
 table burst ns =lost
