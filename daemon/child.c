@@ -30,11 +30,9 @@ struct ng_child {
     void *arg;
 };
 
-int ng_child_new(const char *user, ng_message_fn on_message, void *arg, struct ng_error *error,
-                 struct ng_child **ret_child)
+static int find_account(const char *user, struct ng_error *error, const struct passwd **ret_account)
 {
     const struct passwd *account = getpwnam(user);
-    struct ng_child *child;
 
     if (!account)
         return ng_error_set(error, ENOENT, "make it with: adduser --system --group NAME; or set 'user'",
@@ -42,6 +40,26 @@ int ng_child_new(const char *user, ng_message_fn on_message, void *arg, struct n
     if (account->pw_uid == 0 || account->pw_gid == 0)
         return ng_error_set(error, EPERM, "set 'user' to an unprivileged account",
                             "the resolver must not run as root, and '%s' is root or in its group", user);
+    *ret_account = account;
+    return 0;
+}
+
+int ng_child_check(const char *user, struct ng_error *error)
+{
+    const struct passwd *account;
+
+    return find_account(user, error, &account);
+}
+
+int ng_child_new(const char *user, ng_message_fn on_message, void *arg, struct ng_error *error,
+                 struct ng_child **ret_child)
+{
+    const struct passwd *account = NULL;
+    struct ng_child *child;
+    int r = find_account(user, error, &account);
+
+    if (r < 0)
+        return r;
     child = calloc(1, sizeof(*child));
     if (!child)
         return ng_error_set(error, ENOMEM, NULL, "out of memory");

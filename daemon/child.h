@@ -23,6 +23,9 @@ union ng_message {
     struct ng_message_ping pong;
 };
 
+/* Whether that account can be the resolver's. */
+int ng_child_check(const char *user, struct ng_error *error);
+
 /* user: the account it runs as. on_message gets what it says. */
 int ng_child_new(const char *user, ng_message_fn on_message, void *arg, struct ng_error *error,
                  struct ng_child **ret_child);

@@ -8,6 +8,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#define SETTINGS_MAX 64
+
 struct reader {
     struct ng_diag *diag;
     const char *path;
@@ -15,6 +17,7 @@ struct reader {
     const char *text;
     size_t length;
     unsigned metrics_line, metrics_column; /* 0: not there */
+    unsigned seen[SETTINGS_MAX];           /* line of each setting; 0: not there */
 };
 
 typedef int (*parse_fn)(struct ng_config *config, size_t offset, const char *value, uint32_t low, uint32_t high);
@@ -386,6 +389,7 @@ static const struct setting settings[] = {
     {"default-policy", parse_word, print_word, AT(default_policy), 1, 64, "the name of a policy"},
 };
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
+_Static_assert(SETTINGS <= SETTINGS_MAX, "room for all settings");
 
 void ng_config_default(struct ng_config *config)
 {
@@ -424,6 +428,33 @@ static const char *names_of_settings(char *text, size_t size)
     return text;
 }
 
+static bool may_repeat(const struct setting *setting)
+{
+    static const parse_fn lists[] = {parse_listen, parse_client, parse_upstream, parse_forward,
+                                     parse_hosts,  parse_zone,   parse_network};
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        if (setting->parse == lists[i])
+            return true;
+    return false;
+}
+
+/* Whether a line says again what may be said once; then that is an error. column: where it stands. */
+static bool is_repeated(struct reader *reader, const struct setting *setting, unsigned column)
+{
+    unsigned *seen = &reader->seen[setting - settings];
+    char remedy[64];
+
+    if (!*seen || may_repeat(setting)) {
+        *seen = reader->line;
+        return false;
+    }
+    (void)snprintf(remedy, sizeof(remedy), "remove this line, or line %u", *seen);
+    ng_diag_add(reader->diag, NG_ERROR, reader->path, reader->line, column, reader->text, reader->length, remedy,
+                "'%s' is set already, in line %u", setting->name, *seen);
+    return true;
+}
+
 static void apply(struct reader *reader, char *line, struct ng_config *config)
 {
     char remedy[512], *save = NULL, *value;
@@ -442,6 +473,8 @@ static void apply(struct reader *reader, char *line, struct ng_config *config)
                     reader->length, names_of_settings(remedy, sizeof(remedy)), "unknown setting '%s'", name);
         return;
     }
+    if (is_repeated(reader, setting, (unsigned)(name - line) + 1))
+        return;
     value = save + strspn(save, " \t\r");
     for (length = strlen(value); length > 0 && strchr(" \t\r", value[length - 1]);)
         value[--length] = '\0';

@@ -128,6 +128,29 @@ int ng_host_check_upstreams(const struct ng_config *config, struct ng_error *err
     return 0;
 }
 
+/* On any port: the one that is wanted may be a running daemon's. */
+int ng_host_check_listen(const struct ng_config *config, struct ng_error *error)
+{
+    char text[NG_ENDPOINT_TEXT_MAX];
+
+    for (unsigned i = 0; i < config->listens; i++) {
+        struct ng_endpoint anywhere = config->listen[i];
+        struct sockaddr_storage address;
+        _cleanup_fd_ int fd = -1;
+        socklen_t length;
+
+        anywhere.port = 0;
+        length = ng_endpoint_sockaddr(&anywhere, &address);
+        fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0)
+            return ng_error_set(error, errno,
+                                errno == EADDRNOTAVAIL ? "give 'listen' an address of this host" : NULL,
+                                errno == EADDRNOTAVAIL ? "%s is no address of this host" : "cannot listen on %s: %m",
+                                ng_endpoint_text(&config->listen[i], text));
+    }
+    return 0;
+}
+
 static unsigned guard(struct ng_message_start *start, const uint8_t address[static 16], uint32_t prefix)
 {
     if (start->guarded == NG_GUARDED_MAX)

@@ -12,6 +12,9 @@ int ng_host_check(const char *pin_root, struct ng_error *error);
 /* Whether a configured upstream is the gate's own listener. */
 int ng_host_check_upstreams(const struct ng_config *config, struct ng_error *error);
 
+/* Whether each address to listen at is one of this host's. */
+int ng_host_check_listen(const struct ng_config *config, struct ng_error *error);
+
 /* Fills the guard of a START message: the host's own addresses, its upstreams and gateways, and the configured ones.
  * Returns how many did not fit. */
 unsigned ng_host_guard(const struct ng_config *config, struct ng_message_start *start);

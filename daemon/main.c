@@ -10,6 +10,7 @@
 
 #include <namegate/cleanup.h>
 
+#include <grp.h>
 #include <string.h>
 
 static void print_diag(struct ng_diag *diag)
@@ -28,6 +29,23 @@ static int fail(const struct ng_error *error)
     return 1;
 }
 
+/* What `run` takes when no policy is named. */
+static int check_default_policy(const struct ng_options *options, const struct ng_config *config, int fd,
+                                struct ng_error *error)
+{
+    struct ng_snapshot *snapshot = NULL;
+    int r = ng_snapshot_open(fd, &snapshot), found = r == 0 ? ng_snapshot_find(snapshot, config->default_policy) : 0;
+
+    ng_snapshot_free(snapshot);
+    if (r < 0)
+        return ng_error_set(error, -r, NULL, "cannot read the compiled policies: %s", strerror(-r));
+    if (found < 0)
+        return ng_error_set(error, ENOENT, "write it, or set 'default-policy' to one that there is",
+                            "there is no policy '%s' in %s, which is the one for commands that name none",
+                            config->default_policy, options->policies);
+    return 0;
+}
+
 static int check_config(const struct ng_options *options, const struct ng_config *config, struct ng_diag *diag)
 {
     _cleanup_fd_ int fd = -1;
@@ -35,13 +53,19 @@ static int check_config(const struct ng_options *options, const struct ng_config
 
     if (ng_host_check_upstreams(config, &error) < 0)
         return fail(&error);
-    if (ng_local_files_check(config, &error) < 0)
+    if (ng_host_check_listen(config, &error) < 0 || ng_child_check(config->user, &error) < 0 ||
+        ng_local_files_check(config, &error) < 0)
         return fail(&error);
+    if (!getgrnam(config->group))
+        ng_log(NG_LOG_WARNING, "there is no group '%s': nobody but root can ask the daemon; make it with groupadd, or "
+                               "set 'group'", config->group);
     if (ng_policy_compile_dir(options->policies, NULL, 0, diag, &fd) < 0) {
         print_diag(diag);
         return 1;
     }
     print_diag(diag);
+    if (check_default_policy(options, config, fd, &error) < 0)
+        return fail(&error);
     ng_config_print(config, stdout);
     return 0;
 }

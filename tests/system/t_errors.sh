@@ -45,6 +45,35 @@ bound() { ss -Hlun 'sport = 5399' | grep -q 5399; }
 wait_until 5 bound
 expect_output '127.0.0.1:5399 is in use' daemon
 expect_output 'another resolver has this port|choose another' daemon
+say "what --check-config finds without starting"
+config 'user root'
+expect_fail daemon --check-config
+expect_said 'must not run as root'
+config 'user nobody-at-all'
+expect_fail daemon --check-config
+expect_said "there is no user 'nobody-at-all'"
+config 'listen 192.0.2.99:53'
+expect_fail daemon --check-config
+expect_said 'no address of this host'
+config 'listen 127.0.0.1:5399' 'listen [::1]:5399'
+expect_ok daemon --check-config
+config 'group nobody-at-all'
+expect_ok daemon --check-config
+expect_said "there is no group 'nobody-at-all'.*groupadd"
+config 'default-policy nonesuch'
+expect_fail daemon --check-config
+expect_said "there is no policy 'nonesuch' in .*policies"
+expect_said "remedy: .*default-policy"
+
+say "what is set twice"
+config 'floor 1m' 'grace 5m' 'floor 2m'
+expect_fail daemon --check-config
+expect_said "gate.conf:3:1: error: 'floor' is set already, in line 1"
+expect_said 'remove this line, or line 1'
+config 'metrics 127.0.0.1:9553' 'metrics 127.0.0.1:9554'
+expect_output "gate.conf:2:1: error: 'metrics' is set already, in line 1" daemon
+config 'upstream 192.0.2.53' 'upstream 2001:db8::53' 'listen 127.0.0.1:5301' 'listen 127.0.0.1:5302'
+expect_ok daemon --check-config
 config ''
 expect_ok daemon --check-config
 expect_output '^floor' daemon --check-config
