@@ -220,21 +220,34 @@ static bool same_client(const struct connection *a, const struct connection *b)
                                             : memcmp(a->peer.address, b->peer.address, sizeof(a->peer.address)) == 0;
 }
 
-/* A client with its share of connections gives one of its own for a further one. */
-static void end_oldest_of(struct tcp *tcp, const struct connection *client)
+/* Of a client's connections, or of all (NULL), the one to end for a further one: the one used longest ago, but one that
+ * waits for an answer only when all do. Counts them. */
+static struct connection *least_needed(struct tcp *tcp, const struct connection *client, unsigned *ret_count)
 {
-    struct connection *it, *oldest = NULL;
-    unsigned count = 0;
+    struct connection *it, *idle = NULL, *waits = NULL;
 
+    *ret_count = 0;
     TAILQ_FOREACH(it, &tcp->used, used)
     {
-        if (!same_client(it, client))
+        if (client && !same_client(it, client))
             continue;
-        oldest = oldest ? oldest : it;
-        count++;
+        if (it->under_way)
+            waits = waits ? waits : it;
+        else
+            idle = idle ? idle : it;
+        ++*ret_count;
     }
-    if (count >= NG_TCP_CLIENT_MAX)
-        end(oldest);
+    return idle ? idle : waits;
+}
+
+/* Ends one of them when there are `max`. */
+static void make_room(struct tcp *tcp, const struct connection *client, unsigned max)
+{
+    unsigned count;
+    struct connection *least = least_needed(tcp, client, &count);
+
+    if (least && count >= max)
+        end(least);
 }
 
 static void welcome(struct tcp *tcp, int fd, const struct sockaddr_storage *address)
@@ -262,7 +275,7 @@ static void welcome(struct tcp *tcp, int fd, const struct sockaddr_storage *addr
         release(&connection->source);
         return;
     }
-    end_oldest_of(tcp, connection);
+    make_room(tcp, connection, NG_TCP_CLIENT_MAX);
     TAILQ_INSERT_TAIL(&tcp->used, connection, used);
     if (ng_poll_add(tcp->base.poll, &connection->source, EPOLLIN) < 0)
         end(connection);
@@ -273,14 +286,14 @@ static void on_accept(struct ng_source *source, uint32_t events)
     struct tcp *tcp = (struct tcp *)source;
     struct sockaddr_storage address;
     socklen_t length = sizeof(address);
-    int fd = accept4(source->fd, (struct sockaddr *)&address, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
     bool crowded = tcp->connections.count >= NG_TCP_MAX;
+    int fd = accept4(source->fd, (struct sockaddr *)&address, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     (void)events;
     if (fd < 0 && errno != EMFILE && errno != ENFILE)
         return;
     if ((fd < 0 || crowded) && !TAILQ_EMPTY(&tcp->used))
-        end(TAILQ_FIRST(&tcp->used));
+        make_room(tcp, NULL, 1);
     else if (fd < 0)
         ng_poll_change(tcp->base.poll, source, 0); /* none to end: whoever waits is looked at in a second */
     tcp->paused |= fd < 0;

@@ -62,6 +62,8 @@ say "datagrams that are no queries"
 under_fire 3 over client 5353 3 edns answers noise
 say "thousands of connections"
 under_fire 3 over client 5353 3 flood
+say "of which none is in the way of one that waits for its answer"
+expect_ok fire client 5353 1 crowd
 
 say "only what was answered for is learnt"
 wait_until 10 good_answers last || fail "the upstream is silent: $(cat "$W/upstream.log")"

@@ -381,6 +381,18 @@ def flood(port, duration):
     print(f"{len(connections)} connections")
 
 
+def crowd(port, duration):
+    """Who waits for an answer is not hung up on for connections that say nothing, of which there are many."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+    asker = connect(port)
+    asker.sendall(frame(question(f"never-{os.getpid()}.evil.example")))
+    connections = [connect(port) for _ in range(1000)]
+    asker.settimeout(10)
+    if not asker.recv(2):
+        sys.exit("hung up on while an answer was under way")
+    print(f"an answer after {len(connections)} further connections")
+
+
 WAYS = {
     "slow": lambda port, duration: held(port, 50, duration, slow),
     "segments": lambda port, duration: held(port, 10, duration, segments),
@@ -390,6 +402,7 @@ WAYS = {
     "answers": datagrams(lambda: question("1.good.example", flags=0x8180)),
     "noise": datagrams(lambda: noise.randbytes(noise.randrange(1, 1400))),
     "flood": flood,
+    "crowd": crowd,
 }
 
 
@@ -398,9 +411,13 @@ def client(port, duration, *ways):
     for way in ways:
         pid = os.fork()
         if pid == 0:
-            WAYS[way](port, duration)
-            sys.stdout.flush()
-            os._exit(0)
+            try:
+                WAYS[way](port, duration)
+                sys.stdout.flush()
+                os._exit(0)
+            except BaseException as error:  # the child must not go on as its parent
+                print(f"{way}: {error!r}", flush=True)
+                os._exit(1)
         children.append(pid)
     failed = [pid for pid in children if os.waitpid(pid, 0)[1] != 0]
     return bool(failed)
