@@ -18,6 +18,7 @@ struct ng_listener {
     struct ng_poll *poll;
     struct ng_engine *engine;
     struct ng_keeper_link *link; /* flushed before replies leave */
+    struct ng_upstream *upstream; /* sends what a batch of queries asked for */
     pthread_mutex_t *turn;
     struct ng_endpoint local;
     const struct ng_message_start *start;
@@ -36,6 +37,7 @@ struct ng_listener_config {
     struct ng_poll *poll;
     struct ng_engine *engine;
     struct ng_keeper_link *link;
+    struct ng_upstream *upstream;
     pthread_mutex_t *turn;
     const struct ng_message_listener *message;
     int askers;

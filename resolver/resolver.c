@@ -230,6 +230,7 @@ static int open_listeners(struct resolver *resolver)
                                             .poll = resolver->poll,
                                             .engine = resolver->engine,
                                             .link = resolver->link,
+                                            .upstream = resolver->upstream,
                                             .turn = &resolver->turn,
                                             .message = &resolver->pending[last],
                                             .askers = resolver->askers,
@@ -381,6 +382,7 @@ static int take_turn(struct resolver *resolver, uint64_t *next_tick)
     }
     if (resolver->upstream) {
         ng_upstream_process(resolver->upstream);
+        ng_upstream_send(resolver->upstream);
         timeout = ng_upstream_timeout(resolver->upstream, timeout);
     }
     ng_keeper_link_flush(resolver->link);

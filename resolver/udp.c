@@ -2,6 +2,7 @@
 #include "listener.h"
 
 #include "keeper.h"
+#include "upstream.h"
 #include "worker.h"
 
 #include <namegate/cleanup.h>
@@ -165,6 +166,7 @@ static void on_ready(struct ng_source *source, uint32_t events)
     (void)pthread_mutex_lock(udp->base.turn);
     for (int i = 0; i < count; i++)
         take(udp, &side->batch, i);
+    ng_upstream_send(udp->base.upstream);
     if (side->replies.count)
         ng_keeper_link_flush(udp->base.link);
     (void)pthread_mutex_unlock(udp->base.turn);

@@ -6,15 +6,15 @@
  * What a forger would have to guess: the id, the port (sockets are used for a while only) and the case of the name. */
 #include "upstream.h"
 
+#include "path.h"
 #include "random.h"
 
 #include "../policy/vector.h"
 
 #include <namegate/clock.h>
 
-#include <ares.h>
 #include <errno.h>
-#include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
@@ -27,25 +27,12 @@
 #define RETRY_MIN (1 * NG_SECOND)  /* until it is tried again; doubles up to ... */
 #define RETRY_MAX (60 * NG_SECOND)
 #define LOOK (25 * MS)         /* how often open questions are looked at */
-#define PATH_QUERIES 512       /* with the same sockets */
-#define PATH_AGE (10 * NG_SECOND)
 #define FLAG_TC 0x02           /* in the third octet of a message */
 #define OPT_OCTETS 11          /* that ng_wire_ask() ends with */
-#define ARES_MS (NG_UPSTREAM_GIVEN_UP_MS + 500)
-
-/* A channel of c-ares: the sockets to one server. */
-struct path {
-    LIST_ENTRY(path) paths;
-    struct ng_upstream *upstream;
-    ares_channel channel;
-    unsigned open, asked;
-    uint64_t made_at;
-    bool used;                 /* the server's current one */
-};
 
 struct server {
     struct ng_endpoint endpoint;
-    struct path *path[2];      /* by UDP, by TCP */
+    struct ng_path *path[2];   /* by UDP, by TCP */
     uint64_t rtt;              /* ns, smoothed; 0: unknown */
     unsigned silent;           /* queries in a row without an answer */
     uint64_t retry_at, retry;  /* ns: when, after how long, one that is left out is tried again */
@@ -59,8 +46,8 @@ struct zone {
 };
 
 struct attempt {
+    struct ng_path_query query; /* first: answered() is called with it */
     struct question *question;
-    struct path *path;
     unsigned server;
     uint64_t sent_at;
     bool open, tcp, late; /* late: it was given up, though an answer would still count */
@@ -82,152 +69,16 @@ struct question {
 };
 
 struct ng_upstream {
-    struct ng_poll *poll;
+    struct ng_paths *paths;
     ng_upstream_fn answered;
     void *arg;
     struct ng_stats *stats;
     NG_VECTOR(struct server) servers;
     NG_VECTOR(struct zone *) zones; /* the first is for all names without one of their own */
     TAILQ_HEAD(, question) open;
-    LIST_HEAD(, path) paths;
-    struct sock *socks;
-    unsigned retired; /* paths that wait for their last answers */
     uint64_t looked_at;
     bool ending;
 };
-
-/* A socket of c-ares. */
-struct sock {
-    struct ng_source source;
-    struct path *path;
-    struct sock *next;
-};
-
-/* --- sockets */
-
-static void on_ready(struct ng_source *source, uint32_t events)
-{
-    struct sock *sock = (struct sock *)source;
-    bool in = events & (EPOLLIN | EPOLLERR | EPOLLHUP), out = events & (EPOLLOUT | EPOLLERR | EPOLLHUP);
-
-    ares_process_fd(sock->path->channel, in ? source->fd : ARES_SOCKET_BAD, out ? source->fd : ARES_SOCKET_BAD);
-}
-
-static void release_sock(struct ng_source *source)
-{
-    free(source);
-}
-
-static void forget_sock(struct ng_upstream *upstream, struct sock *sock)
-{
-    struct sock **at = &upstream->socks;
-
-    while (*at != sock)
-        at = &(*at)->next;
-    *at = sock->next;
-    ng_poll_remove(upstream->poll, &sock->source);
-}
-
-static void on_socket(void *arg, ares_socket_t fd, int readable, int writable)
-{
-    struct path *path = arg;
-    struct ng_upstream *upstream = path->upstream;
-    uint32_t events = (readable ? (uint32_t)EPOLLIN : 0U) | (writable ? (uint32_t)EPOLLOUT : 0U);
-    struct sock *sock = upstream->socks;
-
-    while (sock && sock->source.fd != fd)
-        sock = sock->next;
-    if (sock && !events) {
-        forget_sock(upstream, sock);
-    } else if (sock) {
-        ng_poll_change(upstream->poll, &sock->source, events);
-    } else if (events) {
-        sock = calloc(1, sizeof(*sock));
-        if (!sock)
-            return; /* unseen answers end in c-ares' timeout */
-        sock->source = (struct ng_source){.ready = on_ready, .release = release_sock, .fd = fd};
-        sock->path = path;
-        if (ng_poll_add(upstream->poll, &sock->source, events) < 0) {
-            free(sock);
-            return;
-        }
-        sock->next = upstream->socks;
-        upstream->socks = sock;
-    }
-}
-
-/* --- paths */
-
-static int set_server(ares_channel channel, const struct ng_endpoint *server)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    struct ares_addr_port_node node = {.family = AF_INET6};
-
-    if (memcmp(server->address, mapped, sizeof(mapped)) == 0) {
-        node.family = AF_INET;
-        memcpy(&node.addr.addr4, server->address + 12, 4);
-    } else {
-        memcpy(&node.addr.addr6, server->address, 16);
-    }
-    node.udp_port = node.tcp_port = server->port;
-    return ares_set_servers_ports(channel, &node) == ARES_SUCCESS ? 0 : -ENOMEM;
-}
-
-static struct path *new_path(struct ng_upstream *upstream, const struct ng_endpoint *server, bool tcp)
-{
-    static char lookups[] = "b";
-    /* All is said here, so that c-ares reads no file for it. It tries once: what comes next is decided here. It ends
-     * all sockets to a server when one of them fails, so UDP and TCP have a channel each. */
-    struct ares_options options = {.flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
-                                            ARES_FLAG_NOCHECKRESP | ARES_FLAG_IGNTC |
-                                            (tcp ? ARES_FLAG_USEVC | ARES_FLAG_STAYOPEN : 0),
-                                   .timeout = ARES_MS,
-                                   .tries = 1,
-                                   .ndots = 1,
-                                   .lookups = lookups,
-                                   .sock_state_cb = on_socket};
-    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS | ARES_OPT_LOOKUPS |
-               ARES_OPT_DOMAINS | ARES_OPT_SORTLIST | ARES_OPT_SERVERS | ARES_OPT_SOCK_STATE_CB;
-    struct path *path = calloc(1, sizeof(*path));
-
-    if (!path)
-        return NULL;
-    *path = (struct path){.upstream = upstream, .made_at = ng_now(), .used = true};
-    options.sock_state_cb_data = path;
-    if (ares_init_options(&path->channel, &options, mask) != ARES_SUCCESS) {
-        free(path);
-        return NULL;
-    }
-    if (set_server(path->channel, server) < 0) {
-        ares_destroy(path->channel);
-        free(path);
-        return NULL;
-    }
-    LIST_INSERT_HEAD(&upstream->paths, path, paths);
-    return path;
-}
-
-/* The way to a server: new sockets, and with them new ports, from time to time. */
-static struct path *path_to(struct ng_upstream *upstream, struct server *server, bool tcp, uint64_t now)
-{
-    struct path **path = &server->path[tcp];
-
-    if (*path && !tcp && ((*path)->asked >= PATH_QUERIES || now - (*path)->made_at > PATH_AGE)) {
-        (*path)->used = false; /* it goes when its last question is over */
-        upstream->retired++;
-        *path = NULL;
-    }
-    if (!*path)
-        *path = new_path(upstream, &server->endpoint, tcp);
-    return *path;
-}
-
-static void free_path(struct path *path)
-{
-    LIST_REMOVE(path, paths);
-    ares_destroy(path->channel);
-    free(path);
-}
 
 /* --- servers */
 
@@ -361,11 +212,10 @@ static void release(struct question *question)
     free(question);
 }
 
-static void finish(struct question *question, const uint8_t *wire, size_t size)
+static void finish(struct question *question, const uint8_t *wire, size_t size, uint64_t now)
 {
     struct ng_upstream *upstream = question->upstream;
     uint8_t *failure = question->failure;
-    uint64_t now = ng_now();
 
     ng_stats_upstream(upstream->stats, question->begun_at, now);
     if (!wire && !failure)
@@ -382,18 +232,19 @@ static void finish(struct question *question, const uint8_t *wire, size_t size)
     free(failure);
 }
 
-static void on_answer(void *arg, int status, int timeouts, unsigned char *wire, int size);
+static void on_answer(struct ng_path_query *query, const uint8_t *wire, size_t size);
 
 static void send_to(struct question *question, unsigned number, bool tcp, uint64_t now)
 {
     struct ng_upstream *upstream = question->upstream;
     struct server *server = &upstream->servers.items[number];
-    struct path *path = path_to(upstream, server, tcp, now);
+    struct ng_path *path = ng_path_to(upstream->paths, &server->path[tcp], &server->endpoint, tcp, now);
     struct attempt *attempt = &question->attempt[question->attempts++];
     uint8_t wire[NG_WIRE_QUERY_MAX];
     size_t length = question->size;
 
-    *attempt = (struct attempt){.question = question, .path = path, .server = number, .sent_at = now, .tcp = tcp};
+    *attempt = (struct attempt){
+        .query = {.answered = on_answer}, .question = question, .server = number, .sent_at = now, .tcp = tcp};
     question->next_at = now + patience(server);
     if (!path)
         return;
@@ -405,10 +256,8 @@ static void send_to(struct question *question, unsigned number, bool tcp, uint64
         memset(wire + 10, 0, 2);
     }
     attempt->open = true;
-    path->open++;
-    path->asked++;
     question->under_way++;
-    ares_send(path->channel, wire, (int)length, on_answer, attempt);
+    ng_path_ask(path, wire, length, &attempt->query);
 }
 
 static bool asked_over_tcp(const struct question *question)
@@ -428,7 +277,7 @@ static void proceed(struct question *question, uint64_t now)
     if (question->attempts == ATTEMPTS_MAX || upstream->ending) {
         question->next_at = UINT64_MAX;
         if (question->under_way == 0 || upstream->ending)
-            finish(question, NULL, 0);
+            finish(question, NULL, 0, now);
         return;
     }
     also = question->attempts == 0 ? worth_a_try(upstream, question, now) : -1;
@@ -478,29 +327,26 @@ static bool accept_answer(struct question *question, struct attempt *attempt, co
     return attempt->tcp;
 }
 
-static void on_answer(void *arg, int status, int timeouts, unsigned char *wire, int size)
+static void on_answer(struct ng_path_query *query, const uint8_t *wire, size_t size)
 {
-    struct attempt *attempt = arg;
+    struct attempt *attempt = (struct attempt *)query;
     struct question *question = attempt->question;
     struct server *server = &question->upstream->servers.items[attempt->server];
-    uint64_t now = ng_now();
-    bool came = status == ARES_SUCCESS && wire && size > 0;
+    uint64_t now = wire ? ng_paths_read_at(question->upstream->paths) : ng_now();
 
-    (void)timeouts;
     attempt->open = false;
-    attempt->path->open--;
     question->under_way--;
-    if (came)
-        heard(server, now - attempt->sent_at);
+    if (wire)
+        heard(server, now > attempt->sent_at ? now - attempt->sent_at : 1);
     else if (!attempt->late && !question->upstream->ending)
         missed(server, now);
     if (question->done)
         release(question);
-    else if (came && accept_answer(question, attempt, wire, (size_t)size)) {
-        finish(question, wire, (size_t)size);
+    else if (wire && accept_answer(question, attempt, wire, size)) {
+        finish(question, wire, size, now);
         release(question);
     } else if (!attempt->late || question->under_way == 0) {
-        question->next_at = 0; /* at the next look: c-ares may have called this from within ares_send() */
+        question->next_at = 0; /* at the next look: this may be called from within ng_path_ask() */
         question->upstream->looked_at = 0;
     }
 }
@@ -546,7 +392,7 @@ int ng_upstream_timeout(struct ng_upstream *upstream, int max)
 {
     uint64_t now, next = upstream->looked_at + LOOK;
 
-    if (TAILQ_EMPTY(&upstream->open) && upstream->retired == 0)
+    if (TAILQ_EMPTY(&upstream->open) && !ng_paths_leaving(upstream->paths))
         return max;
     now = ng_now();
     return next <= now ? 0 : (int)((next - now) / MS) + 1;
@@ -555,7 +401,7 @@ int ng_upstream_timeout(struct ng_upstream *upstream, int max)
 static void look_at(struct question *question, uint64_t now)
 {
     if (now - question->begun_at >= NG_UPSTREAM_GIVEN_UP_MS * MS) {
-        finish(question, NULL, 0);
+        finish(question, NULL, 0, now);
         release(question);
         return;
     }
@@ -578,10 +424,9 @@ static void look_at(struct question *question, uint64_t now)
 void ng_upstream_process(struct ng_upstream *upstream)
 {
     struct question *question, *next;
-    struct path *path, *following;
     uint64_t now;
 
-    if (TAILQ_EMPTY(&upstream->open) && upstream->retired == 0)
+    if (TAILQ_EMPTY(&upstream->open) && !ng_paths_leaving(upstream->paths))
         return;
     now = ng_now();
     if (now - upstream->looked_at < LOOK)
@@ -591,15 +436,12 @@ void ng_upstream_process(struct ng_upstream *upstream)
         next = TAILQ_NEXT(question, open);
         look_at(question, now);
     }
-    for (path = LIST_FIRST(&upstream->paths); path; path = following) {
-        following = LIST_NEXT(path, paths);
-        if (path->open)
-            ares_process_fd(path->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-        if (path->open == 0 && !path->used) {
-            upstream->retired--;
-            free_path(path);
-        }
-    }
+    ng_paths_process(upstream->paths);
+}
+
+void ng_upstream_send(struct ng_upstream *upstream)
+{
+    ng_paths_send(upstream->paths);
 }
 
 /* --- making and ending */
@@ -643,10 +485,11 @@ int ng_upstream_new(struct ng_poll *poll, const struct ng_endpoint *servers, uns
 
     if (r < 0)
         return r;
-    *upstream = (struct ng_upstream){.poll = poll, .answered = answered, .arg = arg, .stats = stats};
+    *upstream = (struct ng_upstream){.answered = answered, .arg = arg, .stats = stats};
     TAILQ_INIT(&upstream->open);
-    LIST_INIT(&upstream->paths);
-    r = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS ? add_zone(upstream, NULL, servers, count) : -ENOMEM;
+    r = ng_paths_new(poll, &upstream->paths);
+    if (r == 0)
+        r = add_zone(upstream, NULL, servers, count);
     if (r < 0) {
         ng_upstream_free(upstream);
         return r;
@@ -663,19 +506,18 @@ int ng_upstream_forward(struct ng_upstream *upstream, const struct ng_name *zone
 
 void ng_upstream_free(struct ng_upstream *upstream)
 {
+    uint64_t now = ng_now();
+
     if (!upstream)
         return;
     upstream->ending = true;
     while (!TAILQ_EMPTY(&upstream->open)) {
         struct question *question = TAILQ_FIRST(&upstream->open);
 
-        finish(question, NULL, 0);
+        finish(question, NULL, 0, now);
         release(question);
     }
-    while (!LIST_EMPTY(&upstream->paths))
-        free_path(LIST_FIRST(&upstream->paths)); /* with what is under way on it */
-    while (upstream->socks)
-        forget_sock(upstream, upstream->socks);
+    ng_paths_free(upstream->paths); /* with what is under way on them */
     for (size_t i = 0; i < upstream->zones.count; i++)
         free(upstream->zones.items[i]);
     ng_vector_free(&upstream->zones);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Asking upstreams. The only user of c-ares, which sends, and takes answers only from the server that was asked, for
- * the question that was asked. Which server is asked, and how, when the next one is, and what an answer must look like
- * beyond that is decided here. */
+/* Asking upstreams: which server is asked, and how, when the next one is, and what an answer must look like. That it
+ * comes from the server that was asked, for the question that was asked, path.h sees to. */
 #ifndef NAMEGATE_UPSTREAM_H
 #define NAMEGATE_UPSTREAM_H
 
@@ -31,10 +30,13 @@ void ng_upstream_free(struct ng_upstream *upstream);
 int ng_upstream_forward(struct ng_upstream *upstream, const struct ng_name *zone, const struct ng_endpoint *servers,
                         unsigned count);
 
-/* Sends a query as ng_wire_ask() writes it; its id, and the case of its name, are chosen here. Returns 0, or -ENOMEM:
- * it will not be answered. */
+/* Asks with a query as ng_wire_ask() writes it; its id, and the case of its name, are chosen here. Returns 0, or
+ * -ENOMEM: it will not be answered. */
 int ng_upstream_ask(struct ng_upstream *upstream, const struct ng_name *name, const uint8_t *wire, size_t size,
                     void *question);
+
+/* Sends what was asked, at the end of each turn in which something was. */
+void ng_upstream_send(struct ng_upstream *upstream);
 
 /* ms until ng_upstream_process() must be called, at most `max`. Nothing needs it while no question is open. */
 int ng_upstream_timeout(struct ng_upstream *upstream, int max);

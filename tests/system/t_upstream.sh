@@ -63,6 +63,17 @@ for i in 1 2 3; do expect_eq "lower case" "$(ask "probably.mixed$i.low.test")" 1
 expect_eq "over TCP once" "$(grep -c '^tcp' "$W/lower.log")" 1
 gate_stop
 
+say "a host where nothing listens costs no wait, by UDP or in the middle of many questions"
+gate_start 'listen 127.0.0.1:5300' 'upstream 192.0.2.68' 'upstream 192.0.2.63'
+began=$(date +%s%N)
+expect_eq "past a host without a server" "$(ask nothing.listens.example)" 198.51.100.77
+took=$((($(date +%s%N) - began) / 1000000))
+[ $took -lt 350 ] || fail "the first answer took $took ms"
+for i in $(seq 200); do echo "many$i.listens.example A"; done > "$W/many"
+dnsperf -s 127.0.0.1 -p 5300 -d "$W/many" -n 1 -q 200 > "$W/perf" 2>&1
+expect_eq "answers" "$(awk '/Response codes/ { print $3, $4 }' "$W/perf")" "NOERROR 200"
+gate_stop
+
 say "settings that make no sense"
 printf 'upstream 192.0.2.53\nforward corp.internal 10.0.0.53\nforward a b to 1.1.1.1\n' > "$W/bad.conf"
 expect_fail "$B/namegated" --config "$W/bad.conf" --check-config
