@@ -4,12 +4,15 @@
 #include "random.h"
 #include "table.h"
 
+#include "../policy/bits.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ERASE_BATCH 256
 #define COLLECT_BUCKETS 8192
+#define SCAN_MAX 262144 /* destinations; to scan more at once would keep queries waiting */
 
 /* To when the claims of a destination are adopted ones: 0: not at all. What was learnt since may make a claim longer.
  */
@@ -25,6 +28,7 @@ struct entry {
     struct ng_destination *next;  /* between begin and commit: what shall be */
     struct adoption next_adopted;
     bool widened;                 /* commit has written more than value */
+    uint64_t digest;              /* of what was written last; 0: nothing */
 };
 
 struct ng_claims {
@@ -32,6 +36,8 @@ struct ng_claims {
     struct ng_table table;
     uint64_t key;
     size_t cursor, checked; /* of collect and check_some */
+    uint64_t sum;           /* of the digests of all entries: what the kernel's must sum up to */
+    bool no_scan;           /* the kernel has none */
 };
 
 /* Keys that wait to be erased together. */
@@ -112,6 +118,32 @@ static struct entry *find_or_make(struct ng_claims *claims, const struct ng_dest
     return entry;
 }
 
+/* With the secret of this table, so that nobody makes a change that does not show. */
+static uint64_t digest_of(const struct ng_claims *claims, const struct ng_destination_key *key,
+                          const struct ng_destination *value)
+{
+    uint64_t words[(sizeof(*key) + sizeof(*value)) / sizeof(uint64_t)], digest = claims->key;
+
+    memcpy(words, key, sizeof(*key));
+    memcpy(words + sizeof(*key) / sizeof(words[0]), value, sizeof(*value));
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        digest = ng_fold(digest ^ words[i], 0x9e3779b97f4a7c15ULL);
+    return digest;
+}
+
+/* The only place that writes. */
+static int put(struct ng_claims *claims, struct entry *entry, const struct ng_destination *value)
+{
+    uint64_t digest = digest_of(claims, &entry->key, value);
+    int r = claims->ops.write(claims->ops.arg, &entry->key, value);
+
+    if (r < 0)
+        return r;
+    claims->sum += digest - entry->digest;
+    entry->digest = digest;
+    return 0;
+}
+
 static unsigned count_of(const struct ng_destination *value)
 {
     unsigned count = 0;
@@ -184,6 +216,9 @@ int ng_claims_adopt(struct ng_claims *claims, const struct ng_destination_key *k
     if (!entry)
         return -ENOMEM;
     entry->value = *value;
+    claims->sum -= entry->digest;
+    entry->digest = digest_of(claims, key, value);
+    claims->sum += entry->digest;
     adopt_all(entry);
     return 0;
 }
@@ -204,7 +239,7 @@ int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
         merge(snapshot, &value, &adopted, &list[i]);
     if (memcmp(&value, &entry->value, sizeof(value)) == 0)
         return 0;
-    r = claims->ops.write(claims->ops.arg, key, &value);
+    r = put(claims, entry, &value);
     if (r < 0) {
         if (count_of(&entry->value) == 0)
             drop(claims, entry);
@@ -215,7 +250,7 @@ int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
     return 0;
 }
 
-static int check(struct ng_claims *claims, const struct entry *entry)
+static int check(struct ng_claims *claims, struct entry *entry)
 {
     struct ng_destination value;
     int r = claims->ops.read(claims->ops.arg, &entry->key, &value);
@@ -224,13 +259,13 @@ static int check(struct ng_claims *claims, const struct entry *entry)
         return 0;
     if (r < 0 && r != -ENOENT)
         return r;
-    r = claims->ops.write(claims->ops.arg, &entry->key, &entry->value);
+    r = put(claims, entry, &entry->value);
     return r < 0 ? r : 1;
 }
 
 int ng_claims_check(struct ng_claims *claims, const struct ng_destination_key *key)
 {
-    const struct entry *entry = find(claims, key);
+    struct entry *entry = find(claims, key);
 
     return entry ? check(claims, entry) : 0;
 }
@@ -248,11 +283,38 @@ static void check_one(void *arg, struct ng_link *link)
     checking->restored += check(checking->claims, ng_record(link, struct entry, link)) > 0;
 }
 
+struct scanning {
+    const struct ng_claims *claims;
+    uint64_t sum;
+};
+
+static int add_digest(void *arg, const struct ng_destination_key *key, const struct ng_destination *value)
+{
+    struct scanning *scanning = arg;
+
+    scanning->sum += digest_of(scanning->claims, key, value);
+    return 0;
+}
+
+/* Whether the kernel has what this table has, and nothing else; false: unknown. To sum up all that is there is several
+ * times cheaper than to look for each. */
+static bool is_whole(struct ng_claims *claims)
+{
+    struct scanning scanning = {.claims = claims};
+    int r;
+
+    if (claims->no_scan || claims->table.count < claims->ops.scan_from || claims->table.count > SCAN_MAX)
+        return false;
+    r = claims->ops.scan(claims->ops.arg, add_digest, &scanning);
+    claims->no_scan = r == -EOPNOTSUPP;
+    return r == 0 && scanning.sum == claims->sum;
+}
+
 size_t ng_claims_check_some(struct ng_claims *claims, size_t max)
 {
     struct checking checking = {.claims = claims};
 
-    if (claims->table.count == 0)
+    if (claims->table.count == 0 || is_whole(claims))
         return 0;
     for (size_t i = 0; i < claims->table.size && checking.looked < max; i++)
         ng_table_walk(&claims->table, &claims->checked, 1, check_one, &checking);
@@ -278,6 +340,7 @@ static void flush(struct erasure *erasure)
 
 static void erase(struct erasure *erasure, struct entry *entry)
 {
+    erasure->claims->sum -= entry->digest;
     erasure->keys[erasure->count++] = entry->key;
     drop(erasure->claims, entry);
     if (erasure->count == ERASE_BATCH)
@@ -302,8 +365,7 @@ static void thin_out(struct erasure *erasure, struct entry *entry,
     }
     if (kept == 0) {
         erase(erasure, entry);
-    } else if (kept < count &&
-               erasure->claims->ops.write(erasure->claims->ops.arg, &entry->key, &left) == 0) {
+    } else if (kept < count && put(erasure->claims, entry, &left) == 0) {
         entry->value = left;
         entry->adopted = adopted;
     }
@@ -434,7 +496,7 @@ static void widen_one(void *arg, struct ng_link *link)
         merge(walk->snapshot, &both, &adopted, &entry->next->claim[i]);
     if (walk->error || memcmp(&both, &entry->value, sizeof(both)) == 0)
         return;
-    walk->error = walk->claims->ops.write(walk->claims->ops.arg, &entry->key, &both);
+    walk->error = put(walk->claims, entry, &both);
     entry->widened = walk->error == 0;
 }
 
@@ -449,7 +511,7 @@ static void narrow_one(void *arg, struct ng_link *link)
     }
     /* A failure leaves more claims in the kernel than are wanted, none less. */
     if (entry->widened || memcmp(entry->next, &entry->value, sizeof(*entry->next)) != 0)
-        (void)walk->claims->ops.write(walk->claims->ops.arg, &entry->key, entry->next);
+        (void)put(walk->claims, entry, entry->next);
     entry->value = *entry->next;
     entry->adopted = entry->next_adopted;
     free(entry->next);
@@ -465,7 +527,7 @@ static void revert_one(void *arg, struct ng_link *link)
     free(entry->next);
     entry->next = NULL;
     if (entry->widened && count_of(&entry->value))
-        (void)walk->claims->ops.write(walk->claims->ops.arg, &entry->key, &entry->value);
+        (void)put(walk->claims, entry, &entry->value);
     entry->widened = false;
     if (count_of(&entry->value) == 0)
         erase(&walk->erasure, entry);

@@ -7,6 +7,8 @@
 
 struct ng_claims;
 
+typedef int (*ng_destination_fn)(void *arg, const struct ng_destination_key *key, const struct ng_destination *value);
+
 /* Where claims are written: the map in the kernel, or a table of a test. Each returns 0 or -errno. */
 struct ng_claims_ops {
     /* -ENOENT: it is not there. */
@@ -14,6 +16,9 @@ struct ng_claims_ops {
     int (*write)(void *arg, const struct ng_destination_key *key, const struct ng_destination *value);
     /* A key that is not there is no error. */
     int (*erase)(void *arg, const struct ng_destination_key *keys, size_t count);
+    /* Calls each destination that is there. -EOPNOTSUPP: there is no cheaper way than to read one after the other. */
+    int (*scan)(void *arg, ng_destination_fn each, void *each_arg);
+    size_t scan_from; /* fewer destinations than that are cheaper to read one after the other */
     void *arg;
 };
 
@@ -34,8 +39,8 @@ int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
 /* Whether the kernel still has what was written: others with privileges could have taken it away. If not, it is written
  * again. Returns 1 when it had to be, 0 when nothing was missing, or -errno of the writer. */
 int ng_claims_check(struct ng_claims *claims, const struct ng_destination_key *key);
-/* The same for up to `max` destinations, others with each call. Returns how many were written again. What cannot be
- * written is tried again by a later call. */
+/* The same for all destinations, or, where one scan does not do for all, `max`, others with each call. Returns how many
+ * were written again. What cannot be written is tried again by a later call. */
 size_t ng_claims_check_some(struct ng_claims *claims, size_t max);
 
 /* Makes the claims of a destination adopted ones: the names that they came from are being forgotten. */

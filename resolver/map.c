@@ -4,6 +4,10 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
+
+#define SCAN_BATCH 4096
+#define ENOTSUPP 524 /* what kernels say of maps without batches; they do not export it */
 
 int ng_map_read(int fd, const struct ng_destination_key *key, struct ng_destination *ret_value)
 {
@@ -31,7 +35,46 @@ int ng_map_erase(int fd, const struct ng_destination_key *keys, size_t count)
     return 0;
 }
 
-int ng_map_each(int fd, ng_map_fn each, void *arg)
+/* What a batch fills. */
+struct scan {
+    struct ng_destination_key key[SCAN_BATCH];
+    struct ng_destination value[SCAN_BATCH];
+};
+
+static int scan_all(int fd, struct scan *scan, ng_map_fn each, void *arg)
+{
+    uint32_t from = 0, next = 0; /* where the kernel goes on */
+    bool first = true, end = false;
+
+    while (!end) {
+        __u32 count = SCAN_BATCH;
+        int r = bpf_map_lookup_batch(fd, first ? NULL : &from, &next, scan->key, scan->value, &count, NULL);
+
+        end = r < 0;
+        if (end && errno != ENOENT)
+            return first && (errno == EINVAL || errno == ENOTSUP || errno == EPERM || errno == ENOTSUPP) ? -EOPNOTSUPP
+                                                                                                       : -errno;
+        for (__u32 i = 0; i < count; i++) {
+            r = each(arg, &scan->key[i], &scan->value[i]);
+            if (r < 0)
+                return r;
+        }
+        from = next;
+        first = false;
+    }
+    return 0;
+}
+
+int ng_map_scan(int fd, ng_map_fn each, void *arg)
+{
+    struct scan *scan = malloc(sizeof(*scan));
+    int r = scan ? scan_all(fd, scan, each, arg) : -ENOMEM;
+
+    free(scan);
+    return r;
+}
+
+static int each_by_key(int fd, ng_map_fn each, void *arg)
 {
     struct ng_destination_key key, next;
     struct ng_destination value;
@@ -48,6 +91,13 @@ int ng_map_each(int fd, ng_map_fn each, void *arg)
         }
     }
     return errno == ENOENT ? 0 : -errno;
+}
+
+int ng_map_each(int fd, ng_map_fn each, void *arg)
+{
+    int r = ng_map_scan(fd, each, arg);
+
+    return r == -EOPNOTSUPP ? each_by_key(fd, each, arg) : r;
 }
 
 int ng_map_asker(int fd, const struct ng_asker_key *key, struct ng_asker *ret_asker)

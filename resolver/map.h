@@ -14,9 +14,11 @@ int ng_map_write(int fd, const struct ng_destination_key *key, const struct ng_d
 /* Keys that are not there are passed over. */
 int ng_map_erase(int fd, const struct ng_destination_key *keys, size_t count);
 
-/* Calls each entry; ends with the callback's first error. */
+/* Calls each entry; ends with the callback's first error. scan: -EOPNOTSUPP where the kernel does not read many at a
+ * time. */
 typedef int (*ng_map_fn)(void *arg, const struct ng_destination_key *key, const struct ng_destination *value);
 int ng_map_each(int fd, ng_map_fn each, void *arg);
+int ng_map_scan(int fd, ng_map_fn each, void *arg);
 
 /* Who sent a query; -ENOENT. */
 int ng_map_asker(int fd, const struct ng_asker_key *key, struct ng_asker *ret_asker);

@@ -26,8 +26,8 @@ int ng_paths_new(struct ng_poll *poll, struct ng_paths **ret_paths);
 /* Ends all queries. */
 void ng_paths_free(struct ng_paths *paths);
 
-/* The way to a server: *path, or a new one in its place when there is none (NULL) or it was used enough. NULL when there
- * is no memory. */
+/* The way to a server: *path, or a new one in its place where there is none (NULL) or it was used enough. NULL when
+ * there is no memory. */
 struct ng_path *ng_path_to(struct ng_paths *paths, struct ng_path **path, const struct ng_endpoint *server, bool tcp,
                            uint64_t now);
 

@@ -21,6 +21,7 @@
 #define RETIRED_FOR (60 * NG_SECOND) /* longer than any question is open */
 #define TICK_MS 1000
 #define ORDERS_PER_TURN 16
+#define SCAN_FROM 256 /* destinations; a scan of a map that is nearly empty costs more than reading them */
 
 struct resolver {
     struct ng_source keeper; /* first: on_keeper() is called with it */
@@ -69,6 +70,11 @@ static int erase_claims(void *arg, const struct ng_destination_key *keys, size_t
 
     ng_epoch_advance(resolver->epoch);
     return r;
+}
+
+static int scan_claims(void *arg, ng_destination_fn each, void *each_arg)
+{
+    return ng_map_scan(((const struct resolver *)arg)->destinations, each, each_arg);
 }
 
 static uint64_t now_of(void *arg)
@@ -142,7 +148,7 @@ static int on_memory(struct resolver *resolver, int fds[2])
 
 static int on_start(struct resolver *resolver, const struct ng_message_start *start, int fds[2])
 {
-    struct ng_engine_ops ops = {.claims = {read_claim, write_claim, erase_claims, resolver},
+    struct ng_engine_ops ops = {.claims = {read_claim, write_claim, erase_claims, scan_claims, SCAN_FROM, resolver},
                                 .now = now_of,
                                 .ask = ask,
                                 .reply = reply,

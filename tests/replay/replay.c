@@ -17,7 +17,8 @@
  *   TIME seconds                             passes
  *   MAP_FAILS error-number                   0: works again; ASK_FAILS error-number: no upstream can be asked
  *   ADOPT policy address seconds             an earlier resolver denied it for so long
- *   LOSE scope address                       somebody takes it out of the map
+ *   LOSE scope address                       somebody takes it out of the map; SPOIL: changes it
+ *   SINGLE_READS number                      of entries of the map, since the scenario began; NO_SCAN: there is no other
  *   PREWARM policy
  *   GRANT deployment name seconds            0: it is over
  *   CANARY deployment number seconds         it tests itself; 0 seconds: it is over
@@ -246,6 +247,25 @@ static void lose(struct replay *replay)
     world_lose(&replay->world, world_scope(&replay->world, script_arg(replay, 1)), address);
 }
 
+static void spoil(struct replay *replay)
+{
+    uint8_t address[16];
+
+    script_address(replay, script_arg(replay, 2), address);
+    world_spoil(&replay->world, world_scope(&replay->world, script_arg(replay, 1)), address);
+}
+
+static void no_scan(struct replay *replay)
+{
+    replay->world.no_scan = true;
+}
+
+static void single_reads(struct replay *replay)
+{
+    if (replay->world.single_reads != script_number(replay, 1))
+        script_stop(replay, "%u entries were read by their keys", replay->world.single_reads);
+}
+
 static void adopt(struct replay *replay)
 {
     uint8_t address[16];
@@ -268,7 +288,8 @@ static const struct {
     {"MAP_FAILS", map_fails}, {"PREWARM", prewarm}, {"GRANT", grant}, {"CANARY", canary}, {"NOTE", note},
     {"NO_NOTE", note}, {"DENIED", verdict},
     {"ALLOWED", verdict}, {"UNKNOWN", verdict}, {"ENTRY", entry}, {"NO_ENTRY", entry}, {"ASK_FAILS", ask_fails},
-    {"ADOPT", adopt}, {"LOSE", lose}, {"BADVERS", step_badvers},
+    {"ADOPT", adopt}, {"LOSE", lose}, {"SPOIL", spoil},
+    {"NO_SCAN", no_scan}, {"SINGLE_READS", single_reads}, {"BADVERS", step_badvers},
 };
 
 static void play(struct replay *replay)

@@ -53,8 +53,10 @@ static int write_cell(void *arg, const struct ng_destination_key *key, const str
 
 static int read_cell(void *arg, const struct ng_destination_key *key, struct ng_destination *ret_value)
 {
-    const struct cell *cell = find_cell(arg, key);
+    struct world *world = arg;
+    const struct cell *cell = find_cell(world, key);
 
+    world->single_reads++;
     if (!cell)
         return -ENOENT;
     *ret_value = cell->value;
@@ -74,12 +76,35 @@ static int erase_cells(void *arg, const struct ng_destination_key *keys, size_t 
     return 0;
 }
 
+static int scan_cells(void *arg, ng_destination_fn each, void *each_arg)
+{
+    const struct world *world = arg;
+    int r = world->no_scan ? -EOPNOTSUPP : 0;
+
+    for (size_t i = 0; r == 0 && i < world->map.count; i++)
+        r = each(each_arg, &world->map.items[i].key, &world->map.items[i].value);
+    return r;
+}
+
 void world_lose(struct world *world, uint32_t scope, const uint8_t address[16])
 {
     struct ng_destination_key key = {.scope = scope};
 
     memcpy(key.address, address, 16);
     (void)erase_cells(world, &key, 1);
+}
+
+void world_spoil(struct world *world, uint32_t scope, const uint8_t address[16])
+{
+    struct ng_destination_key key = {.scope = scope};
+    struct cell *cell;
+
+    memcpy(key.address, address, 16);
+    cell = find_cell(world, &key);
+    if (!cell)
+        world_breaks(world, "there is nothing to change");
+    else
+        cell->value.claim[0].expires_at--;
 }
 
 static uint64_t now_of(void *arg)
@@ -136,7 +161,7 @@ void world_init(struct world *world)
 
 void world_begin(struct world *world)
 {
-    struct ng_engine_ops ops = {.claims = {read_cell, write_cell, erase_cells, world},
+    struct ng_engine_ops ops = {.claims = {read_cell, write_cell, erase_cells, scan_cells, 0, world},
                                 .now = now_of,
                                 .ask = ask,
                                 .reply = take_reply,

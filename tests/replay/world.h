@@ -55,6 +55,8 @@ struct world {
     size_t map_max;
     const struct ng_snapshot *snapshot; /* the engine's */
     NG_VECTOR(struct cell) map;
+    unsigned single_reads; /* of the map's entries, each by its key */
+    bool no_scan;          /* the kernel reads no batches */
     NG_VECTOR(struct asked) asked;
     NG_VECTOR(struct query) queries;
     NG_VECTOR(struct announced) announced;
@@ -86,8 +88,9 @@ void world_query(struct world *world, struct deployment *deployment, const uint8
 /* As if an earlier resolver had denied that address for so long. */
 void world_adopt(struct world *world, uint32_t scope, const uint8_t address[16], unsigned seconds);
 
-/* Somebody else takes that out of the map. */
+/* Somebody else takes that out of the map, or changes it. */
 void world_lose(struct world *world, uint32_t scope, const uint8_t address[16]);
+void world_spoil(struct world *world, uint32_t scope, const uint8_t address[16]);
 
 /* Lets time pass, a second and a tick at a time. */
 void world_sleep(struct world *world, unsigned seconds);
