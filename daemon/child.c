@@ -18,7 +18,6 @@
 
 #define CHANNEL_BUFFER (4 << 20)
 #define CHILD_FILES 8192
-#define DATAGRAMS_PER_TURN 8 /* so that a flood of messages does not keep the keeper from events */
 
 struct ng_child {
     uid_t uid;
@@ -280,19 +279,23 @@ static int take_all(struct ng_child *child, const uint8_t *datagram, size_t data
     return 0;
 }
 
-int ng_child_receive(struct ng_child *child)
+ssize_t ng_child_receive(struct ng_child *child, size_t max)
 {
     static uint8_t datagram[NG_DATAGRAM_MAX];
+    size_t got = 0;
 
-    for (int i = 0; i < DATAGRAMS_PER_TURN && child->channel >= 0; i++) {
+    if (max > 2 * CHANNEL_BUFFER) /* which is what the kernel makes of it */
+        max = 2 * CHANNEL_BUFFER; /* it may fill as fast as it is read */
+    while (got < max && child->channel >= 0) {
         ssize_t size = recv(child->channel, datagram, sizeof(datagram), MSG_DONTWAIT | MSG_TRUNC);
 
-        if (size < 0)
-            return errno == EAGAIN || errno == EINTR ? 0 : -ECONNRESET;
-        if (size == 0 || (size_t)size > sizeof(datagram) || take_all(child, datagram, (size_t)size) < 0)
-            return -ECONNRESET; /* it does not keep to the protocol: start another */
+        if (size < 0 && (errno == EAGAIN || errno == EINTR))
+            break;
+        if (size <= 0 || (size_t)size > sizeof(datagram) || take_all(child, datagram, (size_t)size) < 0)
+            return -ECONNRESET; /* it has ended, or does not keep to the protocol: start another */
+        got += (size_t)size;
     }
-    return 1;
+    return (ssize_t)got;
 }
 
 void ng_child_reap(struct ng_child *child)

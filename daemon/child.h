@@ -51,8 +51,12 @@ int ng_child_become(const char *account);
 /* Sends one message with up to two descriptors (-1: none). -EPIPE or -ECONNRESET when the process is gone. */
 int ng_child_send(struct ng_child *child, const void *message, size_t size, int fd1, int fd2);
 
-/* Reads messages that wait. 0: all of them; 1: there may be more; -ECONNRESET: the process has closed the channel. */
-int ng_child_receive(struct ng_child *child);
+#define NG_CHILD_TURN (256U << 10) /* octets: no more at once, so that a flood does not keep the keeper from events */
+#define NG_CHILD_ALL SIZE_MAX      /* all that wait now: more than the channel holds do not */
+
+/* Reads the messages that wait, up to so many octets of them. Returns the octets, or -ECONNRESET when the process has
+ * closed the channel. */
+ssize_t ng_child_receive(struct ng_child *child, size_t max);
 
 /* Forgets a process that has ended and was reaped, or ends it. */
 void ng_child_reap(struct ng_child *child);

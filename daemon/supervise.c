@@ -17,6 +17,8 @@
 #include <sys/epoll.h>
 
 #define LULL (NG_SECOND / 500)
+#define LULL_BUSY (NG_SECOND / 100)
+#define BUSY 4096 /* octets that were read at once */
 #define READY_TIMEOUT_MS 10000
 #define SILENCE_MAX 3           /* pings; counted, because a clock also runs while the host sleeps */
 #define RESTART_DELAY NG_SECOND /* of one that could not be started, or died soon; doubled each time */
@@ -29,21 +31,23 @@
 static void on_channel(void *arg, uint32_t events)
 {
     struct ng_keeper *keeper = arg;
+    ssize_t got = ng_child_receive(keeper->child, NG_CHILD_TURN);
 
     (void)events;
-    if (ng_child_receive(keeper->child) < 0) {
+    if (got < 0) {
         ng_supervise_exited(keeper);
         return;
     }
     (void)ng_loop_change(keeper->loop, ng_child_fd(keeper->child), 0);
-    ng_timer_again(keeper->lull, LULL);
+    ng_timer_again(keeper->lull, got < BUSY ? LULL : LULL_BUSY);
 }
 
 void ng_supervise_hear(struct ng_keeper *keeper, uint64_t until)
 {
     uint64_t now = ng_now();
 
-    if (ng_child_fd(keeper->child) >= 0 && until >= keeper->heard_at && ng_child_receive(keeper->child) == 0)
+    if (ng_child_fd(keeper->child) >= 0 && until >= keeper->heard_at &&
+        ng_child_receive(keeper->child, NG_CHILD_ALL) >= 0)
         keeper->heard_at = now;
 }
 
@@ -376,7 +380,7 @@ int ng_supervise_wait_ready(struct ng_keeper *keeper, struct ng_error *error)
     while (!keeper->child_ready && ng_now() < until) {
         struct pollfd fd = {.fd = ng_child_fd(keeper->child), .events = POLLIN};
 
-        if (poll(&fd, 1, 100) > 0 && ng_child_receive(keeper->child) < 0)
+        if (poll(&fd, 1, 100) > 0 && ng_child_receive(keeper->child, NG_CHILD_TURN) < 0)
             break;
     }
     if (keeper->child_ready)

@@ -1,55 +1,55 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "track.h"
 
+#include "../policy/bits.h"
+#include "../resolver/random.h"
+
 #include <namegate/cleanup.h>
 
-#include <search.h>
 #include <string.h>
 
-/* An address and those that have it. */
+#define MULTIPLIER 0x9e3779b97f4a7c15ULL
+
+/* An address and those that have it: most have one holder. */
 struct place {
+    struct ng_link link;
     uint8_t address[16];
-    struct ng_resolution **holders;
+    struct ng_resolution **holders, *only; /* holders: &only while there is room for one */
     unsigned count, room;
 };
 
 struct ng_track {
-    void *by_id;      /* tsearch(3) tree of struct ng_resolution */
-    void *by_address; /* tsearch(3) tree of struct place */
+    struct ng_table by_id, by_address;
     struct ng_resolution **all; /* in the order of their arrival, a ring: the next to be replaced is at `next` */
     unsigned count, next;
     uint64_t epoch; /* of the resolver, in the upper half of the ids */
+    uint64_t key;   /* of the hashes, as strangers choose addresses */
 };
 
-static int compare_ids(const void *a, const void *b)
+static void free_resolution(struct ng_resolution *resolution)
 {
-    const struct ng_resolution *x = a, *y = b;
-
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
-static int compare_addresses(const void *a, const void *b)
-{
-    return memcmp(((const struct place *)a)->address, ((const struct place *)b)->address, 16);
-}
-
-static void free_resolution(void *pointer)
-{
-    struct ng_resolution *resolution = pointer;
-
-    if (!resolution)
-        return;
     free(resolution->chain);
     free(resolution->address);
     free(resolution);
 }
 
-static void free_place(void *pointer)
+static void free_place(struct place *place)
 {
-    struct place *place = pointer;
-
-    free(place->holders);
+    if (place->holders != &place->only)
+        free(place->holders);
     free(place);
+}
+
+static void free_any_resolution(void *arg, struct ng_link *link)
+{
+    (void)arg;
+    free_resolution(ng_record(link, struct ng_resolution, by_id));
+}
+
+static void free_any_place(void *arg, struct ng_link *link)
+{
+    (void)arg;
+    free_place(ng_record(link, struct place, link));
 }
 
 int ng_track_new(struct ng_track **ret_track)
@@ -63,6 +63,7 @@ int ng_track_new(struct ng_track **ret_track)
         free(track);
         return -ENOMEM;
     }
+    track->key = ng_random();
     *ret_track = track;
     return 0;
 }
@@ -71,8 +72,10 @@ void ng_track_free(struct ng_track *track)
 {
     if (!track)
         return;
-    tdestroy(track->by_address, free_place);
-    tdestroy(track->by_id, free_resolution);
+    ng_table_each(&track->by_address, free_any_place, NULL);
+    ng_table_release(&track->by_address);
+    ng_table_each(&track->by_id, free_any_resolution, NULL);
+    ng_table_release(&track->by_id);
     free(track->all);
     free(track);
 }
@@ -82,22 +85,41 @@ static uint64_t own_id(const struct ng_track *track, uint64_t id)
     return track->epoch << 48 | (id & 0xffffffffffffULL);
 }
 
+static uint64_t hash_id(const struct ng_track *track, uint64_t own)
+{
+    return ng_fold(own ^ track->key, MULTIPLIER);
+}
+
+static uint64_t hash_address(const struct ng_track *track, const uint8_t *address)
+{
+    uint64_t halves[2];
+
+    memcpy(halves, address, sizeof(halves));
+    return ng_fold(ng_fold(halves[0] ^ track->key, MULTIPLIER) ^ halves[1], MULTIPLIER);
+}
+
+static struct ng_resolution *find(const struct ng_track *track, uint64_t id)
+{
+    uint64_t own = own_id(track, id);
+    struct ng_link *link = ng_table_first(&track->by_id, hash_id(track, own));
+
+    while (link && ng_record(link, struct ng_resolution, by_id)->id != own)
+        link = ng_table_next(link);
+    return ng_record(link, struct ng_resolution, by_id);
+}
+
 const struct ng_resolution *ng_track_find(const struct ng_track *track, uint64_t id)
 {
-    struct ng_resolution key = {.id = own_id(track, id)};
-    struct ng_resolution *const *found = tfind(&key, &track->by_id, compare_ids);
-
-    return found ? *found : NULL;
+    return find(track, id);
 }
 
 static struct place *find_place(const struct ng_track *track, const uint8_t *address)
 {
-    struct place key = {0};
-    struct place *const *found;
+    struct ng_link *link = ng_table_first(&track->by_address, hash_address(track, address));
 
-    memcpy(key.address, address, sizeof(key.address));
-    found = tfind(&key, &track->by_address, compare_addresses);
-    return found ? *found : NULL;
+    while (link && memcmp(ng_record(link, struct place, link)->address, address, 16) != 0)
+        link = ng_table_next(link);
+    return ng_record(link, struct place, link);
 }
 
 static void leave_place(struct ng_track *track, const uint8_t *address, const struct ng_resolution *resolution)
@@ -111,34 +133,49 @@ static void leave_place(struct ng_track *track, const uint8_t *address, const st
         break;
     }
     if (place && place->count == 0) {
-        (void)tdelete(place, &track->by_address, compare_addresses);
+        ng_table_remove(&track->by_address, &place->link);
         free_place(place);
     }
+}
+
+static struct place *make_place(struct ng_track *track, const uint8_t *address)
+{
+    struct place *place = calloc(1, sizeof(*place));
+
+    if (!place)
+        return NULL;
+    memcpy(place->address, address, 16);
+    place->holders = &place->only;
+    place->room = 1;
+    if (ng_table_add(&track->by_address, &place->link, hash_address(track, address)) < 0) {
+        free(place);
+        return NULL;
+    }
+    return place;
+}
+
+static int grow(struct place *place)
+{
+    struct ng_resolution **holders = calloc(2 * place->room, sizeof(*holders));
+
+    if (!holders)
+        return -ENOMEM;
+    memcpy(holders, place->holders, place->count * sizeof(*holders));
+    if (place->holders != &place->only)
+        free(place->holders);
+    place->holders = holders;
+    place->room *= 2;
+    return 0;
 }
 
 static int enter_place(struct ng_track *track, const uint8_t *address, struct ng_resolution *resolution)
 {
     struct place *place = find_place(track, address);
 
-    if (!place) {
-        place = calloc(1, sizeof(*place));
-        if (!place)
-            return -ENOMEM;
-        memcpy(place->address, address, 16);
-        if (!tsearch(place, &track->by_address, compare_addresses)) {
-            free_place(place);
-            return -ENOMEM;
-        }
-    }
-    if (place->count == place->room) {
-        unsigned room = place->room ? 2 * place->room : 1;
-        struct ng_resolution **holders = reallocarray(place->holders, room, sizeof(*holders));
-
-        if (!holders)
-            return -ENOMEM;
-        place->holders = holders;
-        place->room = room;
-    }
+    if (!place)
+        place = make_place(track, address);
+    if (!place || (place->count == place->room && grow(place) < 0))
+        return -ENOMEM;
     place->holders[place->count++] = resolution;
     return 0;
 }
@@ -147,7 +184,7 @@ static void drop(struct ng_track *track, struct ng_resolution *resolution)
 {
     for (unsigned i = 0; i < resolution->addresses; i++)
         leave_place(track, resolution->address[i], resolution);
-    (void)tdelete(resolution, &track->by_id, compare_ids);
+    ng_table_remove(&track->by_id, &resolution->by_id);
     free_resolution(resolution);
 }
 
@@ -158,7 +195,7 @@ static struct ng_resolution *add(struct ng_track *track, uint64_t id)
     if (!resolution)
         return NULL;
     resolution->id = own_id(track, id);
-    if (!tsearch(resolution, &track->by_id, compare_ids)) {
+    if (ng_table_add(&track->by_id, &resolution->by_id, hash_id(track, resolution->id)) < 0) {
         free(resolution);
         return NULL;
     }
@@ -190,35 +227,47 @@ static int add_address(struct ng_track *track, struct ng_resolution *resolution,
     return 0;
 }
 
-/* What comes from the resolver is checked as if a stranger had sent it. */
-static int check(const struct ng_message_resolution *message, struct ng_name chain[static NG_CHAIN_MAX])
+/* What comes from the resolver is checked as if a stranger had sent it. Returns the chain, or -errno. */
+static int read_chain(const struct ng_message_resolution *message, struct ng_name **ret_chain)
 {
+    struct ng_name name, *chain;
+    size_t size;
+
     if (message->links == 0 || message->links > NG_CHAIN_MAX || message->addresses > NG_ADDRESSES_MAX)
         return -EBADMSG;
-    for (unsigned i = 0; i < message->links; i++)
-        if (ng_name_from_wire(message->chain[i].wire, message->chain[i].length, &chain[i]) != message->chain[i].length)
+    size = (message->links - 1) * sizeof(*chain) + ng_name_kept(message->chain[message->links - 1].length);
+    chain = calloc(1, size);
+    if (!chain)
+        return -ENOMEM;
+    for (unsigned i = 0; i < message->links; i++) {
+        if (ng_name_from_wire(message->chain[i].wire, message->chain[i].length, &name) != message->chain[i].length) {
+            free(chain);
             return -EBADMSG;
+        }
+        chain[i].length = name.length;
+        memcpy(chain[i].wire, name.wire, name.length);
+    }
+    *ret_chain = chain;
     return 0;
 }
 
 int ng_track_resolution(struct ng_track *track, const struct ng_message_resolution *message)
 {
-    struct ng_name chain[NG_CHAIN_MAX], *own;
     struct ng_resolution *resolution;
-    int r = check(message, chain);
+    struct ng_name *chain;
+    int r = read_chain(message, &chain); /* first: one without a name would be found by its address */
 
     if (r < 0)
         return r;
-    own = calloc(message->links, sizeof(*own)); /* first: one without a name would be found by its address */
-    resolution = (struct ng_resolution *)(uintptr_t)ng_track_find(track, message->id);
-    if (own && !resolution)
+    resolution = find(track, message->id);
+    if (!resolution)
         resolution = add(track, message->id);
-    if (!own || !resolution) {
-        free(own);
+    if (!resolution) {
+        free(chain);
         return -ENOMEM;
     }
     free(resolution->chain);
-    resolution->chain = memcpy(own, chain, message->links * sizeof(chain[0]));
+    resolution->chain = chain;
     resolution->links = message->links;
     resolution->wrote_at = message->wrote_at;
     resolution->expires_at = message->expires_at;
@@ -240,7 +289,7 @@ bool ng_resolution_asked_by(const struct ng_resolution *resolution, uint32_t sco
 
 int ng_track_told(struct ng_track *track, const struct ng_message_told *message, bool *ret_first)
 {
-    struct ng_resolution *resolution = (struct ng_resolution *)(uintptr_t)ng_track_find(track, message->resolution);
+    struct ng_resolution *resolution = find(track, message->resolution);
 
     if (!resolution)
         return -ENOENT;

@@ -5,6 +5,7 @@
 #define NAMEGATE_TRACK_H
 
 #include "../policy/name.h"
+#include "../resolver/table.h"
 
 #include <namegate/channel.h>
 
@@ -18,11 +19,12 @@ struct ng_track;
 
 /* Owned by the track; valid until the next call that changes it. */
 struct ng_resolution {
+    struct ng_link by_id;
     uint64_t id;
     uint64_t wrote_at;   /* ns, 0: nothing was written */
     uint64_t replied_at; /* ns, 0: nobody was told yet */
     uint64_t expires_at; /* ns */
-    struct ng_name *chain;
+    struct ng_name *chain; /* of the last name there are only as many octets as it has: it is not to be copied whole */
     unsigned links;
     uint8_t (*address)[16];
     unsigned addresses;

@@ -3,6 +3,7 @@
 
 #include "bits.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -128,9 +129,11 @@ uint64_t ng_name_hash(const struct ng_name *name, uint64_t key)
 
     for (; at < name->length; at += 8) {
         size_t rest = (size_t)name->length - at;
-        uint64_t word = 0;
+        uint64_t word; /* the slack behind the name may be read */
 
-        memcpy(&word, name->wire + at, rest < 8 ? rest : 8);
+        memcpy(&word, name->wire + at, 8);
+        if (rest < 8)
+            word = le64toh(word) & (UINT64_MAX >> (64 - 8 * rest));
         hash = ng_fold(hash ^ word, key ^ 0xe7037ed1a0b428dbULL);
     }
     return ng_fold(hash ^ name->length, key ^ 0x8ebc6af09c88c6e3ULL);

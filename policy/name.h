@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define NG_NAME_MAX 255       /* octets of a name, with the root label */
 #define NG_NAME_TEXT_MAX 1010 /* its longest text: every octet escaped as \DDD, dots, NUL */
@@ -18,6 +19,17 @@ struct ng_name {
     uint8_t length;            /* octets used, 1 (the root) to 255; 0 is no name */
     uint8_t wire[NG_NAME_MAX + NG_NAME_SLACK];
 };
+
+/* Octets that a name of that length needs where there are many: it is copied by ng_name_copy() alone then. */
+static inline size_t ng_name_kept(uint8_t length)
+{
+    return offsetof(struct ng_name, wire) + length + NG_NAME_SLACK;
+}
+
+static inline void ng_name_copy(struct ng_name *to, const struct ng_name *from)
+{
+    memcpy(to, from, ng_name_kept(from->length));
+}
 
 /* Reads a host name as people write it: any case, an optional trailing dot, no escapes. Non-ASCII names are refused
  * with -EILSEQ, empty labels and bad characters with -EINVAL, too long ones with -ENAMETOOLONG.

@@ -86,10 +86,12 @@ void ng_claims_free(struct ng_claims *claims)
 
 static uint64_t hash_of(const struct ng_claims *claims, const struct ng_destination_key *key)
 {
-    struct ng_name octets = {.length = sizeof(*key)};
+    uint64_t words[sizeof(*key) / sizeof(uint64_t)], hash = claims->key;
 
-    memcpy(octets.wire, key, sizeof(*key));
-    return ng_name_hash(&octets, claims->key);
+    memcpy(words, key, sizeof(words));
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        hash = ng_fold(hash ^ words[i], 0x8ebc6af09c88c6e3ULL);
+    return hash;
 }
 
 static struct entry *find(const struct ng_claims *claims, const struct ng_destination_key *key)

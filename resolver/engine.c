@@ -88,7 +88,7 @@ static void on_guarded(void *arg, const struct ng_name *name, const uint8_t addr
         memcmp(address, engine->guarded_address, sizeof(engine->guarded_address)) == 0)
         return;
     engine->guarded_at = now;
-    engine->guarded_name = *name;
+    ng_name_copy(&engine->guarded_name, name);
     memcpy(engine->guarded_address, address, sizeof(engine->guarded_address));
     trouble(engine, NG_TROUBLE_GUARDED, 0, name, address);
 }
@@ -551,8 +551,9 @@ static bool give_local(struct ng_engine *engine, const struct ng_client *client,
 /* Asks for a question again for nobody, so that its answer is at hand. */
 static void renew(struct ng_engine *engine, const struct ng_name *name, uint16_t type)
 {
-    struct waiter waiter = {.query = {.question = {.name = *name, .type = type}}, .nobody = true};
+    struct waiter waiter = {.query = {.question = {.type = type}}, .nobody = true};
 
+    ng_name_copy(&waiter.query.question.name, name);
     if (!find_pending(engine, &waiter.query.question) && !give_local(engine, NULL, &waiter.query, NULL))
         (void)wait_for(engine, &waiter);
 }

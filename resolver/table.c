@@ -30,7 +30,7 @@ int ng_table_add(struct ng_table *table, struct ng_link *link, uint64_t hash)
 {
     struct ng_link **head;
 
-    if (table->count >= table->size)
+    if (table->count >= table->size / 2) /* short chains: what is not found costs a look at each of their links */
         grow(table, table->size ? table->size * 2 : SIZE_MIN);
     if (!table->size)
         return -ENOMEM;

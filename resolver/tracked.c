@@ -75,10 +75,10 @@ int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, const st
     }
     if (!make_room(tracks, keep))
         return -ENOSPC;
-    tracked = calloc(1, sizeof(*tracked));
+    tracked = calloc(1, offsetof(struct ng_tracked, name) + ng_name_kept(name->length));
     if (!tracked)
         return -ENOMEM;
-    tracked->name = *name;
+    ng_name_copy(&tracked->name, name);
     tracked->id = ++tracks->last_id;
     tracked->announced = UINT64_MAX; /* none: what it leads to may be learnt without a change of its own */
     LIST_INIT(&tracked->targets);

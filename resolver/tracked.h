@@ -46,7 +46,6 @@ struct ng_tracked {
     bool asked;           /* it was asked for itself, so its allows count */
     bool told_others;     /* the keeper knows that somebody outside of deployments was told */
     uint64_t renewed_at;  /* ns: when it was asked for anew, because deployments were told what it led to */
-    struct ng_name name;
     uint64_t id;
     uint64_t version;     /* counts changes of what it leads to */
     uint64_t announced;   /* version that the keeper knows */
@@ -57,6 +56,7 @@ struct ng_tracked {
     LIST_HEAD(ng_sources, ng_lead) sources;
     NG_VECTOR(struct ng_tracked_address) addresses;
     NG_VECTOR(struct ng_told) told;
+    struct ng_name name;  /* only as many octets as it has (ng_name_kept()) */
 };
 
 typedef NG_VECTOR(struct ng_tracked *) ng_tracked_list;
