@@ -23,6 +23,7 @@ struct ng_track {
     struct ng_resolution **all; /* in the order of their arrival, a ring: the next to be replaced is at `next` */
     unsigned count, next;
     uint64_t epoch; /* of the resolver, in the upper half of the ids */
+    uint64_t newest; /* id: a resolver counts up, so what is above is new */
     uint64_t key;   /* of the hashes, as strangers choose addresses */
 };
 
@@ -203,6 +204,8 @@ static struct ng_resolution *add(struct ng_track *track, uint64_t id)
         drop(track, track->all[track->next]);
     else
         track->count++;
+    if (resolution->id > track->newest)
+        track->newest = resolution->id;
     track->all[track->next] = resolution;
     track->next = (track->next + 1) % NG_TRACK_MAX;
     return resolution;
@@ -259,7 +262,7 @@ int ng_track_resolution(struct ng_track *track, const struct ng_message_resoluti
 
     if (r < 0)
         return r;
-    resolution = find(track, message->id);
+    resolution = own_id(track, message->id) > track->newest ? NULL : find(track, message->id);
     if (!resolution)
         resolution = add(track, message->id);
     if (!resolution) {

@@ -22,7 +22,8 @@
 /* One allocation, as there are many: the offsets of the TTLs, the name and the wire follow. */
 struct entry {
     struct ng_link link;
-    TAILQ_ENTRY(entry) used; /* the one used last is the first */
+    TAILQ_ENTRY(entry) used; /* the one used last is among the first */
+    uint64_t moved;          /* the cache's count of moves when it was put first */
     uint64_t stored_at, expires_at, failed_until; /* ns */
     uint64_t resolution;
     uint16_t type, size, ttl_count;
@@ -34,6 +35,7 @@ struct ng_cache {
     struct ng_table table;
     TAILQ_HEAD(entries, entry) used;
     size_t max, octets;
+    uint64_t moves; /* to the front of `used` */
     uint64_t stale; /* ns */
     uint64_t key;
 };
@@ -87,6 +89,19 @@ int ng_cache_new(size_t entries, uint32_t stale_s, struct ng_cache **ret_cache)
     TAILQ_INIT(&cache->used);
     *ret_cache = cache;
     return 0;
+}
+
+/* An entry that fewer than half as many have passed as may be there is far from the end, and stays where it is: most
+ * hits so write nothing, which another worker's would have to wait for. */
+static void use(struct ng_cache *cache, struct entry *entry)
+{
+    bool crowded = cache->octets > cache->max * NG_CACHE_OCTETS / 2;
+
+    if (cache->moves - entry->moved < (crowded ? cache->table.count : cache->max) / 2)
+        return;
+    TAILQ_REMOVE(&cache->used, entry, used);
+    TAILQ_INSERT_HEAD(&cache->used, entry, used);
+    entry->moved = ++cache->moves;
 }
 
 static size_t octets_of(const struct entry *entry)
@@ -152,6 +167,7 @@ static struct entry *make(struct ng_cache *cache, const struct ng_question *ques
     }
     cache->octets += octets;
     TAILQ_INSERT_HEAD(&cache->used, entry, used);
+    entry->moved = ++cache->moves;
     return entry;
 }
 
@@ -212,8 +228,7 @@ enum ng_cached_kind ng_cache_get(struct ng_cache *cache, const struct ng_questio
         forget(cache, entry);
         return NG_CACHED_NOTHING;
     }
-    TAILQ_REMOVE(&cache->used, entry, used);
-    TAILQ_INSERT_HEAD(&cache->used, entry, used);
+    use(cache, entry);
     if (!answer)
         return NG_CACHED_FAILURE;
     describe(entry, now, ret_cached);
