@@ -5,6 +5,7 @@
 #include "../policy/vector.h"
 #include "account.h"
 #include "evidence.h"
+#include "report.h"
 #include "shadow.h"
 #include "text.h"
 
@@ -364,6 +365,7 @@ static const struct command commands[] = {
     {"names", names, false, {"name"}},
     {"events", events, false, {"follow", "deployment", "tag", "limit"}},
     {"summary", summary, false, {"deployment"}},
+    {"report", ng_report_request, false, {"state_dir", "deployment", "tag", "since_us", "last", "outline", "sync"}},
     {"reload", reload, true, {0}},
     {"shadow", ng_shadow_request, true, {"action", "path", "text", "tag"}},
     {"allow", ng_grants_request, false, {"action", "tag", "name", "reason", "seconds"}},

@@ -6,6 +6,7 @@
 #include "follow.h"
 #include "known.h"
 #include "local.h"
+#include "report.h"
 #include "shadow.h"
 
 #include "cgroup.h"
@@ -403,6 +404,7 @@ void ng_keeper_free(struct ng_keeper *keeper)
     ng_cutter_free(keeper->cutter);
     keeper->cutter = NULL;
     ng_control_free(keeper->control);
+    ng_reports_free(keeper);
     ng_change_free(keeper);
     ng_child_free(keeper->child);
     ng_metrics_free(keeper->metrics);

@@ -25,6 +25,7 @@
 #include "../policy/compile.h"
 
 struct ng_change;
+struct ng_report_job;
 struct ng_run;
 struct ng_shadow;
 
@@ -85,6 +86,7 @@ struct ng_keeper {
     bool summary_given;
     int linger;                     /* timer of a private daemon that nobody uses any more */
     struct ng_run *runs;            /* under way */
+    struct ng_report_job *reports;  /* under way */
     uint64_t next_token;
     uint64_t refreshed_at;          /* ns: when names were asked for anew */
     uint64_t until_tried_at;        /* ns: when a rule's end was last to be put in force */

@@ -26,7 +26,7 @@ struct ng_ledger {
     bool overfull;      /* what lives is larger than the limit already */
 
     pthread_mutex_t lock; /* of all that follows */
-    pthread_cond_t wake;
+    pthread_cond_t wake, wrote;
     struct ng_rows filling;
     unsigned writing; /* rows that the writer has */
     uint64_t handed;  /* rows, in all */
@@ -90,16 +90,8 @@ static void retain(struct ng_ledger *ledger)
     (void)pthread_mutex_unlock(&ledger->file);
 }
 
-enum wait { WAIT_FOR_STOP, WAIT_FOR_HURRY, WAIT_FOR_ROWS };
-
-static bool is_over(const struct ng_ledger *ledger, enum wait what)
-{
-    return ledger->stopping || (what == WAIT_FOR_HURRY && ledger->urgent) ||
-           (what == WAIT_FOR_ROWS && ledger->filling.count);
-}
-
-/* Until that time (ns), or until what is waited for. Called with the lock. */
-static void wait_until(struct ng_ledger *ledger, uint64_t until, enum wait what)
+/* `until` (ns of ng_now()) as the conditions have it. */
+static struct timespec monotonic(uint64_t until)
 {
     struct timespec at;
     uint64_t now = ng_now();
@@ -113,6 +105,22 @@ static void wait_until(struct ng_ledger *ledger, uint64_t until, enum wait what)
             at.tv_sec++;
         }
     }
+    return at;
+}
+
+enum wait { WAIT_FOR_STOP, WAIT_FOR_HURRY, WAIT_FOR_ROWS };
+
+static bool is_over(const struct ng_ledger *ledger, enum wait what)
+{
+    return ledger->stopping || (what == WAIT_FOR_HURRY && ledger->urgent) ||
+           (what == WAIT_FOR_ROWS && ledger->filling.count);
+}
+
+/* Until that time (ns), or until what is waited for. Called with the lock. */
+static void wait_until(struct ng_ledger *ledger, uint64_t until, enum wait what)
+{
+    struct timespec at = monotonic(until);
+
     while (!is_over(ledger, what))
         if (pthread_cond_timedwait(&ledger->wake, &ledger->lock, &at) != 0)
             break;
@@ -162,6 +170,7 @@ static void *write_all(void *arg)
         ng_rows_clear(&rows);
         (void)pthread_mutex_lock(&ledger->lock);
         ledger->writing = 0;
+        (void)pthread_cond_broadcast(&ledger->wrote);
         (void)pthread_mutex_unlock(&ledger->lock);
         if (go_on)
             retain(ledger);
@@ -185,6 +194,7 @@ int ng_ledger_open(const char *state_dir, const struct ng_ledger_limits *limits,
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&ledger->wake, &attributes);
+    (void)pthread_cond_init(&ledger->wrote, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     (void)ng_database_open(ledger->database);
     note_result(ledger, 0);
@@ -211,6 +221,7 @@ void ng_ledger_free(struct ng_ledger *ledger)
     ng_rows_clear(&ledger->filling);
     ng_database_free(ledger->database);
     (void)pthread_cond_destroy(&ledger->wake);
+    (void)pthread_cond_destroy(&ledger->wrote);
     (void)pthread_mutex_destroy(&ledger->lock);
     (void)pthread_mutex_destroy(&ledger->file);
     free(ledger);
@@ -234,14 +245,34 @@ uint64_t ng_ledger_handed(struct ng_ledger *ledger)
     return handed;
 }
 
+/* Called with the lock. */
+static bool is_written(const struct ng_ledger *ledger, uint64_t handed)
+{
+    return ledger->state.trouble || ledger->handed - ledger->filling.count - ledger->writing >= handed;
+}
+
 bool ng_ledger_written(struct ng_ledger *ledger, uint64_t handed)
 {
     bool written;
 
     (void)pthread_mutex_lock(&ledger->lock);
-    written = ledger->state.trouble || ledger->handed - ledger->filling.count - ledger->writing >= handed;
+    written = is_written(ledger, handed);
     (void)pthread_mutex_unlock(&ledger->lock);
     return written;
+}
+
+void ng_ledger_sync(struct ng_ledger *ledger, uint64_t timeout)
+{
+    struct timespec at = monotonic(ng_now() + timeout);
+    uint64_t wanted;
+
+    (void)pthread_mutex_lock(&ledger->lock);
+    wanted = ledger->handed;
+    ledger->urgent = ledger->urgent || ledger->filling.count;
+    (void)pthread_cond_broadcast(&ledger->wake);
+    while (!is_written(ledger, wanted) && pthread_cond_timedwait(&ledger->wrote, &ledger->lock, &at) == 0)
+        ;
+    (void)pthread_mutex_unlock(&ledger->lock);
 }
 
 int ng_ledger_adopt(struct ng_ledger *ledger, const char *name, struct ng_ledger_adopted *ret_adopted)

@@ -3,7 +3,8 @@
  * of the ledger's own writes them, many in one transaction, at most NG_LEDGER_DELAY_MS later; at once where a
  * deployment begins or ends. What is the same is added up before it is handed on. What cannot be written, because the
  * disk is full, say, is tried again every second and goes in as soon as it can. Bounded: what comes while
- * NG_LEDGER_QUEUE_MAX rows wait is lost and counted. All functions are for one thread. Strings and JSON are copied. */
+ * NG_LEDGER_QUEUE_MAX rows wait is lost and counted. All functions but ng_ledger_sync() are for one thread. Strings and
+ * JSON are copied. */
 #ifndef NAMEGATE_LEDGER_H
 #define NAMEGATE_LEDGER_H
 
@@ -43,6 +44,10 @@ void ng_ledger_state(struct ng_ledger *ledger, struct ng_ledger_state *ret_state
 /* Rows that were handed over by now; and whether so many are written, or will not be soon. */
 uint64_t ng_ledger_handed(struct ng_ledger *ledger);
 bool ng_ledger_written(struct ng_ledger *ledger, uint64_t handed);
+
+/* Has what was handed over so far written at once, and waits for that for at most so many ns, so that whoever reads the
+ * ledger then finds it there. For any thread but the one that hands over, which must not wait. */
+void ng_ledger_sync(struct ng_ledger *ledger, uint64_t timeout);
 
 struct ng_ledger_deployment {
     int64_t id;

@@ -248,7 +248,8 @@ static const char deployment_sql[] =
     " CASE WHEN ended_us IS NULL THEN (SELECT ifnull(sum(count), 0) FROM flow WHERE deployment = id AND"
     " probe) ELSE probes END,"
     " lost, left_out, id, seen_us FROM deployment WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR tag = ?2)"
-    " AND (?3 = 0 OR started_us >= ?3) ORDER BY started_us DESC, id DESC LIMIT ?4) ORDER BY started_us, id";
+    " AND (?3 = 0 OR started_us >= ?3) AND (?5 < 0 OR uid = ?5)"
+    " ORDER BY started_us DESC, id DESC LIMIT ?4) ORDER BY started_us, id";
 enum {
     COLUMN_STARTED = 7,
     COLUMN_ENDED = 8,
@@ -301,7 +302,8 @@ static int bind_query(sqlite3_stmt *statement, const struct ng_ledger_query *que
     if (sqlite3_bind_text(statement, 1, query->deployment, -1, SQLITE_STATIC) != SQLITE_OK ||
         sqlite3_bind_text(statement, 2, query->tag, -1, SQLITE_STATIC) != SQLITE_OK ||
         sqlite3_bind_int64(statement, 3, query->since_us) != SQLITE_OK ||
-        sqlite3_bind_int64(statement, 4, query->last ? (int64_t)query->last : -1) != SQLITE_OK)
+        sqlite3_bind_int64(statement, 4, query->last ? (int64_t)query->last : -1) != SQLITE_OK ||
+        sqlite3_bind_int64(statement, 5, query->own ? (int64_t)query->uid : -1) != SQLITE_OK)
         return -EIO;
     return 0;
 }

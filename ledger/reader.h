@@ -31,6 +31,8 @@
 struct ng_ledger_query {
     const char *deployment; /* its name; NULL: any */
     const char *tag;        /* NULL: any */
+    bool own;               /* only those of uid */
+    uid_t uid;
     int64_t since_us;       /* only what began then or later; 0: all */
     unsigned last;          /* only the last ones; 0: all */
     bool outline;           /* without lineage, processes, resolutions, flows and shadow */

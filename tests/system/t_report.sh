@@ -108,10 +108,52 @@ chmod 755 "$W/deploy.sh"
 expect_ok gate run --tag real -- "$W/deploy.sh"
 id=$(sed -nE 's/.*namegate report --deployment (real\.[0-9a-f]{8})$/\1/p' "$W/out")
 [ -n "$id" ] || fail "the summary does not say how to go on: $(cat "$W/out")"
-in_ledger() { [ "$(report --deployment "$id" --json 2> /dev/null | jq "$1")" = true ]; }
-expect_in_ledger() { CHECKS=$((CHECKS + 1)); wait_until 5 in_ledger "$1" || fail "not in the ledger: $1"; }
-expect_in_ledger '.ended != null and .denied >= 2 and ([.flows[] | select(.verdict == "deny") | .name] | unique | length) == 2'
+# At once: it has ended, and all that happened is in it.
+report --deployment "$id" --json > "$W/real.json"
+expect_eq "it has ended" "$(jq -c '[.ended != null, .denied >= 2]' "$W/real.json")" '[true,true]'
+expect_eq "what was denied" "$(jq -r '[.flows[] | select(.verdict == "deny") | .name] | unique | join(" ")' "$W/real.json")" \
+    'api.github.com github.com'
+for i in $(seq 10); do
+    gate run --tag "quick-$i" -- true
+    expect_eq "the last one, at once" "$(report --json | jq -r '[.tag, .outcome] | join(" ")')" "quick-$i clean"
+done
 expect_output '^1\. (api\.)?github.com 443/tcp  denied [1-9]' report --deployment "$id"
 expect_output 'deploy\.policy:3  \*\.github.com' report --deployment "$id"
+
+say "who may read what"
 gate_stop
-expect_output "^$id: " report --tag real
+gate_start 'group nogroup'
+chmod 755 "$W/run" "$W/run/gate"
+mine() { somebody namegate --run-dir "$W/run/gate" --state-dir "$W/state" "$@"; }
+other() { ACCOUNT="man" mine "$@"; }
+expect_fail mine report
+expect_said 'the ledger has no deployment'
+expect_ok mine run --tag mine -- /usr/bin/curl -sS -m 5 -o /dev/null https://mirror.internal/package
+expect_eq "one's own, at once" "$(mine report --json | jq -r '[.tag, .outcome, .uid] | join(" ")')" "mine clean $(id -u games)"
+expect_output '^mine\..*: clean' mine report
+expect_eq "all of one's own" "$(mine report --json --since 1h | jq -r .tag)" mine
+expect_fail mine report --deployment "$id"
+expect_said "no deployment called $id"
+expect_fail other report
+expect_said 'the ledger has no deployment'
+expect_eq "root sees all" "$(report --json --since 1h | jq -r .tag | grep -cE '^(mine|real)$')" 2
+expect_eq "of another directory" "$(mkdir "$W/locked" && touch "$W/locked/ledger.db" && chmod 700 "$W/locked" &&
+    mine --state-dir "$W/locked" report 2>&1)" 'namegate: the ledger of this daemon is in another directory'
+# Whoever goes away while it is read, or asks for many at once, is in nobody's way.
+for _ in $(seq 20); do
+    python3 - "$W/run/gate/control.sock" << 'PYTHON'
+import socket, sys
+held = []
+for _ in range(5):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    s.sendall(b'{"v":1,"command":"report"}\n')
+    held.append(s)
+held[0].recv(1)
+PYTHON
+done
+expect_ok gate status
+gate_stop
+expect_output "^$id: " report --deployment "$id"
+expect_fail mine report
+expect_said 'let namegated run'

@@ -4,6 +4,8 @@
 #include "../../ledger/ledger.h"
 #include "../../ledger/schema.h"
 
+#include <namegate/clock.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -678,10 +680,46 @@ static void many_processes_write_it(void **unused)
     finish(&f);
 }
 
+static int64_t ms(void)
+{
+    return (int64_t)(ng_now() / 1000000);
+}
+
+/* What was handed over is there, long before the writer would have come to it; nobody waits longer than he wants to. */
+static void who_reads_it_need_not_wait(void **state)
+{
+    struct fixture f;
+    int64_t began;
+    sqlite3 *db;
+
+    (void)state;
+    begin(&f);
+    ng_ledger_sync(f.ledger, PATIENCE_MS * 1000000ULL); /* nothing */
+    began = ms();
+    for (int id = 1; id <= 40; id++) {
+        char count[16];
+
+        (void)snprintf(count, sizeof(count), "%d", id);
+        start(f.ledger, id);
+        ng_ledger_sync(f.ledger, PATIENCE_MS * 1000000ULL);
+        assert_string_equal(query(&f, "SELECT count(*) FROM deployment"), count);
+    }
+    assert_true(ms() - began < 40 * NG_LEDGER_DELAY_MS / 2);
+    db = open_database(&f);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    start(f.ledger, 41);
+    began = ms();
+    ng_ledger_sync(f.ledger, NG_SECOND / 10);
+    assert_in_range(ms() - began, 100, PATIENCE_MS / 4);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    finish(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_deployment_stands_in_it),
+        cmocka_unit_test(who_reads_it_need_not_wait),
         cmocka_unit_test(what_is_the_same_is_added_up),
         cmocka_unit_test(begins_and_ends_are_written_at_once),
         cmocka_unit_test(processes_and_lineages),
