@@ -4,6 +4,9 @@
 #ifndef NAMEGATE_CLI_REPORT_H
 #define NAMEGATE_CLI_REPORT_H
 
+#include "../ledger/classify.h"
+#include "../ledger/schema.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,6 +40,7 @@ struct ng_report {
     size_t forbidden_count;
     struct ng_report_finding *allowed; /* those that were reached most often first */
     size_t allowed_count;
+    bool *settled; /* by number in `lineage`: whether a process stayed at it; NULL: not known */
 };
 
 /* Probes are left out: they send nothing. 0 or -ENOMEM. */
@@ -64,11 +68,20 @@ void ng_report_put_duration(FILE *out, const json_t *document);
 char *ng_report_command(const json_t *argv, size_t max);
 char *ng_report_cut(const char *text, size_t max);
 
-/* The command that has to be changed, of one way: of what is direct, the first one, seen from the script, that names
- * the destination; of what is hidden, the one that the script started. NULL: not known. *ret_named says whether it
- * names it. */
-const json_t *ng_report_culprit(const struct ng_report *report, const struct ng_report_finding *finding,
-                                const struct ng_report_way *way, bool *ret_named);
+/* The commands of a way, the first one first. Left out is what no process stayed at, but executed something else from
+ * (`env`, say). Culprit: the one that has to be changed: of what is direct, the first one, seen from the script, that
+ * names the destination; of what is hidden, the one that the script started. NULL where nobody knows. */
+struct ng_report_trace {
+    const json_t *row[NG_LEDGER_DEPTH_MAX];
+    unsigned count;
+    const json_t *culprit;
+    bool named; /* it names the destination */
+};
+void ng_report_trace(const struct ng_report *report, const struct ng_report_finding *finding,
+                     const struct ng_report_way *way, struct ng_report_trace *ret_trace);
+
+/* Finds out at which commands processes stayed. Part of ng_report_make(). */
+int ng_report_settle(struct ng_report *report);
 
 /* `columns` of a screen. */
 void ng_report_put_text(FILE *out, const struct ng_report *report, size_t columns);

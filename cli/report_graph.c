@@ -7,8 +7,6 @@
 #include "report.h"
 #include "table.h"
 
-#include "../ledger/classify.h"
-
 #include <string.h>
 
 #define FINDINGS_MAX 48

@@ -5,8 +5,6 @@
 #include "html.h"
 #include "report.h"
 
-#include "../ledger/classify.h"
-
 #include <string.h>
 
 static const char style[] =
@@ -147,33 +145,36 @@ static void put_facts(FILE *out, const struct ng_report *report)
                       ng_cli_integer(document, "lost"), ng_cli_integer(document, "left_out"));
 }
 
+static void put_step(FILE *out, const json_t *row, unsigned depth, const struct ng_report_trace *trace)
+{
+    bool culprit = row == trace->culprit;
+
+    (void)fprintf(out, "<li style=\"--d:%u\"%s>", depth < DEPTH_MAX ? depth : DEPTH_MAX,
+                  culprit ? " class=\"culprit\"" : "");
+    put_command(out, json_object_get(row, "argv"));
+    if (culprit)
+        (void)fprintf(out, " <span class=\"mark\">%s</span>", trace->named ? "change this" : "look at this");
+}
+
 static void put_way(FILE *out, const struct ng_report *report, const struct ng_report_finding *finding,
                     const struct ng_report_way *way)
 {
-    const json_t *rows[NG_LEDGER_DEPTH_MAX];
-    unsigned count = ng_ledger_way(json_object_get(report->document, "lineage"), way->lineage, rows);
-    bool named = false;
-    const json_t *culprit = ng_report_culprit(report, finding, way, &named);
+    struct ng_report_trace trace;
 
+    ng_report_trace(report, finding, way, &trace);
     (void)fputs("<ol class=\"way\">\n", out);
-    if (count == 0) {
+    if (trace.count == 0) {
         (void)fputs("<li style=\"--d:0\">", out);
         put_code(out, *way->comm ? way->comm : "?");
-        if (finding->way_count > 1)
-            (void)fprintf(out, " <span class=\"times\">%lld&times;</span>", way->count);
-        (void)fputs("</li>\n", out);
     }
-    for (unsigned i = 0; i < count; i++) {
-        (void)fprintf(out, "<li style=\"--d:%u\"%s>", i < DEPTH_MAX ? i : DEPTH_MAX,
-                      rows[i] == culprit ? " class=\"culprit\"" : "");
-        put_command(out, json_object_get(rows[i], "argv"));
-        if (rows[i] == culprit)
-            (void)fprintf(out, " <span class=\"mark\">%s</span>", named ? "change this" : "look at this");
-        if (i + 1 == count && finding->way_count > 1)
-            (void)fprintf(out, " <span class=\"times\">%lld&times;</span>", way->count);
-        (void)fputs("</li>\n", out);
+    for (unsigned i = 0; i < trace.count; i++) {
+        put_step(out, trace.row[i], i, &trace);
+        if (i + 1 < trace.count)
+            (void)fputs("</li>\n", out);
     }
-    (void)fputs("</ol>\n", out);
+    if (finding->way_count > 1)
+        (void)fprintf(out, " <span class=\"times\">%lld&times;</span>", way->count);
+    (void)fputs("</li>\n</ol>\n", out);
 }
 
 static void put_rule(FILE *out, const json_t *rule)

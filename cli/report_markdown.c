@@ -5,8 +5,6 @@
 #include "report.h"
 #include "table.h"
 
-#include "../ledger/classify.h"
-
 #include <ctype.h>
 #include <string.h>
 
@@ -98,8 +96,7 @@ static void put_head(FILE *out, const struct ng_report *report)
 
 static void put_row(FILE *out, const struct ng_report *report, const struct ng_report_finding *finding)
 {
-    bool named = false;
-    const json_t *culprit;
+    struct ng_report_trace trace;
 
     (void)fputs("| ", out);
     put_code(out, finding->destination);
@@ -109,10 +106,10 @@ static void put_row(FILE *out, const struct ng_report *report, const struct ng_r
                   strcmp(finding->verdict, "would-deny") == 0 ? " (would be)" : "",
                   *ng_report_class(finding->class) ? finding->class : "");
     for (size_t i = 0; i < finding->way_count && i < WAYS_MAX; i++) {
-        culprit = ng_report_culprit(report, finding, &finding->ways[i], &named);
-        (void)fputs(culprit && i ? "<br>" : "", out);
-        if (culprit)
-            put_command(out, culprit);
+        ng_report_trace(report, finding, &finding->ways[i], &trace);
+        (void)fputs(trace.culprit && i ? "<br>" : "", out);
+        if (trace.culprit)
+            put_command(out, trace.culprit);
     }
     (void)fputs(" | ", out);
     put_code(out, ng_cli_string(finding->flow, "instead"));
@@ -132,17 +129,18 @@ static void put_table(FILE *out, const struct ng_report *report)
         (void)fprintf(out, "\n... and %zu more.\n", report->forbidden_count - FORBIDDEN_MAX);
 }
 
-static void put_way(FILE *out, const struct ng_report *report, const struct ng_report_way *way)
+static void put_way(FILE *out, const struct ng_report *report, const struct ng_report_finding *finding,
+                    const struct ng_report_way *way)
 {
-    const json_t *rows[NG_LEDGER_DEPTH_MAX];
-    unsigned count = ng_ledger_way(json_object_get(report->document, "lineage"), way->lineage, rows);
+    struct ng_report_trace trace;
 
+    ng_report_trace(report, finding, way, &trace);
     (void)fprintf(out, "- %lldx by ", way->count);
-    if (count == 0)
+    if (trace.count == 0)
         put_code(out, *way->comm ? way->comm : "?");
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < trace.count; i++) {
         (void)fputs(i ? " → " : "", out);
-        put_command(out, rows[i]);
+        put_command(out, trace.row[i]);
     }
     (void)fputc('\n', out);
 }
@@ -163,7 +161,7 @@ static void put_detail(FILE *out, const struct ng_report *report, const struct n
         (void)fprintf(out, "; %s: %s", finding->class, ng_report_class(finding->class));
     (void)fputs("\n\n", out);
     for (i = 0; i < finding->way_count && i < WAYS_MAX; i++)
-        put_way(out, report, &finding->ways[i]);
+        put_way(out, report, finding, &finding->ways[i]);
     if (*ng_cli_string(finding->flow, "reason")) {
         (void)fputs("- reason: ", out);
         put_code(out, ng_cli_string(finding->flow, "reason"));

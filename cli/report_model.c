@@ -4,8 +4,6 @@
 #include "client.h"
 #include "table.h"
 
-#include "../ledger/classify.h"
-
 #include <string.h>
 #include <time.h>
 
@@ -95,112 +93,45 @@ void ng_report_put_duration(FILE *out, const json_t *document)
         (void)fprintf(out, "%lld min %lld s", (long long)seconds / 60, (long long)seconds % 60);
 }
 
-/* --- commands */
-
-static void put_word(FILE *out, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+,-";
-
-    if (*word && word[strspn(word, plain)] == '\0') {
-        (void)fputs(word, out);
-        return;
-    }
-    (void)fputc('\'', out);
-    for (; *word; word++)
-        (void)(*word == '\'' ? fputs("'\\''", out) : fputc(*word, out));
-    (void)fputc('\'', out);
-}
-
-char *ng_report_cut(const char *text, size_t max)
-{
-    size_t characters = 0;
-    char *cut = NULL;
-
-    for (const char *at = text; *at; at++) {
-        bool begins = ((unsigned char)*at & 0xc0) != 0x80;
-
-        if (begins && max > 3 && characters == max - 3 && strlen(at) > 3)
-            return asprintf(&cut, "%.*s...", (int)(at - text), text) < 0 ? NULL : cut;
-        characters += begins;
-    }
-    return strdup(text);
-}
-
-char *ng_report_command(const json_t *argv, size_t max)
-{
-    _cleanup_free_ char *text = NULL;
-    _cleanup_free_ char *escaped = NULL;
-    size_t size = 0, i;
-    FILE *out = open_memstream(&text, &size);
-    const json_t *word;
-
-    if (!out)
-        return NULL;
-    json_array_foreach(argv, i, word)
-    {
-        (void)fputs(i ? " " : "", out);
-        put_word(out, json_is_string(word) ? json_string_value(word) : "?");
-    }
-    if (fclose(out) != 0)
-        return NULL;
-    escaped = ng_cli_escape(text);
-    return escaped ? ng_report_cut(escaped, max) : NULL;
-}
-
-static size_t count_children(const json_t *lineage, json_int_t number)
-{
-    size_t count = 0, i;
-    const json_t *row;
-
-    json_array_foreach(lineage, i, row) count += ng_cli_integer(row, "parent") == number;
-    return count;
-}
-
-static bool is_shell(const json_t *row)
-{
-    static const char *const shells[] = {"sh", "bash", "dash", "ksh", "zsh", "busybox"};
-    const char *path = ng_cli_string(row, "path"), *slash = strrchr(path, '/');
-
-    for (size_t i = 0; i < sizeof(shells) / sizeof(*shells); i++)
-        if (strcmp(slash ? slash + 1 : path, shells[i]) == 0)
-            return true;
-    return false;
-}
-
-const json_t *ng_report_culprit(const struct ng_report *report, const struct ng_report_finding *finding,
-                                const struct ng_report_way *way, bool *ret_named)
-{
-    const json_t *lineage = json_object_get(report->document, "lineage"), *rows[NG_LEDGER_DEPTH_MAX];
-    unsigned count = ng_ledger_way(lineage, way->lineage, rows), at = 1;
-
-    *ret_named = false;
-    if (count == 0)
-        return NULL;
-    for (unsigned i = 1; i <= count; i++) { /* the script itself comes last: all of it is too much to change */
-        if (!ng_ledger_names(rows[i % count], finding->flow))
-            continue;
-        *ret_named = true;
-        return rows[i % count];
-    }
-    /* A shell that is the only thing a shell starts is still the script. */
-    while (at + 1 < count && is_shell(rows[at]) && count_children(lineage, ng_cli_integer(rows[at - 1], "number")) == 1)
-        at++;
-    return rows[at < count ? at : 0];
-}
-
 /* --- findings */
 
 struct list {
     struct ng_report_finding *findings;
     size_t count, room;
-    json_t *places; /* key -> place in the list */
+    json_t *places;     /* key -> place in the list */
+    const json_t *told; /* address -> list of the resolutions that have it */
 };
+
+/* The name that led to an address, where the flow itself does not know: what the same command was told, else another.
+ */
+static const char *told_name(const json_t *told, const json_t *flow)
+{
+    const json_t *resolutions = json_object_get(told, ng_cli_string(flow, "address")), *resolution;
+    const char *name = ng_cli_string(json_array_get(resolutions, 0), "name");
+    size_t i;
+
+    json_array_foreach(resolutions, i, resolution)
+    {
+        if (ng_cli_integer(resolution, "lineage") == ng_cli_integer(flow, "lineage"))
+            return ng_cli_string(resolution, "name");
+    }
+    return name;
+}
 
 static bool by_address(const json_t *flow)
 {
     const char *evidence = ng_cli_string(flow, "evidence");
 
-    return !*ng_cli_string(flow, "name") || strcmp(evidence, "address") == 0 || strcmp(evidence, "network") == 0;
+    return strcmp(evidence, "address") == 0 || strcmp(evidence, "network") == 0;
+}
+
+static const char *destination_of(const struct list *list, const json_t *flow)
+{
+    const char *name = ng_cli_string(flow, "name");
+
+    if (!*name)
+        name = told_name(list->told, flow);
+    return *name && !by_address(flow) ? name : ng_cli_string(flow, "address");
 }
 
 /* Adds a text once. */
@@ -223,7 +154,7 @@ static int add_others(struct ng_report_finding *finding, const json_t *flow)
     size_t i;
     int r = 0;
 
-    if (!by_address(flow))
+    if (strcmp(finding->destination, ng_cli_string(flow, "address")) != 0)
         return add_text(finding->others, ng_cli_string(flow, "address"));
     json_array_foreach(json_object_get(flow, "names"), i, name)
     {
@@ -301,7 +232,7 @@ static int begin_finding(struct list *list, const json_t *flow)
     finding = &list->findings[list->count++];
     *finding = (struct ng_report_finding){
         .flow = flow,
-        .destination = ng_cli_string(flow, by_address(flow) ? "address" : "name"),
+        .destination = destination_of(list, flow),
         .verdict = ng_cli_string(flow, "verdict"),
         .class = ng_cli_string(flow, "class"),
         .first = ng_cli_string(flow, "first"),
@@ -322,7 +253,7 @@ static int add(struct list *list, const json_t *flow)
 
     if (asprintf(&key, "%s|%s|%s:%lld|%s|%s", ng_cli_string(flow, "verdict"), ng_cli_string(flow, "class"),
                  ng_cli_string(rule, "file"), ng_cli_integer(rule, "line"), ng_cli_string(flow, "reason"),
-                 ng_cli_string(flow, by_address(flow) ? "address" : "name")) < 0)
+                 destination_of(list, flow)) < 0)
         return -ENOMEM;
     place = json_object_get(list->places, key);
     if (place)
@@ -361,12 +292,33 @@ static void sort(struct list *list)
         qsort(list->findings, list->count, sizeof(struct ng_report_finding), compare_findings);
 }
 
-int ng_report_make(const json_t *document, struct ng_report **ret_report)
+static json_t *read_told(const json_t *document)
 {
-    struct ng_report *report = calloc(1, sizeof(*report));
-    struct list forbidden = {.places = json_object()}, allowed = {.places = json_object()};
+    json_t *told = json_object();
+    const json_t *address;
+    json_t *resolution;
+    size_t i, k;
+
+    json_array_foreach(json_object_get(document, "resolutions"), i, resolution)
+    {
+        json_array_foreach(json_object_get(resolution, "addresses"), k, address)
+        {
+            const char *text = json_string_value(address);
+            json_t *list = text ? json_object_get(told, text) : NULL;
+
+            if (text && !list && json_object_set_new(told, text, list = json_array()) < 0)
+                list = NULL;
+            if (list)
+                (void)json_array_append(list, resolution);
+        }
+    }
+    return told;
+}
+
+static int add_flows(const json_t *document, struct list *forbidden, struct list *allowed)
+{
     const json_t *flow;
-    int r = report && forbidden.places && allowed.places ? 0 : -ENOMEM;
+    int r = 0;
     size_t i;
 
     json_array_foreach(json_object_get(document, "flows"), i, flow)
@@ -374,14 +326,33 @@ int ng_report_make(const json_t *document, struct ng_report **ret_report)
         bool allow = strcmp(ng_cli_string(flow, "verdict"), "allow") == 0;
 
         if (r == 0 && !json_is_true(json_object_get(flow, "probe")))
-            r = add(allow ? &allowed : &forbidden, flow);
+            r = add(allow ? allowed : forbidden, flow);
     }
-    sort(&forbidden);
-    sort(&allowed);
+    sort(forbidden);
+    sort(allowed);
+    return r;
+}
+
+int ng_report_make(const json_t *document, struct ng_report **ret_report)
+{
+    struct ng_report *report = calloc(1, sizeof(*report));
+    json_t *told = read_told(document);
+    struct list forbidden = {.places = json_object(), .told = told}, allowed = {.places = json_object(), .told = told};
+    int r = report && told && forbidden.places && allowed.places ? 0 : -ENOMEM;
+
+    if (r == 0)
+        r = add_flows(document, &forbidden, &allowed);
     json_decref(forbidden.places);
     json_decref(allowed.places);
+    json_decref(told);
     if (report)
-        *report = (struct ng_report){document, forbidden.findings, forbidden.count, allowed.findings, allowed.count};
+        *report = (struct ng_report){.document = document,
+                                     .forbidden = forbidden.findings,
+                                     .forbidden_count = forbidden.count,
+                                     .allowed = allowed.findings,
+                                     .allowed_count = allowed.count};
+    if (r == 0)
+        r = ng_report_settle(report);
     if (r == 0)
         *ret_report = report;
     else
@@ -406,5 +377,6 @@ void ng_report_free(struct ng_report *report)
         return;
     free_findings(report->forbidden, report->forbidden_count);
     free_findings(report->allowed, report->allowed_count);
+    free(report->settled);
     free(report);
 }

@@ -5,8 +5,6 @@
 #include "report.h"
 #include "table.h"
 
-#include "../ledger/classify.h"
-
 #include <string.h>
 
 #define WAYS_MAX 3     /* of a finding that are shown */
@@ -82,33 +80,32 @@ static void put_head(FILE *out, const struct ng_report *report, size_t columns)
     put_counts(out, report);
 }
 
-/* The command to change stands out. */
-static void put_command(FILE *out, const json_t *row, bool culprit, bool named, size_t columns)
+/* The command to change stands out, and is not cut: it may be the end of it that matters. */
+static void put_command(FILE *out, const json_t *row, const struct ng_report_trace *trace, size_t columns)
 {
-    _cleanup_free_ char *command = ng_report_command(json_object_get(row, "argv"), columns - (culprit ? 16 : 0));
+    bool culprit = row == trace->culprit;
+    _cleanup_free_ char *command = ng_report_command(json_object_get(row, "argv"), culprit ? 0 : columns);
 
     ng_cli_put_colour(out, culprit ? NG_CLI_GOOD : NG_CLI_PLAIN, command ? command : "?");
     if (culprit)
-        (void)fputs(named ? "  <- change this" : "  <- look at this", out);
+        (void)fputs(trace->named ? "  <- change this" : "  <- look at this", out);
 }
 
 static void put_way(FILE *out, const struct ng_report *report, const struct ng_report_finding *finding,
                     const struct ng_report_way *way, size_t columns)
 {
-    const json_t *rows[NG_LEDGER_DEPTH_MAX];
-    unsigned count = ng_ledger_way(json_object_get(report->document, "lineage"), way->lineage, rows);
-    bool named = false;
-    const json_t *culprit = ng_report_culprit(report, finding, way, &named);
+    struct ng_report_trace trace;
 
+    ng_report_trace(report, finding, way, &trace);
     put_heading(out, "by");
-    if (count == 0)
+    if (trace.count == 0)
         ng_cli_put(out, *way->comm ? way->comm : "?");
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < trace.count; i++) {
         size_t indent = 13 + 2 * i < columns - 40 ? 13 + 2 * i : columns - 40;
 
         if (i > 0)
             (void)fprintf(out, "\n%*s> ", (int)indent - 2, "");
-        put_command(out, rows[i], rows[i] == culprit, named, columns - indent - 8);
+        put_command(out, trace.row[i], &trace, columns - indent - 8);
     }
     if (finding->way_count > 1)
         (void)fprintf(out, "  %lldx", way->count);

@@ -4,8 +4,6 @@
 #include "html.h"
 #include "report.h"
 
-#include "../ledger/classify.h"
-
 #include <string.h>
 
 #define LANES_MAX 60

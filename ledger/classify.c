@@ -120,8 +120,21 @@ bool ng_ledger_names(const json_t *row, const json_t *flow)
     return false;
 }
 
-const char *ng_ledger_class(const json_t *lineage, const json_t *flow)
+bool ng_ledger_is_script(const json_t *document, const json_t *row)
 {
+    const json_t *lineage = json_object_get(document, "lineage");
+    const json_t *first = json_array_get(json_object_get(document, "processes"), 0), *way[NG_LEDGER_DEPTH_MAX];
+    unsigned count = number_of(first, "number") == 1 ? ng_ledger_way(lineage, number_of(first, "lineage"), way) : 0;
+
+    for (unsigned i = 0; i < count; i++)
+        if (way[i] == row)
+            return true;
+    return !ng_ledger_parent(lineage, row);
+}
+
+const char *ng_ledger_class(const json_t *document, const json_t *flow)
+{
+    const json_t *lineage = json_object_get(document, "lineage");
     const json_t *way[NG_LEDGER_DEPTH_MAX];
     unsigned count;
 
@@ -132,8 +145,8 @@ const char *ng_ledger_class(const json_t *lineage, const json_t *flow)
     count = ng_ledger_way(lineage, number_of(flow, "lineage"), way);
     if (count == 0)
         return NULL;
-    if (count == 1)
-        return "direct"; /* the script's own process */
+    if (ng_ledger_is_script(document, way[count - 1]))
+        return "direct";
     for (unsigned i = 0; i < count; i++)
         if (ng_ledger_names(way[i], flow))
             return "direct";

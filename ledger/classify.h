@@ -28,8 +28,13 @@ bool ng_ledger_mentions(const char *text, const char *destination);
  * address, or, where the address is all that is known or is shared, a name that has it. */
 bool ng_ledger_names(const json_t *row, const json_t *flow);
 
-/* "direct", "hidden", "transient"; NULL: not denied, or nobody knows by whom. */
-const char *ng_ledger_class(const json_t *lineage, const json_t *flow);
+/* Whether a row is one that the first process of a deployment was at: the script itself, also where `env` or a shell
+ * became it. */
+bool ng_ledger_is_script(const json_t *document, const json_t *row);
+
+/* "direct", "hidden", "transient"; NULL: not denied, or nobody knows by whom. Of the document it needs the lineage and
+ * the processes. */
+const char *ng_ledger_class(const json_t *document, const json_t *flow);
 
 struct ng_ledger_facts {
     bool lives, ended, has_status; /* neither of the first two: nobody saw the end */

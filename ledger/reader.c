@@ -188,14 +188,14 @@ static int read_table(sqlite3 *db, const char *sql, const struct field *fields, 
     return 0;
 }
 
-static int add_classes(const json_t *lineage, json_t *flows)
+static int add_classes(const json_t *document, json_t *flows)
 {
     json_t *flow;
     size_t i;
 
     json_array_foreach(flows, i, flow)
     {
-        const char *class = ng_ledger_class(lineage, flow);
+        const char *class = ng_ledger_class(document, flow);
 
         if (json_object_set_new(flow, "class", class ? json_string(class) : json_null()) < 0)
             return -ENOMEM;
@@ -223,7 +223,7 @@ static int add_tables(sqlite3 *db, int64_t id, json_t *document)
             return r;
         if (json_object_set_new(document, tables[i].key, list) < 0)
             return -ENOMEM;
-        r = tables[i].classes ? add_classes(json_object_get(document, "lineage"), list) : 0;
+        r = tables[i].classes ? add_classes(document, list) : 0;
         if (r < 0)
             return r;
     }

@@ -96,23 +96,48 @@ done
 [ -L "$W/link.html" ] || fail "a link was replaced"
 expect_eq "what is left beside the page" "$(find "$W" -maxdepth 1 -name '*.html.*')" ''
 
-say "a real deployment, and its summary"
+say "a real deployment: what is direct, hidden and transient, and the lines to change"
+policy deploy << 'POLICY'
+policy deploy {
+    mode block
+    deny github.com, *.github.com { reason "it may be what is down" instead "mirror.internal" }
+    depends other.test on github.com
+}
+POLICY
 gate_start
-cat > "$W/deploy.sh" << 'SCRIPT'
-#!/bin/sh
-curl -sS -m 5 https://github.com/package
-curl -sS -m 5 https://api.github.com/version
-curl -sS -m 5 https://mirror.internal/package > /dev/null && exit 0
+mkdir "$W/tool" && cd "$W/tool" || exit 1
+echo 'url = "https://api.github.com/version"' > updates
+cat > update-check << 'SCRIPT'
+#!/usr/bin/env sh
+curl -sS -m 5 --config updates
 SCRIPT
-chmod 755 "$W/deploy.sh"
-expect_ok gate run --tag real -- "$W/deploy.sh"
+cat > deploy.sh << 'SCRIPT'
+#!/bin/sh
+curl -sS -m 5 --output package --retry 0 --proto =https --user-agent deploy https://github.com/package
+./update-check --quiet
+curl -sS -m 5 http://other.test/
+curl -sS -m 5 --output package https://mirror.internal/package
+SCRIPT
+chmod 755 deploy.sh update-check
+expect_ok gate run --tag real -- ./deploy.sh
+expect_said '^  \.\.\. and [0-9]+ more: namegate report|^  by which commands, and why: namegate report'
 id=$(sed -nE 's/.*namegate report --deployment (real\.[0-9a-f]{8})$/\1/p' "$W/out")
 [ -n "$id" ] || fail "the summary does not say how to go on: $(cat "$W/out")"
 # At once: it has ended, and all that happened is in it.
 report --deployment "$id" --json > "$W/real.json"
-expect_eq "it has ended" "$(jq -c '[.ended != null, .denied >= 2]' "$W/real.json")" '[true,true]'
-expect_eq "what was denied" "$(jq -r '[.flows[] | select(.verdict == "deny") | .name] | unique | join(" ")' "$W/real.json")" \
-    'api.github.com github.com'
+expect_eq "how it ended" "$(jq -r '[.outcome, .status.exit, .ended != null] | join(" ")' "$W/real.json")" \
+    'blocked-recovered 0 true'
+expect_eq "classes" "$(jq -r '[.flows[] | select(.verdict == "deny" and (.probe | not)) | .name + " " + .class] | unique | join(", ")' \
+    "$W/real.json")" 'api.github.com hidden, github.com direct, other.test transient'
+report --deployment "$id" > "$W/real"
+for line in 'curl -sS -m 5 --output package --retry 0 --proto =https --user-agent deploy https://github.com/package  <- change this' \
+    '/usr/bin/env sh ./update-check --quiet  <- look at this' 'curl -sS -m 5 http://other.test/  <- change this' \
+    "   rule      $W/policies/deploy.policy:3  " "   rule      $W/policies/deploy.policy:4  other.test" \
+    '   mirror.internal 443/tcp'; do
+    grep -qF -- "$line" "$W/real" || fail "the report does not say: $line ($(cat "$W/real"))"
+done
+expect_eq "what is to be done" "$(grep -c -- '<- ' "$W/real")" 3
+cd "$W" || exit 1
 for i in $(seq 10); do
     gate run --tag "quick-$i" -- true
     expect_eq "the last one, at once" "$(report --json | jq -r '[.tag, .outcome] | join(" ")')" "quick-$i clean"

@@ -264,7 +264,9 @@ static const char tree[] = "[{\"number\":1,\"parent\":0,\"argv\":[\"sh\",\"deplo
                            "{\"number\":3,\"parent\":1,\"argv\":[\"npm\",\"install\"]},"
                            "{\"number\":4,\"parent\":3,\"argv\":[\"git\",\"clone\",\"https://b.test/\"]},"
                            "{\"number\":5,\"parent\":5,\"argv\":[\"loop\"]},"
-                           "{\"number\":6,\"parent\":9,\"argv\":7}]";
+                           "{\"number\":6,\"parent\":9,\"argv\":7},"
+                           "{\"number\":7,\"parent\":1,\"argv\":[\"python3\",\"deploy.py\"]},"
+                           "{\"number\":8,\"parent\":7,\"argv\":[\"tool\"]}]";
 
 static void test_class(void **state)
 {
@@ -286,24 +288,27 @@ static void test_class(void **state)
         {"{\"verdict\":\"deny\",\"lineage\":1,\"name\":\"c.test\"}", "direct"},
         {"{\"verdict\":\"deny\",\"lineage\":0,\"name\":\"c.test\"}", NULL},
         {"{\"verdict\":\"deny\",\"lineage\":5,\"name\":\"c.test\"}", "direct"},
+        {"{\"verdict\":\"deny\",\"lineage\":7,\"name\":\"c.test\"}", "direct"}, /* what the first process became */
+        {"{\"verdict\":\"deny\",\"lineage\":8,\"name\":\"c.test\"}", "hidden"},
         {"{\"verdict\":\"deny\",\"lineage\":6,\"name\":\"c.test\"}", "direct"},
         {"{\"verdict\":\"deny\",\"lineage\":2,\"name\":\"a.test\",\"rule\":{\"depends\":\"a -> b\"}}", "transient"},
     };
-    json_t *lineage = json_loads(tree, 0, NULL);
+    json_t *document = json_pack("{s:o, s:[{s:i, s:i}, {s:i, s:i}]}", "lineage", json_loads(tree, 0, NULL), "processes",
+                                 "number", 1, "lineage", 7, "number", 2, "lineage", 8);
 
     (void)state;
-    assert_non_null(lineage);
+    assert_non_null(document);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         json_t *flow = json_loads(rows[i].flow, 0, NULL);
         const char *class;
 
         assert_non_null(flow);
-        class = ng_ledger_class(lineage, flow);
+        class = ng_ledger_class(document, flow);
         if (strcmp(class ? class : "none", rows[i].class ? rows[i].class : "none") != 0)
             fail_msg("%s is %s", rows[i].flow, class ? class : "none");
         json_decref(flow);
     }
-    json_decref(lineage);
+    json_decref(document);
 }
 
 /* Columns that hold no JSON, no UTF-8 or no time. */

@@ -141,19 +141,26 @@ static void test_strange_documents(void **state)
 static void test_findings(void **state)
 {
     json_t *document =
-        parse(
-            "{\"flows\":[" FLOW("deny", "few.test", "1", "") "," FLOW("would-deny", "would.test", "9", "") "," FLOW(
-                "deny", "many.test", "3",
-                ",\"lineage\":1") "," FLOW("deny", "many.test", "4",
-                                           ",\"lineage\":2") "," FLOW("deny", "many.test", "1",
-                                                                      ",\"class\":\"hidden\"") "," FLOW("deny",
-                                                                                                        "probe.test",
-                                                                                                        "5",
-                                                                                                        ",\"probe\":"
-                                                                                                        "true") "," FLOW("allow",
-                                                                                                                         "a.test",
-                                                                                                                         "1",
-                                                                                                                         "") "]}");
+        parse("{\"flows\":[" FLOW("deny", "few.test", "1", "") "," FLOW("would-deny", "would.test", "9", "") "," FLOW(
+            "deny", "many.test", "3",
+            ",\"lineage\":1") "," FLOW("deny", "many.test", "4",
+                                       ",\"lineage\":2") "," FLOW("deny", "many.test", "1",
+                                                                  ",\"class\":\"hidden\"") "," FLOW("deny",
+                                                                                                    "probe.test", "5",
+                                                                                                    ",\"probe\":"
+                                                                                                    "true") "," FLOW("a"
+                                                                                                                     "l"
+                                                                                                                     "l"
+                                                                                                                     "o"
+                                                                                                                     "w",
+                                                                                                                     "a"
+                                                                                                                     "."
+                                                                                                                     "t"
+                                                                                                                     "e"
+                                                                                                                     "s"
+                                                                                                                     "t",
+                                                                                                                     "1",
+                                                                                                                     "") "]}");
     struct ng_report *report = NULL;
 
     (void)state;
@@ -171,45 +178,85 @@ static void test_findings(void **state)
     json_decref(document);
 }
 
-/* Which command is to be changed, by its number. */
-static void test_culprit(void **state)
+/* Rows: sh -c > (exec) sh deploy.sh > ls, git clone > git remote > git-remote, env tool > (exec) tool > curl. */
+static const char commands[] =
+    "{\"number\":1,\"parent\":0,\"argv\":[\"sh\",\"-c\",\"x script.test\"],\"path\":\"/bin/sh\"},"
+    "{\"number\":2,\"parent\":1,\"argv\":[\"sh\",\"deploy.sh\"],\"path\":\"/bin/sh\"},"
+    "{\"number\":3,\"parent\":2,\"argv\":[\"ls\"]},"
+    "{\"number\":4,\"parent\":2,\"argv\":[\"git\",\"clone\",\"https://a.test\"]},"
+    "{\"number\":5,\"parent\":4,\"argv\":[\"git\",\"remote\",\"https://a.test\"]},"
+    "{\"number\":6,\"parent\":5,\"argv\":[\"git-remote\",\"https://a.test\"]},"
+    "{\"number\":7,\"parent\":2,\"argv\":[\"env\",\"tool\"]},"
+    "{\"number\":8,\"parent\":7,\"argv\":[\"tool\"]},"
+    "{\"number\":9,\"parent\":8,\"argv\":[\"curl\"]}";
+static const char processes[] = "{\"number\":1,\"lineage\":2},{\"number\":2,\"lineage\":3},{\"number\":3,\"lineage\":4}"
+                                ",{\"number\":4,\"lineage\":6},"
+                                "{\"number\":5,\"lineage\":8},{\"number\":6,\"lineage\":9}";
+
+/* Which commands are shown, and which of them is to be changed, by their numbers. */
+static void test_trace(void **state)
 {
     static const struct {
-        const char *flow;
-        json_int_t number;
+        const char *flow, *processes, *shown;
+        json_int_t culprit;
         bool named;
     } rows[] = {
-        {FLOW("deny", "a.test", "1", ",\"lineage\":5"), 4, true},
-        {FLOW("deny", "b.test", "1", ",\"lineage\":5"), 4, false},
-        {FLOW("deny", "b.test", "1", ",\"lineage\":3"), 3, false},
-        {FLOW("deny", "script.test", "1", ",\"lineage\":5"), 1, true},
-        {FLOW("deny", "b.test", "1", ",\"lineage\":1"), 1, false},
+        {FLOW("deny", "a.test", "1", ",\"lineage\":6"), processes, "1 2 4 6", 4, true},
+        {FLOW("deny", "b.test", "1", ",\"lineage\":6"), processes, "1 2 4 6", 4, false},
+        {FLOW("deny", "b.test", "1", ",\"lineage\":9"), processes, "1 2 7 8 9", 7, false},
+        {FLOW("deny", "b.test", "1", ",\"lineage\":9"), "", "1 2 7 8 9", 7, false},
+        {FLOW("deny", "a.test", "1", ",\"lineage\":6"), "", "1 2 4 5 6", 4, true},
+        {FLOW("deny", "b.test", "1", ",\"lineage\":3"), processes, "1 2 3", 3, false},
+        {FLOW("deny", "script.test", "1", ",\"lineage\":6"), processes, "1 2 4 6", 1, true},
+        {FLOW("deny", "b.test", "1", ",\"lineage\":2"), processes, "1 2", 2, false},
+        {FLOW("deny", "b.test", "1", ",\"lineage\":1"), processes, "1", 1, false},
+        {FLOW("deny", "b.test", "1", ""), processes, "", 0, false},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        char text[2048];
+        char text[4096], shown[64] = "";
         json_t *document;
         struct ng_report *report = NULL;
-        bool named;
-        const json_t *row;
+        struct ng_report_trace trace;
 
-        (void)snprintf(
-            text, sizeof(text),
-            "{\"lineage\":[{\"number\":1,\"parent\":0,\"argv\":[\"sh\",\"-c\",\"x script.test\"],\"path\":\"/bin/sh\"},"
-            "{\"number\":2,\"parent\":1,\"argv\":[\"sh\",\"deploy.sh\"],\"path\":\"/bin/sh\"},"
-            "{\"number\":3,\"parent\":2,\"argv\":[\"ls\"]},"
-            "{\"number\":4,\"parent\":2,\"argv\":[\"git\",\"clone\",\"https://a.test\"]},"
-            "{\"number\":5,\"parent\":4,\"argv\":[\"git-remote\",\"https://a.test\"]}],\"flows\":[%s]}",
-            rows[i].flow);
+        (void)snprintf(text, sizeof(text), "{\"lineage\":[%s],\"processes\":[%s],\"flows\":[%s]}", commands,
+                       rows[i].processes, rows[i].flow);
         document = parse(text);
         assert_int_equal(ng_report_make(document, &report), 0);
-        row = ng_report_culprit(report, &report->forbidden[0], &report->forbidden[0].ways[0], &named);
-        assert_int_equal(json_integer_value(json_object_get(row, "number")), rows[i].number);
-        assert_int_equal(named, rows[i].named);
+        ng_report_trace(report, &report->forbidden[0], &report->forbidden[0].ways[0], &trace);
+        for (unsigned k = 0; k < trace.count; k++)
+            (void)sprintf(shown + strlen(shown), "%s%d", k ? " " : "",
+                          (int)json_integer_value(json_object_get(trace.row[k], "number")));
+        if (strcmp(shown, rows[i].shown) != 0)
+            fail_msg("row %zu: %s", i, shown);
+        assert_int_equal(json_integer_value(json_object_get(trace.culprit, "number")), rows[i].culprit);
+        assert_int_equal(trace.named, rows[i].named);
         ng_report_free(report);
         json_decref(document);
     }
+}
+
+/* An address whose name the flow itself does not know has one in what the deployment was told. */
+static void test_told(void **state)
+{
+    json_t *document = parse("{\"resolutions\":[{\"lineage\":1,\"name\":\"a.test\",\"addresses\":[\"192.0.2.1\"]},"
+                             "{\"lineage\":2,\"name\":\"b.test\",\"addresses\":[\"192.0.2.1\",\"192.0.2.2\"]}],"
+                             "\"flows\":[{\"verdict\":\"allow\",\"name\":null,\"lineage\":2,\"address\":\"192.0.2.1\"},"
+                             "{\"verdict\":\"allow\",\"name\":null,\"lineage\":2,\"address\":\"192.0.2.2\"},"
+                             "{\"verdict\":\"allow\",\"name\":null,\"lineage\":3,\"address\":\"192.0.2.1\"},"
+                             "{\"verdict\":\"allow\",\"name\":null,\"lineage\":2,\"address\":\"192.0.2.3\"}]}");
+    struct ng_report *report = NULL;
+
+    (void)state;
+    assert_int_equal(ng_report_make(document, &report), 0);
+    assert_int_equal(report->allowed_count, 3);
+    assert_string_equal(report->allowed[0].destination, "192.0.2.3");
+    assert_string_equal(report->allowed[1].destination, "a.test");
+    assert_string_equal(report->allowed[2].destination, "b.test");
+    assert_int_equal(json_array_size(report->allowed[2].others), 2);
+    ng_report_free(report);
+    json_decref(document);
 }
 
 static void test_command(void **state)
@@ -282,9 +329,10 @@ static void test_since(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_goldens), cmocka_unit_test(test_strange_documents), cmocka_unit_test(test_findings),
-        cmocka_unit_test(test_culprit), cmocka_unit_test(test_command),           cmocka_unit_test(test_html),
-        cmocka_unit_test(test_since),
+        cmocka_unit_test(test_goldens),  cmocka_unit_test(test_strange_documents),
+        cmocka_unit_test(test_findings), cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_told),     cmocka_unit_test(test_command),
+        cmocka_unit_test(test_html),     cmocka_unit_test(test_since),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
