@@ -119,19 +119,25 @@ static void add_edge(struct graph *graph, const struct node *from, const struct 
     note(graph->edges[i].findings, finding);
 }
 
-static void add_command(struct graph *graph, const struct ng_report *report, const struct ng_report_way *way,
-                        struct node *name, enum verdict verdict, size_t finding)
+/* The command that one would change stands for those below it. */
+static void add_command(struct graph *graph, const struct ng_report *report, const struct ng_report_finding *finding,
+                        const struct ng_report_way *way, struct node *name, size_t number)
 {
-    const json_t *row = ng_ledger_row(json_object_get(report->document, "lineage"), way->lineage);
-    struct node *node = add_node(graph, COMMANDS, row ? NULL : way->comm, row ? way->lineage : 0, verdict);
+    enum verdict verdict = verdict_of(finding);
+    struct ng_report_trace trace;
+    struct node *node;
 
+    ng_report_trace(report, finding, way, &trace);
+    node =
+        add_node(graph, COMMANDS, trace.culprit ? NULL : way->comm, ng_cli_integer(trace.culprit, "number"), verdict);
     if (!node)
         return;
     if (!node->text)
-        node->text = row ? ng_report_command(json_object_get(row, "argv"), 0) : ng_cli_escape(way->comm);
-    note(node->findings, finding);
-    add_edge(graph, &graph->nodes[0], node, verdict, finding);
-    add_edge(graph, node, name, verdict, finding);
+        node->text =
+            trace.culprit ? ng_report_command(json_object_get(trace.culprit, "argv"), 0) : ng_cli_escape(way->comm);
+    note(node->findings, number);
+    add_edge(graph, &graph->nodes[0], node, verdict, number);
+    add_edge(graph, node, name, verdict, number);
 }
 
 static void add_target(struct graph *graph, struct node *name, const char *text, bool by_dependency,
@@ -172,7 +178,7 @@ static void add_finding(struct graph *graph, const struct ng_report *report, con
         name->text = ng_cli_escape(finding->destination);
     note(name->findings, number);
     for (size_t i = 0; i < finding->way_count && i < WAYS_MAX; i++)
-        add_command(graph, report, &finding->ways[i], name, verdict, number);
+        add_command(graph, report, finding, &finding->ways[i], name, number);
     if (*depends)
         add_target(graph, name, behind(depends, finding->destination), true, verdict, number);
     for (size_t i = 0; i < json_array_size(finding->others) && i < ADDRESSES_MAX; i++)

@@ -268,18 +268,18 @@ static void put_forbidden(FILE *out, const struct ng_report *report, size_t numb
 static void put_allowed(FILE *out, const struct ng_report *report, size_t number)
 {
     const struct ng_report_finding *finding = &report->allowed[number];
-    const json_t *row = finding->way_count
-                            ? ng_ledger_row(json_object_get(report->document, "lineage"), finding->ways[0].lineage)
-                            : NULL;
+    struct ng_report_trace trace = {0};
 
+    if (finding->way_count)
+        ng_report_trace(report, finding, &finding->ways[0], &trace);
     (void)fprintf(out, "<tr data-n=\"%zu\" data-v=\"allow\" data-c=\"\"><th scope=\"row\">",
                   report->forbidden_count + number);
     put_code(out, finding->destination);
     (void)fputs("</th><td data-l=\"port\">", out);
     put_codes(out, finding->ports);
     (void)fprintf(out, "</td><td class=\"number\" data-l=\"seen\">%lld&times;</td><td data-l=\"by\">", finding->count);
-    if (row)
-        put_command(out, json_object_get(row, "argv"));
+    if (trace.culprit)
+        put_command(out, json_object_get(trace.culprit, "argv"));
     else
         put_code(out, ng_cli_string(finding->flow, "comm"));
     if (finding->way_count > 1)

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#define FORBIDDEN_MAX 20
 #define WAYS_MAX 3     /* of a finding that are shown */
 #define ALLOWED_MAX 12 /* destinations */
 
@@ -208,7 +209,9 @@ static void put_allowed(FILE *out, const struct ng_report *report, size_t column
 void ng_report_put_text(FILE *out, const struct ng_report *report, size_t columns)
 {
     put_head(out, report, columns);
-    for (size_t i = 0; i < report->forbidden_count; i++)
+    for (size_t i = 0; i < report->forbidden_count && i < FORBIDDEN_MAX; i++)
         put_forbidden(out, report, i, columns);
+    if (report->forbidden_count > FORBIDDEN_MAX)
+        (void)fprintf(out, "\n... and %zu more (--json, --html)\n", report->forbidden_count - FORBIDDEN_MAX);
     put_allowed(out, report, columns);
 }

@@ -34,9 +34,9 @@ title "A process beside it is not in the deployment: it still reaches api.github
 curl -fsS -m 10 -w '%{remote_ip} says %{http_code}\n' -o /dev/null https://api.github.com/version > "$W/beside"
 show "$W/beside"
 
-title "What was blocked, by which process, under which rule: namegate events"
-gate events > "$W/events"
-show "$W/events"
+title "What to change in the script, and what it depends on: namegate report"
+gate report > "$W/report"
+show "$W/report"
 
 expect_eq "ungated, failures" "$(grep -ciE 'fail|cannot|not permitted' "$W/ungated")" 0
 expect_output 'newest version: v1.2.3' cat "$W/ungated"
@@ -45,6 +45,9 @@ expect_eq "gated, refused with EPERM (curl and wget by two addresses, the tool b
 expect_output 'a package' cat "$W/gated"
 expect_output '198.51.100.11 says 200|2001:db8:1::11 says 200' cat "$W/beside"
 expect_output 'connections denied' cat "$W/summary"
+expect_output 'git clone -q https://github.com/repo.git sources  <- change this' cat "$W/report"
+expect_output 'update-check  <- look at this' cat "$W/report"
+expect_output '^   mirror.internal 443/tcp' cat "$W/report"
 for program in curl git-remote-http update-check wget; do
     expect_record ".type == \"denial\" and (.comm == \"$program\" or (.argv | tostring | contains(\"$program\"))) and .rule.line == 3"
 done
