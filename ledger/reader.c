@@ -3,6 +3,7 @@
  * as what it should be or as nothing. */
 #include "reader.h"
 
+#include "attribute.h"
 #include "classify.h"
 #include "schema.h"
 
@@ -223,7 +224,10 @@ static int add_tables(sqlite3 *db, int64_t id, json_t *document)
             return r;
         if (json_object_set_new(document, tables[i].key, list) < 0)
             return -ENOMEM;
-        r = tables[i].classes ? add_classes(document, list) : 0;
+        if (tables[i].classes)
+            r = ng_ledger_attribute(json_object_get(document, "resolutions"), list);
+        if (r == 0 && tables[i].classes)
+            r = add_classes(document, list);
         if (r < 0)
             return r;
     }
