@@ -49,7 +49,7 @@ static int compare(const struct ng_cli *cli, const json_t *before, const json_t 
         return NG_CLI_USAGE;
     }
     if (!cli->json)
-        ng_runs_print(comparison);
+        ng_runs_put(stdout, comparison);
     return fail && json_array_size(json_object_get(comparison, "new")) ? NG_CLI_FAILED : NG_CLI_OK;
 }
 

@@ -149,6 +149,15 @@ int ng_recorded_proto(const json_t *flow)
     return *text >= '0' && *text <= '9' && !*end && number <= UINT8_MAX ? (int)number : -EBADMSG;
 }
 
+bool ng_recorded_local(const json_t *flow)
+{
+    static const uint8_t any[16], any_v4[16] = {[10] = 0xff, [11] = 0xff}; /* they lead to loopback */
+    uint8_t address[16];
+
+    return read_address(ng_cli_string(flow, "address"), address) == 0 &&
+           (is_loopback(address) || memcmp(address, any, 16) == 0 || memcmp(address, any_v4, 16) == 0);
+}
+
 bool ng_recorded_counts(const json_t *flow)
 {
     return !json_is_true(json_object_get(flow, "probe"));

@@ -29,6 +29,9 @@ int ng_recorded_judge(const struct ng_case *it, const json_t *flow, struct ng_op
 /* The protocol (IPPROTO_*) of a flow, -EBADMSG. */
 int ng_recorded_proto(const json_t *flow);
 
+/* Whether it stayed on the host: loopback. */
+bool ng_recorded_local(const json_t *flow);
+
 /* Whether it says that something happened, or was tried: probes send nothing. */
 bool ng_recorded_counts(const json_t *flow);
 

@@ -4,6 +4,7 @@
 #include "client.h"
 #include "commands.h"
 #include "ledger.h"
+#include "runs.h"
 #include "table.h"
 
 #include <fcntl.h>
@@ -25,7 +26,9 @@ static const char usage[] =
     "  --last               the last one (the default)\n"
     "  -s, --since TIME     all that began since then: 2h, 7d; 2024-05-01 or 2024-05-01T12:00, in UTC\n"
     "  -m, --markdown       as Markdown, for a pull request\n"
-    "  --html FILE          as a page that needs no network; FILE is replaced as a whole\n";
+    "  --html FILE          as a page that needs no network; FILE is replaced as a whole\n"
+    "  --against last       of one deployment: also what is new and what vanished since the run before with its tag\n"
+    "  --fail-on-new        with --against last: exit status 1 when something is new\n";
 
 struct view {
     struct ng_cli *cli;
@@ -159,11 +162,37 @@ static int report(struct view *view, const struct ng_ledger_query *query)
     return status == NG_CLI_OK && view->html ? finish_page(view) : status;
 }
 
+/* One deployment, and what has changed since the one before. */
+static int report_against(struct view *view, const struct ng_ledger_query *query, bool fail)
+{
+    _cleanup_json_ json_t *before = NULL, *after = NULL, *comparison = NULL;
+    int status = ng_runs_last(view->cli, query->deployment, query->tag, &before, &after);
+
+    if (status != NG_CLI_OK)
+        return NG_CLI_USAGE;
+    view->columns = columns_of_terminal();
+    comparison = ng_runs_compare(before, after);
+    if (!comparison || json_object_set(after, "against", comparison) < 0) {
+        (void)fputs("namegate: out of memory\n", stderr);
+        return NG_CLI_USAGE;
+    }
+    if (show(view, after) < 0)
+        return NG_CLI_USAGE;
+    if (view->markdown) {
+        ng_report_put_markdown_changes(stdout, comparison);
+    } else if (!view->cli->json) {
+        (void)fputc('\n', stdout);
+        ng_runs_put(stdout, comparison);
+    }
+    return fail && json_array_size(json_object_get(comparison, "new")) ? NG_CLI_FAILED : NG_CLI_OK;
+}
+
 int ng_cli_report(struct ng_cli *cli, int argc, char **argv)
 {
     struct view view = {.cli = cli};
     struct ng_ledger_query query = {0};
-    const char *since = NULL;
+    const char *since = NULL, *against = NULL;
+    bool fail = false;
     const struct ng_cli_option own[] = {
         {"tag", 't', &query.tag, NULL},
         {"deployment", 0, &query.deployment, NULL},
@@ -171,6 +200,8 @@ int ng_cli_report(struct ng_cli *cli, int argc, char **argv)
         {"since", 's', &since, NULL},
         {"html", 0, &view.html, NULL},
         {"markdown", 'm', NULL, &view.markdown},
+        {"against", 0, &against, NULL},
+        {"fail-on-new", 0, NULL, &fail},
         {0},
     };
     int first = 0, status = ng_cli_parse(cli, own, usage, false, argc, argv, &first);
@@ -185,6 +216,14 @@ int ng_cli_report(struct ng_cli *cli, int argc, char **argv)
         return ng_cli_usage(argv[0], "--last and --since exclude each other", NULL);
     if (cli->json + view.markdown + (view.html != NULL) > 1)
         return ng_cli_usage(argv[0], "one of --json, --markdown and --html, not several", NULL);
+    if (against && strcmp(against, "last") != 0)
+        return ng_cli_usage(argv[0], "--against is 'last', not", against);
+    if (against && (since || view.html))
+        return ng_cli_usage(argv[0], "--against goes with neither --since nor --html", NULL);
+    if (fail && !against)
+        return ng_cli_usage(argv[0], "--fail-on-new belongs to --against last", NULL);
+    if (against)
+        return report_against(&view, &query, fail);
     query.last = since ? 0 : 1;
     status = report(&view, &query);
     for (size_t i = 0; view.reports && i < view.count; i++)

@@ -87,6 +87,8 @@ int ng_report_settle(struct ng_report *report);
 void ng_report_put_text(FILE *out, const struct ng_report *report, size_t columns);
 
 void ng_report_put_markdown(FILE *out, const struct ng_report *report);
+/* What has changed since the run before: as ng_runs_compare() has it. */
+void ng_report_put_markdown_changes(FILE *out, const json_t *comparison);
 
 /* What deployment, commands, names and addresses have to do with each other, as SVG. Each part has the numbers of its
  * findings (forbidden ones, then allowed ones) in data-f. `number` makes ids unique in a page. */

@@ -2,7 +2,9 @@
 /* For a comment on a pull request. Whatever comes from the ledger stands in code, where neither mentions nor links nor
  * Markdown mean anything, and is cut so that the whole stays below what such a comment may hold. */
 #include "client.h"
+#include "format.h"
 #include "report.h"
+#include "runs.h"
 #include "table.h"
 
 #include <ctype.h>
@@ -206,4 +208,42 @@ void ng_report_put_markdown(FILE *out, const struct ng_report *report)
     }
     if (report->allowed_count)
         put_allowed(out, report);
+}
+
+static void put_changes(FILE *out, const json_t *list, const char *word)
+{
+    const json_t *it;
+    size_t i;
+
+    json_array_foreach(list, i, it)
+    {
+        _cleanup_free_ char *text = NULL;
+        size_t length = 0;
+        FILE *destination = i < ALLOWED_MAX ? open_memstream(&text, &length) : NULL;
+
+        if (!destination)
+            break;
+        ng_cli_format_destination(destination, ng_runs_destination(it), it);
+        if (fclose(destination) != 0)
+            break;
+        (void)fprintf(out, "- %s: ", word);
+        put_code(out, text);
+        (void)fprintf(out, ", %lldx by ", ng_cli_integer(it, "count"));
+        put_codes(out, json_object_get(it, "commands"));
+        (void)fputc('\n', out);
+    }
+    if (json_array_size(list) > ALLOWED_MAX)
+        (void)fprintf(out, "- and %zu more that are %s\n", json_array_size(list) - ALLOWED_MAX, word);
+}
+
+void ng_report_put_markdown_changes(FILE *out, const json_t *comparison)
+{
+    const json_t *added = json_object_get(comparison, "new"), *vanished = json_object_get(comparison, "vanished");
+
+    (void)fputs("\nSince the run before, ", out);
+    put_code(out, ng_cli_string(json_object_get(comparison, "before"), "deployment"));
+    (void)fprintf(out, ": **%zu new**, %zu vanished, %lld as before.\n\n", json_array_size(added),
+                  json_array_size(vanished), ng_cli_integer(comparison, "same"));
+    put_changes(out, added, "new");
+    put_changes(out, vanished, "vanished");
 }

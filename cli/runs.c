@@ -61,7 +61,7 @@ static json_t *dependencies_of(const json_t *deployment)
         const char *name = json_string_value(json_object_get(flow, "name"));
         _cleanup_free_ char *key = NULL;
 
-        if (!ng_recorded_counts(flow))
+        if (!ng_recorded_counts(flow) || ng_recorded_local(flow))
             continue;
         if (asprintf(&key, "%s %05lld/%s", name ? name : ng_cli_string(flow, "address"), ng_cli_integer(flow, "port"),
                      ng_cli_string(flow, "proto")) < 0) {
@@ -201,41 +201,48 @@ int ng_runs_last(const struct ng_cli *cli, const char *deployment, const char *t
 
 /* --- for people */
 
-static void print_list(const json_t *list, enum ng_cli_colour colour, const char *mark)
+const char *ng_runs_destination(const json_t *dependency)
+{
+    const char *name = json_string_value(json_object_get(dependency, "name"));
+
+    return name ? name : ng_cli_string(dependency, "address");
+}
+
+static void put_list(FILE *out, const json_t *list, enum ng_cli_colour colour, const char *mark)
 {
     const json_t *it;
     size_t i;
 
     json_array_foreach(list, i, it)
     {
-        const char *name = json_string_value(json_object_get(it, "name")), *verdict = ng_cli_string(it, "verdict");
+        const char *verdict = ng_cli_string(it, "verdict");
 
-        ng_cli_put_colour(stdout, colour, mark);
-        (void)fputc(' ', stdout);
-        ng_cli_format_destination(stdout, name ? name : ng_cli_string(it, "address"), it);
-        (void)printf("  %lldx  by ", ng_cli_integer(it, "count"));
-        ng_cli_format_list(stdout, json_object_get(it, "commands"));
+        ng_cli_put_colour(out, colour, mark);
+        (void)fputc(' ', out);
+        ng_cli_format_destination(out, ng_runs_destination(it), it);
+        (void)fprintf(out, "  %lldx  by ", ng_cli_integer(it, "count"));
+        ng_cli_format_list(out, json_object_get(it, "commands"));
         if (strcmp(verdict, "allow") != 0)
-            (void)fputs(strcmp(verdict, "deny") == 0 ? "  (denied)" : "  (would be denied)", stdout);
-        (void)fputc('\n', stdout);
+            (void)fputs(strcmp(verdict, "deny") == 0 ? "  (denied)" : "  (would be denied)", out);
+        (void)fputc('\n', out);
     }
 }
 
-static void print_run(const json_t *run)
+static void put_run(FILE *out, const json_t *run)
 {
-    ng_cli_put(stdout, ng_cli_string(run, "deployment"));
-    (void)printf(" (%.19sZ)", ng_cli_string(run, "started"));
+    ng_cli_put(out, ng_cli_string(run, "deployment"));
+    (void)fprintf(out, " (%.19sZ)", ng_cli_string(run, "started"));
 }
 
-void ng_runs_print(const json_t *comparison)
+void ng_runs_put(FILE *out, const json_t *comparison)
 {
     const json_t *added = json_object_get(comparison, "new"), *vanished = json_object_get(comparison, "vanished");
 
-    print_run(json_object_get(comparison, "before"));
-    (void)fputs(" -> ", stdout);
-    print_run(json_object_get(comparison, "after"));
-    (void)printf(": %zu new, %zu vanished, %lld as before\n", json_array_size(added), json_array_size(vanished),
-                 ng_cli_integer(comparison, "same"));
-    print_list(added, NG_CLI_WARN, "+");
-    print_list(vanished, NG_CLI_FAINT, "-");
+    put_run(out, json_object_get(comparison, "before"));
+    (void)fputs(" -> ", out);
+    put_run(out, json_object_get(comparison, "after"));
+    (void)fprintf(out, ": %zu new, %zu vanished, %lld as before\n", json_array_size(added), json_array_size(vanished),
+                  ng_cli_integer(comparison, "same"));
+    put_list(out, added, NG_CLI_WARN, "+");
+    put_list(out, vanished, NG_CLI_FAINT, "-");
 }

@@ -6,10 +6,11 @@
 #include "options.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 /* What one run depended on and the other did not, of two documents (ledger/reader.h), as a new object; NULL: out of
  * memory. A dependency is a name, or an address where no name was asked for, with a port and a protocol; also what was
- * denied is one. Probes are not.
+ * denied is one. Probes are not, nor is what stays on the host.
  *
  * {"before", "after": {"deployment", "tag", "started", "outcome"},
  *  "new", "vanished": [{"name": ..|null, "address", "port", "proto", "verdict": the last one, "commands": [..],
@@ -23,6 +24,9 @@ int ng_runs_last(const struct ng_cli *cli, const char *deployment, const char *t
                  json_t **ret_after);
 
 /* Prints the differences for people. */
-void ng_runs_print(const json_t *comparison);
+void ng_runs_put(FILE *out, const json_t *comparison);
+
+/* The name of one of `new` and `vanished`, or its address. */
+const char *ng_runs_destination(const json_t *dependency);
 
 #endif

@@ -125,7 +125,12 @@ expect_ok gate run --tag only --policy quiet -- curl -sSv -m 5 https://other.tes
 expect_eq "policies that it does not have" "$(shadows '.tag == "only" and .policy == "quiet"')" 0
 
 say "the ledger has the differences"
-rows() { gate report --last --tag only --json | jq -s ".[0].shadow | map(select($1)) | length"; }
+in_ledger() { gate report --since 1h --tag only --json | jq -es "map(.shadow) | add | map(select($1)) | length == 1" > /dev/null; }
+wait_until 5 in_ledger '.verdict == "deny" and .shadow_verdict == "allow" and .shadow_rule.pattern == ".github.com" and
+    .name == "github.com" and .rule.pattern == "github.com" and .port == 443 and (.probe | not) and .address == "198.51.100.10"' ||
+    fail "$(gate report --since 1h --tag only --json | jq .shadow)"
+wait_until 5 in_ledger '.verdict == "allow" and .shadow_verdict == "deny" and .shadow_rule == null and .port == 443 and
+    .name == null and .address == "203.0.113.21"' || fail "$(gate report --since 1h --tag only --json | jq .shadow)"
 expect_ok gate policy shadow --off
 expect_eq "off" "$(status)" null
 expect_output '"event":"shadow-off"' tail -n 1 "$W/state/events.jsonl"

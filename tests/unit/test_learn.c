@@ -424,7 +424,9 @@ static void runs_are_compared_by_what_they_depend_on(void **state)
                        flow("a.example.org", "192.0.2.9", 80, "tcp", "deny", 2),
                        flow("a.example.org", "192.0.2.9", 443, "udp", "allow", 1),
                        flow(NULL, "192.0.2.3", 443, "tcp", "allow", 1),
-                       flow("c.example.org", "192.0.2.9", 443, "udp", "allow", 1), NULL};
+                       flow("c.example.org", "192.0.2.9", 443, "udp", "allow", 1),
+                       flow(NULL, "127.0.0.1", 54321, "tcp", "allow", 1),
+                       flow(NULL, "::", 54321, "tcp", "allow", 1), NULL};
     json_t *before = document("deploy.1", old), *after = document("deploy.2", young), *comparison, *it;
 
     (void)state;
