@@ -33,7 +33,8 @@ static bool same(const json_t *record, const char *key, const char *wanted)
 
 static bool wanted(const struct view *view, const json_t *record)
 {
-    bool sent = same(record, "type", view->shadow ? "shadow" : "denial") && !json_is_true(json_object_get(record, "probe"));
+    const char *type = view->shadow ? "shadow" : "denial";
+    bool sent = same(record, "type", type) && !json_is_true(json_object_get(record, "probe"));
 
     return (view->all || sent) && same(record, "deployment", view->deployment) &&
            same(record, "tag", view->tag);

@@ -15,7 +15,8 @@ void ng_cli_format_record(FILE *out, const json_t *record);
  * `policy` is what the user knows it by. */
 void ng_cli_format_summary(FILE *out, const json_t *summary, const char *deployment, const char *policy);
 
-/* HOST:PORT/PROTO of an object with `port` and `proto`, with brackets for an IPv6 address; no port where there is none. */
+/* HOST:PORT/PROTO of an object with `port` and `proto`, with brackets for an IPv6 address; no port where there is none.
+ */
 void ng_cli_format_destination(FILE *out, const char *host, const json_t *object);
 
 /* "a, b": the texts of a list. Each is escaped. */

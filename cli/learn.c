@@ -14,9 +14,9 @@
 
 static const char usage[] =
     "Usage: namegate learn [OPTION]...\n"
-    "Writes the policy that allows exactly what deployments did, in mode strict: names, ports and protocols as they\n"
-    "were seen, a wildcard where four names or more below one domain were, addresses where no name was asked for; each\n"
-    "with how often, when and by which commands. What was denied is told in comments, and not allowed.\n\n"
+    "Writes the policy that allows exactly what deployments did, in mode strict: names, ports and protocols as\n"
+    "they were seen, a wildcard where four names or more below one domain were, addresses where no name was asked\n"
+    "for; each with how often, when and by which commands. What was denied is told in comments, and not allowed.\n\n"
     "  -t, --tag TAG         only from deployments with this tag\n"
     "  -s, --since TIME      only from those that began then or later: 2h, 7d (ago), or 2026-01-31[T12:00[:00]] (UTC)\n"
     "  --deployment ID       only from this one\n"

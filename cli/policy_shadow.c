@@ -12,11 +12,11 @@
 static const char usage[] =
     "Usage: namegate policy shadow [--tag TAG] FILE|DIR\n"
     "       namegate policy shadow [--off]\n"
-    "Has the daemon judge what deployments do by other policies, beside those in force, and record where they come to\n"
-    "another verdict: `namegate events --shadow`. Nothing is enforced. A FILE has one policy, which all deployments are\n"
-    "judged by; of a DIR each is judged by the policy of the name that its own has. They stay as they are read now,\n"
-    "also when the daemon reloads or restarts, until others are set or --off ends it. Without a word: what is set. For\n"
-    "root.\n\n"
+    "Has the daemon judge what deployments do by other policies, beside those in force, and record where they come\n"
+    "to another verdict: `namegate events --shadow`. Nothing is enforced. A FILE has one policy, which all\n"
+    "deployments are judged by; of a DIR each is judged by the policy of the name that its own has. They stay as they\n"
+    "are read now, also when the daemon reloads or restarts, until others are set or --off ends it. Without a word:\n"
+    "what is set. For root.\n\n"
     "  -t, --tag TAG   only deployments with this tag\n"
     "  --off           no shadow any more\n";
 

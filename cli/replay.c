@@ -129,8 +129,8 @@ static int finish(struct replaying *replaying)
 
 /* --- the policy */
 
-/* A file comes with the policies directory, if there is one: it may use what that defines, as with `run`. *ret_name: of the
- * policy that all are judged by; NULL: each by its own. */
+/* A file comes with the policies directory, if there is one: it may use what that defines, as with `run`. *ret_name: of
+ * the policy that all are judged by; NULL: each by its own. */
 static int load(const struct ng_cli *cli, const char *policy, struct ng_diag *diag, struct ng_cli_set *ret_set,
                 const char **ret_name)
 {
@@ -166,9 +166,9 @@ static int replay(const struct ng_cli *cli, const struct ng_ledger_query *query,
         replaying.replay.label = policy;
         replaying.replay.policy = ng_snapshot_find(set.snapshot, name);
         if (replaying.replay.policy < 0)
-            return ng_cli_usage("namegate replay", ng_cli_is_directory(policy)
-                                                       ? "there is no policy of that name, and a directory is written with a '/':"
-                                                       : "there is no policy",
+            return ng_cli_usage("namegate replay",
+                                ng_cli_is_directory(policy) ? "no policy has that name; a directory needs a '/':"
+                                                            : "there is no policy",
                                 policy);
     }
     for (int m = 0; mode && modes[m]; m++)

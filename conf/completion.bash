@@ -43,6 +43,7 @@ _namegate() {
     fi
     case $before in
         --mode) words='audit block strict' ;;
+        --against) words=last ;;
         --policy)
             words=$(_namegate_policies "$policies")
             [ -n "$current" ] && words+=" $(compgen -f -- "$current")" ;;
@@ -52,7 +53,7 @@ _namegate() {
             _namegate_files "$current"; return ;;
         *)
             case $command in
-                '') words="run attach detach status stats list events report names incident allow doctor policy $common" ;;
+                '') words="run attach detach status stats list events report learn replay diff-runs names incident allow doctor policy $common" ;;
                 run)
                     if [ "${current#-}" != "$current" ]; then
                         words="--tag --policy --mode --confine --selftest $common"
@@ -60,8 +61,11 @@ _namegate() {
                         mapfile -t COMPREPLY < <(compgen -c -- "$current")
                         return
                     fi ;;
-                events) words="--follow --all --deployment --tag --limit $common" ;;
-                report) words="--tag --deployment --last --since --markdown --html $common" ;;
+                events) words="--follow --all --shadow --deployment --tag --limit $common" ;;
+                report) words="--tag --deployment --last --since --markdown --html --against --fail-on-new $common" ;;
+                learn) words="--tag --deployment --since --name --manifest $common" ;;
+                replay) words="--policy --mode --tag --deployment --since $common" ;;
+                diff-runs) words="--against --tag --fail-on-new $common" ;;
                 names) words="$(_namegate_values name names) $common" ;;
                 incident) words="on off status --tag --reason --for $common" ;;
                 attach) words="--tag --policy --mode --cgroup --pid --unit $common" ;;
@@ -69,12 +73,12 @@ _namegate() {
                 allow) words="--tag --for --reason --end $(_namegate_values name names) $common" ;;
                 policy)
                     case $sub in
-                        '') words="check explain test diff fmt reload $common" ;;
+                        '') words="check explain test diff fmt reload shadow $common" ;;
                         explain) words="--policy --mode --resolve $common" ;;
                         reload) words="--quiet $common" ;;
                         *)
                             if [ "${current#-}" = "$current" ]; then _namegate_files "$current"; return; fi
-                            words="--strict --check $common" ;;
+                            words="--strict --check --tag --off $common" ;;
                     esac ;;
                 *) words=$common ;;
             esac ;;

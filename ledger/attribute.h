@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whom a flow was meant for. When it is written down, the resolver's word of what it has told the deployment may still be
- * on its way; whoever reads later knows both. */
+/* Which name a flow was meant for. When it is written down, the resolver's word of what it has told the deployment may
+ * still be on its way; whoever reads later knows both. */
 #ifndef NAMEGATE_LEDGER_ATTRIBUTE_H
 #define NAMEGATE_LEDGER_ATTRIBUTE_H
 
