@@ -2,27 +2,28 @@
 #include "recorded.h"
 
 #include "client.h"
+#include "report.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 
+#define SLACK_US 1000000LL /* a reply is on record when it has left: who gets it may be faster */
+
 struct ng_recorded {
-    json_t *chains; /* address -> name -> chain, of what the deployment was told */
+    json_t *told; /* address -> list of the resolutions that have it */
 };
 
-static int add_chain(json_t *chains, const char *address, const json_t *resolution)
+static int add_resolution(json_t *told, const char *address, const json_t *resolution)
 {
-    json_t *names = json_object_get(chains, address);
+    json_t *list = json_object_get(told, address);
 
-    if (!names) {
-        names = json_object();
-        if (json_object_set_new(chains, address, names) < 0)
+    if (!list) {
+        list = json_array();
+        if (json_object_set_new(told, address, list) < 0)
             return -ENOMEM;
     }
-    return json_object_set(names, ng_cli_string(resolution, "name"), json_object_get(resolution, "chain")) < 0
-               ? -ENOMEM
-               : 0;
+    return json_array_append(list, (json_t *)(uintptr_t)resolution) < 0 ? -ENOMEM : 0;
 }
 
 int ng_recorded_new(const json_t *deployment, struct ng_recorded **ret_recorded)
@@ -30,20 +31,20 @@ int ng_recorded_new(const json_t *deployment, struct ng_recorded **ret_recorded)
     struct ng_recorded *recorded = calloc(1, sizeof(*recorded));
     const json_t *resolution, *address;
     size_t i, k;
+    int r = 0;
 
     if (!recorded)
         return -ENOMEM;
-    recorded->chains = json_object();
+    recorded->told = json_object();
+    if (!recorded->told)
+        r = -ENOMEM;
     json_array_foreach(json_object_get(deployment, "resolutions"), i, resolution)
         json_array_foreach(json_object_get(resolution, "addresses"), k, address)
-            if (json_is_string(address) && json_is_array(json_object_get(resolution, "chain")) &&
-                add_chain(recorded->chains, json_string_value(address), resolution) < 0) {
-                ng_recorded_free(recorded);
-                return -ENOMEM;
-            }
-    if (!recorded->chains) {
+            if (r == 0 && json_is_string(address))
+                r = add_resolution(recorded->told, json_string_value(address), resolution);
+    if (r < 0) {
         ng_recorded_free(recorded);
-        return -ENOMEM;
+        return r;
     }
     *ret_recorded = recorded;
     return 0;
@@ -53,13 +54,19 @@ void ng_recorded_free(struct ng_recorded *recorded)
 {
     if (!recorded)
         return;
-    json_decref(recorded->chains);
+    json_decref(recorded->told);
     free(recorded);
 }
 
 bool ng_recorded_told(const struct ng_recorded *recorded, const char *name, const char *address)
 {
-    return json_object_get(json_object_get(recorded->chains, address), name) != NULL;
+    const json_t *resolution;
+    size_t i;
+
+    json_array_foreach(json_object_get(recorded->told, address), i, resolution)
+        if (strcmp(ng_cli_string(resolution, "name"), name) == 0)
+            return true;
+    return false;
 }
 
 /* Names that are none cannot be named by a rule either. */
@@ -78,6 +85,18 @@ static void add_names(struct ng_case *it, const json_t *chain)
     size_t i;
 
     json_array_foreach(chain, i, name) add_name(it, name, i == 0);
+}
+
+/* What the deployment was told before the last of the flow. */
+static void add_told(struct ng_case *it, const json_t *told, const json_t *flow)
+{
+    long long last = ng_report_time(ng_cli_string(flow, "last"));
+    const json_t *resolution;
+    size_t i;
+
+    json_array_foreach(told, i, resolution)
+        if (ng_report_time(ng_cli_string(resolution, "first")) <= last + SLACK_US)
+            add_names(it, json_object_get(resolution, "chain"));
 }
 
 static int read_address(const char *text, uint8_t address[16])
@@ -100,10 +119,10 @@ static bool is_loopback(const uint8_t address[16])
 int ng_recorded_case(const struct ng_recorded *recorded, const json_t *flow, const struct ng_snapshot *snapshot,
                      unsigned policy, struct ng_case *ret_case)
 {
-    const char *text = ng_cli_string(flow, "address"), *evidence = ng_cli_string(flow, "evidence"), *told;
+    const char *text = ng_cli_string(flow, "address"), *evidence = ng_cli_string(flow, "evidence");
     uint8_t address[16];
     struct ng_policy_info info;
-    json_t *name, *chain;
+    const json_t *name;
     size_t i;
 
     if (read_address(text, address) < 0)
@@ -116,7 +135,7 @@ int ng_recorded_case(const struct ng_recorded *recorded, const json_t *flow, con
     ret_case->abandoned = strcmp(evidence, "abandoned") == 0 && info.on_loss == NG_ON_LOSS_CLOSED;
     add_name(ret_case, json_object_get(flow, "name"), true);
     add_names(ret_case, json_object_get(flow, "chain"));
-    json_object_foreach(json_object_get(recorded->chains, text), told, chain) add_names(ret_case, chain);
+    add_told(ret_case, json_object_get(recorded->told, text), flow);
     json_array_foreach(json_object_get(flow, "names"), i, name) add_name(ret_case, name, true);
     return 0;
 }

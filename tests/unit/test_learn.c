@@ -405,6 +405,11 @@ static void replay_tells_what_a_policy_would_have_denied(void **state)
     result = judged("policy deploy { deny z.example.org }", 0, -1, deployment);
     assert_int_equal(integer(result, "denied"), 3);
     json_decref(result);
+    (void)json_object_set_new(json_array_get(json_object_get(deployment, "resolutions"), 0), "first",
+                              json_string("2026-11-02T10:00:02.000000Z")); /* told when all was over */
+    result = judged("policy deploy { deny bad.example.org }", 0, -1, deployment);
+    assert_int_equal(integer(result, "denied"), 0);
+    json_decref(result);
     /* Under a policy that is not there. */
     result = judged("policy other { mode strict }", -1, -1, deployment);
     assert_true(json_is_null(json_object_get(result, "policy")));
