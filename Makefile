@@ -180,7 +180,7 @@ lint:
 	$(Q)for h in include/namegate/*.h policy/*.h resolver/*.h ledger/*.h daemon/*.h cli/*.h bpf/decide.h; do \
 		$(CC) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused -Iinclude -fsyntax-only -x c $$h || exit 1; done
 	$(Q)! LC_ALL=C.UTF-8 grep -nE '.{121,}' $$(git ls-files 'bpf/*' 'policy/*' 'resolver/*' 'ledger/*' 'daemon/*' 'cli/*' 'include/*')
-	$(Q)shellcheck -x $$(git ls-files '*.sh' '*.bash' .ci/run tests/system/run) && echo 'lint holds'
+	$(Q)git ls-files '*.sh' '*.bash' .ci/run tests/system/run | xargs -P 2 -n 8 shellcheck -x && echo 'lint holds'
 
 coverage:
 	$(Q)find build -name '*.gcda' -delete 2>/dev/null || true

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Which services on this host a deployment asks over AF_UNIX: such a service can reach for it what it may not. Only told:
- * a path says little about what stands behind it, and may be relative or another one for the same socket. */
+/* Which services on this host a deployment asks over AF_UNIX: such a service can reach for it what it may not. Only
+ * told: a path says little about what stands behind it, and may be relative or another one for the same socket. */
 #ifndef NAMEGATE_DELEGATE_BPF_H
 #define NAMEGATE_DELEGATE_BPF_H
 

@@ -92,8 +92,8 @@ static void keep_pinned_size(struct bpf_map *map, const char *path)
         (void)bpf_map__set_max_entries(map, info.max_entries);
 }
 
-/* Constants of the object hold none; permits and what only saves repetition begin anew with the programs: while others were in force nobody may
- * have seen to it that they are up to date. */
+/* Constants of the object hold none; permits and what only saves repetition begin anew with the programs: while others
+ * were in force nobody may have seen to it that they are up to date. */
 static bool holds_state(const struct bpf_map *map)
 {
     return !strchr(bpf_map__name(map), '.') && strcmp(bpf_map__name(map), "permits") != 0 &&

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Whether what another build left in the kernel means the same to this one. The kernel keeps the types (BTF) with which
- * a map was made: a field that moved, was renamed or changed its size is seen, also where the whole has the same size. */
+ * a map was made: a field that moved, was renamed or changed its size is seen, also where the whole has the same
+ * size. */
 #ifndef NAMEGATE_LAYOUT_H
 #define NAMEGATE_LAYOUT_H
 

@@ -54,8 +54,8 @@ static uint16_t local_port(int fd)
     return ntohs(((struct sockaddr_in *)&address)->sin_port); /* at the same place in both families */
 }
 
-/* namespace: inode of the network namespace, 0: the daemon's own. A socket that is kept keeps its namespace, and so that
- * number, from being anything else. */
+/* namespace: inode of the network namespace, 0: the daemon's own. A socket that is kept keeps its namespace, and so
+ * that number, from being anything else. */
 static char *store_name(uint64_t namespace, const struct ng_endpoint *endpoint, uint32_t flags, uint32_t worker,
                         char name[static NG_STORE_NAME_MAX])
 {

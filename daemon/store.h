@@ -12,8 +12,8 @@ struct ng_store;
 /* Takes over what was kept; the manager's variables leave the environment, but for the one by which it is told. To be
  * called before descriptors are opened. -ENOMEM. */
 int ng_store_new(struct ng_store **ret_store);
-/* Has the manager let go of what nobody claimed. Not before the daemon is ready: one that cannot start leaves all to the
- * next. */
+/* Has the manager let go of what nobody claimed. Not before the daemon is ready: one that cannot start leaves all to
+ * the next. */
 void ng_store_forget(const struct ng_store *store);
 /* Closes what nobody claimed. */
 void ng_store_free(struct ng_store *store);

@@ -36,8 +36,8 @@ static inline const struct ng_delegate *ng_delegate_next(const struct ng_delegat
     return next->path ? next : NULL;
 }
 
-/* The one whose socket this is; also by the last part alone where that says enough, since a path may be relative or lead
- * there by another directory. NULL: none that is known. */
+/* The one whose socket this is; also by the last part alone where that says enough, since a path may be relative or
+ * lead there by another directory. NULL: none that is known. */
 static inline const struct ng_delegate *ng_delegate_of(const char *path)
 {
     const char *last = strrchr(path, '/');

@@ -23,7 +23,7 @@ round() { # TAG PORTS
     made=$(grep -E '^[0-9]+$' "$W/made")
     settled() { [ "$(gate status --json | jq .ledger.waiting)" = 0 ]; }
     wait_until 10 settled || fail "rows wait"
-    echo "# $made, $(((${made} + 2) / 5)) a second; ns each: $((($(busy) - before) * 1000 / made)), of the keeper's own" \
+    echo "# $made, $(((made + 2) / 5)) a second; ns each: $((($(busy) - before) * 1000 / made)), of the keeper's own" \
         "thread $((($(keeper) - keeper_before) * 1000 / made))"
     [ "$made" -gt $((rate * 3)) ] || fail "the client was too slow: $made"
     counted=$(db "SELECT sum(f.count) FROM flow f JOIN deployment d ON d.id = f.deployment WHERE d.tag = '$1'")

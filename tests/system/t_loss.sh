@@ -57,7 +57,9 @@ for i in range(100):
 print("held", flush=True)
 time.sleep(5)' "$W/run/gate/control.sock" > "$W/held" &
 wait_until 10 grep -q held "$W/held" || fail "no connections"
-expect_eq "status of a run" "$(run echo started 2> "$W/err"; echo $?)" 125
+run id > "$W/out" 2> "$W/err"
+expect_eq "status of a run" $? 125
+expect_eq "its output" "$(cat "$W/out")" ""
 expect_output 'no file descriptor left' cat "$W/err"
 before=$(ticks "$GATE_PID")
 old=$(pgrep -P "$GATE_PID" | head -n 1)

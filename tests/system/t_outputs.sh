@@ -47,5 +47,5 @@ expect_output '"healthy":true' gate status --json
 began=$SECONDS
 gate_stop
 took=$((SECONDS - began))
-[ $took -ge 1 ] && [ $took -lt 10 ] || fail "it took $took s to stop, with a thread that is stuck"
+{ [ $took -ge 1 ] && [ $took -lt 10 ]; } || fail "it took $took s to stop, with a thread that is stuck"
 kill -CONT "$journal"

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 OTHER=$HERE/../../build/upgrade/other/namegated
 LAYOUT=$HERE/../../build/upgrade/layout/namegated
-[ -x "$OTHER" ] && [ -x "$LAYOUT" ] || { echo "needs make upgrade-builds"; exit 77; }
+{ [ -x "$OTHER" ] && [ -x "$LAYOUT" ]; } || { echo "needs make upgrade-builds"; exit 77; }
 world_up
 default_policy
 client reach
