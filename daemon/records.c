@@ -13,13 +13,6 @@
 
 #define LOSS_SHOWN (60 * NG_SECOND)
 
-/* What a line belongs to is read from it when somebody asks first. */
-struct kept {
-    char *line;
-    bool read;
-    struct ng_record_info info;
-};
-
 struct ng_records {
     char *path;
     bool file;
@@ -30,38 +23,10 @@ struct ng_records {
     const char *because;
     struct ng_outlet *outlet; /* NULL: none is asked for */
     uint64_t outlet_lost;     /* as seen last */
-    struct kept kept[NG_RECORDS_KEPT]; /* a ring */
-    unsigned count, next;
-    size_t octets; /* kept */
+    struct ng_recall *recall;
     ng_record_fn on_record;
     void *arg;
 };
-
-static unsigned oldest(const struct ng_records *records)
-{
-    return (records->next + NG_RECORDS_KEPT - records->count) % NG_RECORDS_KEPT;
-}
-
-static void forget(struct kept *kept)
-{
-    free(kept->line);
-    *kept = (struct kept){0};
-}
-
-static void keep(struct ng_records *records, char *line)
-{
-    records->octets += strlen(line);
-    while (records->count > 0 && (records->count == NG_RECORDS_KEPT || records->octets > NG_RECORDS_KEPT_OCTETS)) {
-        unsigned at = oldest(records);
-
-        records->octets -= strlen(records->kept[at].line);
-        forget(&records->kept[at]);
-        records->count--;
-    }
-    records->kept[records->next] = (struct kept){.line = line};
-    records->next = (records->next + 1) % NG_RECORDS_KEPT;
-    records->count++;
-}
 
 /* What an earlier daemon wrote last. */
 static void load(struct ng_records *records)
@@ -80,7 +45,7 @@ static void load(struct ng_records *records)
             continue; /* cut off by a full disk */
         copy = strdup(line);
         if (copy)
-            keep(records, copy);
+            ng_recall_add(records->recall, copy);
     }
 }
 
@@ -107,7 +72,9 @@ int ng_records_open(const char *state_dir, const struct ng_record_outputs *outpu
     struct ng_records *records = calloc(1, sizeof(*records));
     int r = 0;
 
-    if (!records || asprintf(&records->path, "%s/events.jsonl", state_dir) < 0) {
+    if (!records || !(records->recall = ng_recall_new()) || asprintf(&records->path, "%s/events.jsonl", state_dir) < 0) {
+        if (records)
+            ng_recall_free(records->recall);
         free(records);
         return ng_error_set(error, ENOMEM, NULL, "out of memory");
     }
@@ -141,8 +108,7 @@ void ng_records_free(struct ng_records *records)
     if (!records)
         return;
     ng_outlet_free(records->outlet);
-    for (unsigned i = 0; i < NG_RECORDS_KEPT; i++)
-        forget(&records->kept[i]);
+    ng_recall_free(records->recall);
     (void)ng_close(records->fd);
     free(records->path);
     free(records);
@@ -214,7 +180,7 @@ void ng_records_add(struct ng_records *records, json_t *record, uint64_t boottim
     if (line) {
         put_out(records, line);
         records->on_record(records->arg, record, line);
-        keep(records, line);
+        ng_recall_add(records->recall, line);
     }
     json_decref(record);
 }
@@ -248,21 +214,7 @@ void ng_record_read(const json_t *record, struct ng_record_info *ret_info)
     copy_text(record, "tag", ret_info->tag);
 }
 
-void ng_records_each(struct ng_records *records, ng_kept_fn each, void *arg)
+void ng_records_each(const struct ng_records *records, ng_kept_fn each, void *arg)
 {
-    unsigned newest = records->next + NG_RECORDS_KEPT - 1;
-
-    for (unsigned i = 0; i < records->count; i++) {
-        struct kept *kept = &records->kept[(newest - i) % NG_RECORDS_KEPT];
-
-        if (!kept->read) {
-            json_t *record = json_loads(kept->line, 0, NULL);
-
-            ng_record_read(record, &kept->info);
-            json_decref(record);
-            kept->read = true;
-        }
-        if (!each(arg, &kept->info, kept->line))
-            return;
-    }
+    ng_recall_each(records->recall, each, arg);
 }

@@ -1,29 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The records: one JSON object a line in STATE-DIR/events.jsonl, on standard output and in the journal, as is asked
- * for; the last ones also in memory for those who ask the control socket. The file is kept to two of
+ * for; the last ones also in memory (recall.h) for those who ask the control socket. The file is kept to two of
  * NG_RECORDS_FILE_MAX octets. */
 #ifndef NAMEGATE_RECORDS_H
 #define NAMEGATE_RECORDS_H
 
 #include "log.h"
+#include "recall.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NG_RECORDS_KEPT 10000                /* in memory */
-#define NG_RECORDS_KEPT_OCTETS (32u << 20) /* and no more than this */
 #define NG_RECORDS_FILE_MAX (64ULL << 20)
 
-#define NG_RECORD_TEXT_MAX 96
-
 struct ng_records;
-
-/* To which deployment a record belongs, and its tag; "" where it has none. */
-struct ng_record_info {
-    char deployment[NG_RECORD_TEXT_MAX];
-    char tag[NG_RECORD_TEXT_MAX];
-};
 
 void ng_record_read(const json_t *record, struct ng_record_info *ret_info);
 
@@ -48,8 +39,7 @@ void ng_records_add(struct ng_records *records, json_t *record, uint64_t boottim
 uint64_t ng_records_lost(const struct ng_records *records);
 const char *ng_records_trouble(struct ng_records *records);
 
-/* Calls each of the last records, newest first, as long as it returns true. Lines stay until the next is added. */
-typedef bool (*ng_kept_fn)(void *arg, const struct ng_record_info *info, const char *line);
-void ng_records_each(struct ng_records *records, ng_kept_fn each, void *arg);
+/* As ng_recall_each(). */
+void ng_records_each(const struct ng_records *records, ng_kept_fn each, void *arg);
 
 #endif
