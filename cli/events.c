@@ -2,6 +2,7 @@
 #include "client.h"
 #include "commands.h"
 #include "format.h"
+#include "table.h"
 
 #include <string.h>
 
@@ -20,6 +21,7 @@ static const char usage[] =
 struct view {
     const char *deployment, *tag;
     bool follow, all, shadow, json;
+    bool met; /* a record of the deployment */
     bool limited;
     size_t limit;
     json_t **last; /* a ring of `limit`, when limited */
@@ -53,6 +55,7 @@ static int show(struct view *view, json_t *record)
 {
     size_t slot;
 
+    view->met |= same(record, "deployment", view->deployment);
     if (!wanted(view, record))
         return 0;
     if (!view->limited)
@@ -169,6 +172,12 @@ static int read_records(struct view *view, FILE *file)
     }
     if (spoilt)
         (void)fprintf(stderr, "namegate: %zu lines are no records, ignoring\n", spoilt);
+    if (view->deployment && !view->met) {
+        (void)fputs("namegate: no deployment of that id is on record: ", stderr);
+        ng_cli_put(stderr, view->deployment);
+        (void)fputs("\n  remedy: namegate events --all\n", stderr);
+        return NG_CLI_FAILED;
+    }
     return !view->limited || show_last(view) == 0 ? NG_CLI_OK : NG_CLI_FAILED;
 }
 

@@ -43,7 +43,7 @@ enum ng_probe_outcome ng_probe_brought(const struct ng_probe *probe);
 /* Connects to the canary before it is forbidden: TCP, UDP; -1 for what could not be. */
 void ng_probe_bring(uint64_t number, int ret_fds[2], int *ret_listener);
 
-/* Whether this process can ask who listens there, or use that directory. */
+/* Whether this process may ask who listens there. */
 bool ng_probe_delegate(const char *path);
 
 #endif

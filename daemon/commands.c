@@ -267,6 +267,27 @@ static struct filter *filter_of(const json_t *request)
     return filter;
 }
 
+static bool stop_at_first(void *arg, const struct ng_record_info *info, const char *line)
+{
+    struct events_query *query = arg;
+
+    (void)line;
+    query->limit += record_visible(query->keeper, query->peer, query->filter, info);
+    return query->limit == 0;
+}
+
+/* Whether the deployment that is asked for is known, or was when something was recorded. */
+static bool heard_of(struct ng_keeper *keeper, const struct ng_peer *peer, const struct filter *filter)
+{
+    struct events_query query = {.keeper = keeper, .peer = peer, .filter = filter};
+    const struct ng_live *live = ng_lives_known(keeper, filter->deployment);
+
+    if (live)
+        return may_see(peer, live);
+    ng_records_each(keeper->records, stop_at_first, &query);
+    return query.limit > 0;
+}
+
 static void events(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)
 {
     const json_t *limit = json_object_get(request, "limit");
@@ -276,6 +297,12 @@ static void events(struct ng_keeper *keeper, struct ng_connection *connection, c
 
     if (!filter) {
         ng_connection_fail(connection, "out of memory", NULL);
+        return;
+    }
+    if (filter->deployment && !heard_of(keeper, query.peer, filter)) {
+        free_filter(filter);
+        ng_connection_fail(connection, "no deployment of that id is known, nor on record",
+                           "namegate list, or namegate events --all");
         return;
     }
     if (json_is_integer(limit) && json_integer_value(limit) >= 0)

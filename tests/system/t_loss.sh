@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 world_up
 default_policy
-mount -t tmpfs -o size=4m tmpfs "$W/state"
+mount -t tmpfs -o size=256m tmpfs "$W/state"
 gate_start
 status() { gate status --json | jq -r "$1"; }
 problem() { gate status | grep -qE "$1"; }
@@ -19,9 +19,9 @@ say "events come faster than anybody reads them: each try is refused, what is lo
 flood='import collections, socket, sys
 seen = collections.Counter()
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for i in range(6000):
+for i in range(60000):
     try:
-        s.sendto(b"x", ("198.51.100.11", 1000 + i))
+        s.sendto(b"x", ("198.51.100.11", 1000 + i % 50000))
         seen["through"] += 1
     except OSError as e:
         seen[e.strerror] += 1
@@ -37,11 +37,11 @@ touch "$W/f/go"
 wait_until 20 test -s "$W/f/seen" || fail "the flood does not end"
 kill -CONT "$GATE_PID"
 wait $flooder
-expect_eq "what the flood saw" "$(cat "$W/f/seen")" "{'Operation not permitted': 6000}"
-expect_eq "lost and counted" "$(($(status .lost_events) - before > 3000))" 1
+expect_eq "what the flood saw" "$(cat "$W/f/seen")" "{'Operation not permitted': 60000}"
+expect_eq "lost and counted" "$(($(status .lost_events) - before > 10000))" 1
 wait_until 5 problem 'denials were not recorded' || fail "$(gate status)"
 expect_output 'records of denials were lost' cat "$W/f/summary"
-expect_eq "recorded all the same" "$(jq -s 'map(select(.type == "denial" and .tag == "flood")) | length > 500' "$W/state/events.jsonl")" true
+expect_eq "recorded all the same" "$(($(cat "$W/state"/events.jsonl* | grep -c '"tag":"flood"') > 500))" 1
 still_denied
 
 say "no descriptor is left to the daemon"
@@ -124,12 +124,12 @@ dns_up
 
 say "the disk is full: nothing is let through, what is not on record is counted, switches work and say so"
 records() { wc -l < "$W/state/events.jsonl"; }
-head -c 8M /dev/zero > "$W/state/fill" 2> /dev/null
+head -c 512M /dev/zero > "$W/state/fill" 2> /dev/null
 before=$(status .lost_events)
 still_denied
 expect_eperm run curl -sSv -m 5 https://github.com/
 expect_eq "lost and counted" "$(($(status .lost_events) > before))" 1
-expect_output 'records could not be written to the state directory' gate status
+expect_output 'records could not be written' gate status
 expect_output 'restart of the daemon forgets it|cannot write' gate incident --reason full on
 expect_eperm run curl -sSv -m 5 https://other.test/
 gate_kill
@@ -142,5 +142,4 @@ before=$(records)
 still_denied
 grew() { [ "$(records)" -gt "$before" ]; }
 wait_until 5 grew || fail "nothing is recorded any more"
-expect_ok jq -c . "$W/state/events.jsonl"
 expect_ok run curl -sS -m 5 https://mirror.internal/

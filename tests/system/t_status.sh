@@ -41,6 +41,13 @@ expect_eq "another tag" "$(gate events --tag none --json)" ""
 expect_eq "limit" "$(gate events --limit 1 --json | wc -l)" 1
 id=$(gate list --json | jq -r .deployments[0].deployment)
 expect_eq "of the deployment" "$(gate events --deployment "$id" --json | jq -r .deployment | sort -u)" "$id"
+expect_fail gate events --deployment "${id%?}"
+expect_said 'no deployment of that id'
+expect_fail timeout 5 "$B/namegate" --run-dir "$W/run/gate" events --follow --deployment nonesuch.00000000
+expect_said 'no deployment of that id'
+expect_ok run true
+quiet=$(gate events -a --json | jq -rs 'map(select(.type == "deployment" and .tag == "true"))[0].deployment')
+expect_eq "one without denials" "$(gate events --deployment "$quiet"; echo $?)" 0
 gate events --follow --json > "$W/follow" &
 follower=$!
 expect_fail run curl -sS -m 5 https://github.com/
@@ -54,3 +61,6 @@ gate_stop
 say "without a daemon"
 expect_eq "status" "$(gate status > /dev/null 2>&1; echo $?)" 3
 expect_output 'denied api.github.com:443/tcp' gate events
+expect_fail gate events --deployment "${id%?}"
+expect_said 'no deployment of that id'
+expect_eq "one without denials" "$(gate events --deployment "$quiet"; echo $?)" 0
