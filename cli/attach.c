@@ -14,7 +14,8 @@ static const char attach_usage[] =
     "  --policy NAME|FILE, --mode MODE   as with `run`\n"
     "  --cgroup PATH        all processes in a cgroup, now and later, as of a container; until the cgroup is removed\n"
     "  --pid PID            a process and all that it has started, which move into a cgroup inside of theirs; until\n"
-    "                       the last of them ends\n"
+    "                       the last of them ends. Of daemons, whose parents have ended, those in a session or\n"
+    "                       process group that one of these leads; of others that may be meant it warns\n"
     "  --unit UNIT          the cgroup of a unit of systemd; a unit that is started anew is no deployment any more\n\n"
     "For root.\n";
 
@@ -35,6 +36,22 @@ static int add_target(json_t *request, const char *cgroup, const char *pid, cons
     return NG_CLI_OK;
 }
 
+static void warn_of_left(const json_t *left)
+{
+    const json_t *process;
+    size_t i;
+
+    json_array_foreach(left, i, process)
+    {
+        (void)fputs(i ? ", " : "namegate attach: warning: not attached, and perhaps started by it: ", stderr);
+        (void)fprintf(stderr, "%lld (", ng_cli_integer(process, "pid"));
+        ng_cli_put(stderr, ng_cli_string(process, "comm"));
+        (void)fputc(')', stderr);
+    }
+    if (i)
+        (void)fputs("\n  their parents have ended; attach each with --pid, or all with --cgroup\n", stderr);
+}
+
 static int ask(struct ng_cli *cli, json_t *request)
 {
     _cleanup_json_ json_t *answer = NULL;
@@ -44,6 +61,7 @@ static int ask(struct ng_cli *cli, json_t *request)
         return status;
     if (cli->json)
         return ng_cli_print_json(stdout, answer) < 0 ? NG_CLI_FAILED : NG_CLI_OK;
+    warn_of_left(json_object_get(answer, "left"));
     ng_cli_put(stdout, ng_cli_string(answer, "deployment"));
     (void)fputc('\n', stdout);
     return NG_CLI_OK;

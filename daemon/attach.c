@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#define LEFT_MAX 16
+
 static const char *string(const json_t *request, const char *key)
 {
     return json_string_value(json_object_get(request, key));
@@ -33,15 +35,9 @@ static bool holds_daemon(const struct ng_keeper *keeper, const char *path)
 
 static pid_t parent_of(pid_t pid)
 {
-    char path[64], line[512];
-    _cleanup_file_ FILE *file = NULL;
-    int parent = 0;
+    struct ng_process_stat stat;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    file = fopen(path, "re");
-    if (file && fgets(line, sizeof(line), file) && strrchr(line, ')'))
-        (void)sscanf(strrchr(line, ')') + 1, " %*c %d", &parent);
-    return parent;
+    return ng_cgroup_stat(pid, &stat) == 0 ? stat.parent : 0;
 }
 
 static bool is_above_daemon(pid_t pid)
@@ -141,6 +137,43 @@ static int find_unit(const struct ng_keeper *keeper, const char *unit, struct ng
                          "no cgroup has the name %s", name);
     free(search.found);
     return r;
+}
+
+static void add_left(json_t *list, const char *mount, const char *cgroup, pid_t pid,
+                     const struct ng_process_stat *first)
+{
+    _cleanup_free_ char *parents = NULL;
+    struct ng_process_stat stat;
+    char path[64], comm[32] = "";
+    _cleanup_file_ FILE *file = NULL;
+
+    if (ng_cgroup_stat(pid, &stat) < 0 || stat.started < first->started)
+        return;
+    /* Whose parent is in the cgroup has a place in another tree. */
+    if (stat.parent > 1 && ng_cgroup_of(mount, stat.parent, &parents) == 0 && strcmp(parents, cgroup) == 0)
+        return;
+    (void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+    file = fopen(path, "re");
+    if (file && fgets(comm, sizeof(comm), file))
+        comm[strcspn(comm, "\n")] = '\0';
+    (void)json_array_append_new(list, json_pack("{s:i, s:o}", "pid", (int)pid, "comm", ng_json_text(comm, strlen(comm))));
+}
+
+json_t *ng_attach_left(const struct ng_keeper *keeper, const struct ng_target *target)
+{
+    _cleanup_free_ char *procs = NULL;
+    _cleanup_file_ FILE *file = NULL;
+    struct ng_process_stat first;
+    json_t *list = json_array();
+    int pid;
+
+    if (!target->tree || ng_cgroup_stat(target->pid, &first) < 0 ||
+        asprintf(&procs, "%s/cgroup.procs", target->cgroup) < 0)
+        return list;
+    file = fopen(procs, "re");
+    while (file && json_array_size(list) < LEFT_MAX && fscanf(file, "%d", &pid) == 1)
+        add_left(list, keeper->cgroup_mount, target->cgroup, pid, &first);
+    return list;
 }
 
 void ng_attach(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)

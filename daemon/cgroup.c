@@ -297,6 +297,49 @@ static int move_children(const char *mount, const char *path, const char *before
     return r;
 }
 
+int ng_cgroup_stat(pid_t pid, struct ng_process_stat *ret_stat)
+{
+    char path[64], line[512];
+    _cleanup_file_ FILE *file = NULL;
+    const char *at;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    if (!file || !fgets(line, sizeof(line), file))
+        return -ESRCH;
+    at = strrchr(line, ')'); /* the name before it may hold anything */
+    if (!at || sscanf(at + 1, " %*c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                      &ret_stat->parent, &ret_stat->group, &ret_stat->session, &ret_stat->started) != 4)
+        return -ESRCH;
+    return 0;
+}
+
+static bool is_in(const char *mount, const char *path, pid_t pid)
+{
+    _cleanup_free_ char *now = NULL;
+
+    return ng_cgroup_of(mount, pid, &now) == 0 && strcmp(now, path) == 0;
+}
+
+/* Those whose parent has ended, but whose session or process group was led by one that has been moved: their numbers are
+ * nobody else's while these last. */
+static int move_orphans(const char *mount, const char *path, const char *before, unsigned *moved)
+{
+    _cleanup_free_ char *procs = NULL;
+    _cleanup_file_ FILE *file = NULL;
+    struct ng_process_stat stat;
+    int pid, r = 0;
+
+    if (asprintf(&procs, "%s/cgroup.procs", before) < 0)
+        return -ENOMEM;
+    file = fopen(procs, "re");
+    while (file && r == 0 && fscanf(file, "%d", &pid) == 1)
+        if (ng_cgroup_stat(pid, &stat) == 0 && !is_in(mount, before, stat.parent) &&
+            (is_in(mount, path, stat.session) || is_in(mount, path, stat.group)))
+            r = move_branch(mount, path, before, pid, DEPTH_MAX, moved);
+    return r;
+}
+
 int ng_cgroup_move_tree(const char *mount, const char *path, const char *before, pid_t pid, int pidfd)
 {
     int r = ng_cgroup_move(path, before, pid, pidfd);
@@ -305,6 +348,8 @@ int ng_cgroup_move_tree(const char *mount, const char *path, const char *before,
         unsigned moved = 0;
 
         r = move_children(mount, path, before, pid, DEPTH_MAX, &moved);
+        if (r == 0)
+            r = move_orphans(mount, path, before, &moved);
         if (r == 0 && moved == 0)
             return 0;
     }

@@ -97,6 +97,7 @@ static void complete(struct ng_run *run)
     const struct ng_target *target = &run->target;
     struct ng_live *live = run->live;
     _cleanup_free_ char *now = NULL;
+    json_t *reply;
     int r = target->pid ? ng_cgroup_of(run->keeper->cgroup_mount, target->pid, &now) : 0;
 
     /* It waited, and may have been moved: into another deployment, which it must not leave by this. */
@@ -117,7 +118,10 @@ static void complete(struct ng_run *run)
         ng_selftest_begin(live, run->canary);
     ng_lives_started(run->keeper, live);
     ng_connection_keep(run->connection, NULL, NULL);
-    ng_connection_reply(run->connection, ng_live_json(live));
+    reply = ng_live_json(live);
+    if (reply && target->tree)
+        (void)json_object_set_new(reply, "left", ng_attach_left(run->keeper, target));
+    ng_connection_reply(run->connection, reply);
     free_run(run);
 }
 

@@ -145,6 +145,29 @@ wait $tree
 expect_output "$denied" cat "$W/leaf.out"
 expect_ok wait_until 5 no_deployments
 
+say "what lost its parent: by its session or process group; of what has none of these it is told"
+cat > "$W/orphans.sh" << 'ORPHANS'
+(sleep 60 & echo $! > "$1/same-session")
+(setsid sh -c 'echo $$ > "$0/own-session"; exec sleep 60' "$1" &)
+while ! [ -s "$1/own-session" ]; do sleep 0.05; done
+touch "$1/orphaned"
+exec sleep 60
+ORPHANS
+sleep 60 & # of somebody else
+other=$!
+setsid sh "$W/orphans.sh" "$W" &
+orphans=$!
+wait_until 10 test -e "$W/orphaned" || fail "no orphans"
+gate attach --tag orphans --pid $orphans > "$W/id" 2> "$W/left"
+expect_ok grep -q "$(cat "$W/id")" "/proc/$(cat "$W/same-session")/cgroup"
+expect_fail grep -q "$(cat "$W/id")" "/proc/$(cat "$W/own-session")/cgroup"
+expect_fail grep -q "$(cat "$W/id")" "/proc/$other/cgroup"
+expect_output "not attached, and perhaps started by it: $(cat "$W/own-session") \(sleep\)$" cat "$W/left"
+expect_ok gate attach --tag orphans --pid "$(cat "$W/own-session")"
+kill $orphans $other "$(cat "$W/same-session")" "$(cat "$W/own-session")"
+wait $orphans $other 2> /dev/null
+expect_ok wait_until 5 no_deployments
+
 say "a unit"
 mkdir -p "$CGROUP/a.slice/web.service" "$CGROUP/b.slice/db.service" "$CGROUP/a.slice/db.service"
 echo "$three" > "$CGROUP/a.slice/web.service/cgroup.procs"
