@@ -88,6 +88,7 @@ static void put_policies(const json_t *answer)
 static void put_counts(const json_t *answer)
 {
     const json_t *destinations = json_object_get(answer, "destinations"), *incident;
+    const json_t *ledger = json_object_get(answer, "ledger");
     size_t i;
 
     put_heading("deployments");
@@ -103,6 +104,12 @@ static void put_counts(const json_t *answer)
         ng_cli_put(stdout, ng_cli_string(json_object_get(answer, "shadow"), "path"));
         (void)fputs(": see namegate policy shadow\n", stdout);
     }
+    put_heading("ledger");
+    if (json_is_object(ledger))
+        (void)printf("%lld rows wait to be written, events lost %lld\n", ng_cli_integer(ledger, "waiting"),
+                     ng_cli_integer(ledger, "lost"));
+    else
+        (void)printf("switched off\n");
     json_array_foreach(json_object_get(answer, "incidents"), i, incident)
     {
         const char *tag = ng_cli_string(incident, "tag");

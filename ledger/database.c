@@ -479,7 +479,8 @@ int ng_database_retain(struct ng_database *database, const struct ng_ledger_limi
         r = ng_statements_seen(&database->statements, known->id, now_us) < 0 ? failed(database) : 0;
     if (r == 0)
         r = delete_over(database, limits, now_us);
-    return r == 0 ? run(database, "PRAGMA incremental_vacuum") : r;
+    /* The file only becomes shorter when the log is written back. */
+    return r == 0 ? run(database, "PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(PASSIVE)") : r;
 }
 
 int ng_database_adopt(struct ng_database *database, const char *name, struct ng_ledger_adopted *ret_adopted)

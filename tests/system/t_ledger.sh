@@ -60,11 +60,14 @@ say "status says how it is"
 expect_eq "ledger in status" "$(gate status --json | jq -c '[.healthy, .ledger.lost, .ledger.trouble, .ledger.waiting]')" \
     '[true,0,null,0]'
 
+expect_output '^ledger +0 rows wait to be written, events lost 0' gate status
+
 say "deleted and corrupted under the daemon: it goes on in a new one"
 rm "$W/state"/ledger.db*
 expect_fail gate run --tag anew -- curl -sS -m 5 https://api.github.com/
 expect_db "SELECT tag FROM deployment" anew
-db 'PRAGMA wal_checkpoint(TRUNCATE)' > "$W/out"
+written_back() { [ "$(db 'PRAGMA wal_checkpoint(TRUNCATE)' | cut -d '|' -f 1)" = 0 ]; }
+wait_until 5 written_back || fail "the log is not written back: $(cat "$W/sqlite.log")"
 yes garbage | dd of="$W/state/ledger.db" bs=4096 count=16 conv=notrunc status=none
 expect_fail gate run --tag after -- curl -sS -m 5 https://api.github.com/
 expect_db "SELECT tag FROM deployment" after
