@@ -6,6 +6,7 @@ world_up
 default_policy
 echo 4 > /proc/sys/net/unix/max_dgram_qlen
 python3 "$HERE/clients/journal.py" /run/systemd/journal/socket "$W/journal" > "$W/journal.log" 2>&1 &
+journal=$!
 wait_until 10 test -S /run/systemd/journal/socket || fail "no journal: $(cat "$W/journal.log")"
 
 in_journal() { jq -es "map(select($1)) | length > 0" "$W/journal" > /dev/null 2>&1; }
@@ -38,7 +39,6 @@ expect_ok grep -q '^{.*"type":"denial"' "$W/namegated.out"
 expect_fail ls "$W/state/events.jsonl"
 
 say "a journal that is stuck holds nobody up"
-journal=$(pgrep -P $$ -f clients/journal.py)
 kill -STOP "$journal"
 for _ in $(seq 100); do
     expect_ok timeout 5 "$B/namegate" --run-dir "$W/run/gate" allow --tag web --for 60s --reason stuck other.test
