@@ -5,7 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 world_up
 default_policy
-mount -t tmpfs -o size=2m tmpfs "$W/state" || fail "no tmpfs"
+client deny
+mount -t tmpfs -o size=24m tmpfs "$W/state" || fail "no tmpfs"
 db() { sqlite3 -cmd '.timeout 5000' "file:$W/state/ledger.db?mode=rw" "$1" 2> "$W/sqlite.log"; }
 has_problem() { gate status --json | jq -e --arg p "$1" '.problems | map(select(contains($p))) | length > 0' > /dev/null; }
 has_no_problem() { ! has_problem "$1"; }
@@ -21,6 +22,7 @@ gate_start
 holds before
 fill
 holds meanwhile
+expect_ok gate run --tag meanwhile -- "$B/tests/clients/deny" 198.51.100.10 2000 4000 1 # more than any room left over
 wait_until 10 has_problem 'the ledger cannot be written: ' || fail "$(gate status)"
 wait_until 10 has_problem 'records could not be written' || fail "$(gate status)"
 expect_output 'unhealthy|problem' gate status
@@ -31,7 +33,7 @@ wait_until 10 no_trouble || fail "$(gate status --json)"
 holds after
 wait_until 5 no_trouble || fail "$(gate status --json)"
 expect_eq "the ledger" "$(db "SELECT tag, sum(denied) > 0, sum(ended_us > 0) FROM deployment GROUP BY tag ORDER BY min(started_us)")" "before|1|2
-meanwhile|1|2
+meanwhile|1|3
 after|1|2"
 expect_eq "what is no JSON in the file" "$(jq -cR 'fromjson? // empty | select(.type == "deployment" and .tag == "after") | .event' "$W/state/events.jsonl" | wc -l)" 4
 expect_output '"tag":"after"' gate events --json
