@@ -98,40 +98,15 @@ void ng_report_put_duration(FILE *out, const json_t *document)
 struct list {
     struct ng_report_finding *findings;
     size_t count, room;
-    json_t *places;     /* key -> place in the list */
-    const json_t *told; /* address -> list of the resolutions that have it */
+    json_t *places; /* key -> place in the list */
 };
 
-/* The name that led to an address, where the flow itself does not know: what the same command was told, else another.
- */
-static const char *told_name(const json_t *told, const json_t *flow)
+static const char *destination_of(const json_t *flow)
 {
-    const json_t *resolutions = json_object_get(told, ng_cli_string(flow, "address")), *resolution;
-    const char *name = ng_cli_string(json_array_get(resolutions, 0), "name");
-    size_t i;
+    const char *evidence = ng_cli_string(flow, "evidence"), *name = ng_cli_string(flow, "name");
+    bool by_address = strcmp(evidence, "address") == 0 || strcmp(evidence, "network") == 0;
 
-    json_array_foreach(resolutions, i, resolution)
-    {
-        if (ng_cli_integer(resolution, "lineage") == ng_cli_integer(flow, "lineage"))
-            return ng_cli_string(resolution, "name");
-    }
-    return name;
-}
-
-static bool by_address(const json_t *flow)
-{
-    const char *evidence = ng_cli_string(flow, "evidence");
-
-    return strcmp(evidence, "address") == 0 || strcmp(evidence, "network") == 0;
-}
-
-static const char *destination_of(const struct list *list, const json_t *flow)
-{
-    const char *name = ng_cli_string(flow, "name");
-
-    if (!*name)
-        name = told_name(list->told, flow);
-    return *name && !by_address(flow) ? name : ng_cli_string(flow, "address");
+    return *name && !by_address ? name : ng_cli_string(flow, "address");
 }
 
 /* Adds a text once. */
@@ -232,7 +207,7 @@ static int begin_finding(struct list *list, const json_t *flow)
     finding = &list->findings[list->count++];
     *finding = (struct ng_report_finding){
         .flow = flow,
-        .destination = destination_of(list, flow),
+        .destination = destination_of(flow),
         .verdict = ng_cli_string(flow, "verdict"),
         .class = ng_cli_string(flow, "class"),
         .first = ng_cli_string(flow, "first"),
@@ -253,7 +228,7 @@ static int add(struct list *list, const json_t *flow)
 
     if (asprintf(&key, "%s|%s|%s:%lld|%s|%s", ng_cli_string(flow, "verdict"), ng_cli_string(flow, "class"),
                  ng_cli_string(rule, "file"), ng_cli_integer(rule, "line"), ng_cli_string(flow, "reason"),
-                 destination_of(list, flow)) < 0)
+                 destination_of(flow)) < 0)
         return -ENOMEM;
     place = json_object_get(list->places, key);
     if (place)
@@ -292,29 +267,6 @@ static void sort(struct list *list)
         qsort(list->findings, list->count, sizeof(struct ng_report_finding), compare_findings);
 }
 
-static json_t *read_told(const json_t *document)
-{
-    json_t *told = json_object();
-    const json_t *address;
-    json_t *resolution;
-    size_t i, k;
-
-    json_array_foreach(json_object_get(document, "resolutions"), i, resolution)
-    {
-        json_array_foreach(json_object_get(resolution, "addresses"), k, address)
-        {
-            const char *text = json_string_value(address);
-            json_t *list = text ? json_object_get(told, text) : NULL;
-
-            if (text && !list && json_object_set_new(told, text, list = json_array()) < 0)
-                list = NULL;
-            if (list)
-                (void)json_array_append(list, resolution);
-        }
-    }
-    return told;
-}
-
 static int add_flows(const json_t *document, struct list *forbidden, struct list *allowed)
 {
     const json_t *flow;
@@ -336,15 +288,13 @@ static int add_flows(const json_t *document, struct list *forbidden, struct list
 int ng_report_make(const json_t *document, struct ng_report **ret_report)
 {
     struct ng_report *report = calloc(1, sizeof(*report));
-    json_t *told = read_told(document);
-    struct list forbidden = {.places = json_object(), .told = told}, allowed = {.places = json_object(), .told = told};
-    int r = report && told && forbidden.places && allowed.places ? 0 : -ENOMEM;
+    struct list forbidden = {.places = json_object()}, allowed = {.places = json_object()};
+    int r = report && forbidden.places && allowed.places ? 0 : -ENOMEM;
 
     if (r == 0)
         r = add_flows(document, &forbidden, &allowed);
     json_decref(forbidden.places);
     json_decref(allowed.places);
-    json_decref(told);
     if (report)
         *report = (struct ng_report){.document = document,
                                      .forbidden = forbidden.findings,

@@ -80,7 +80,7 @@ INSERT INTO lineage VALUES
 INSERT INTO process SELECT deployment, number, parent, 4000 + number, 1000, number,
     (SELECT started_us FROM deployment WHERE id = deployment) + number * 1000000, NULL, NULL FROM lineage WHERE deployment < 3;
 INSERT INTO resolution SELECT deployment, lineage, name, json_array(name), json_array(address), sum(count), min(begin), max(end)
-    FROM happened WHERE name IS NOT NULL AND deployment < 3 GROUP BY deployment, lineage, name;
+    FROM happened WHERE name IS NOT NULL AND deployment < 3 AND evidence <> 'prewarmed' GROUP BY deployment, lineage, name;
 INSERT INTO flow SELECT deployment, lineage, happened.name, json_array(happened.name), json_array(happened.name), address, port,
     proto, verdict, evidence, 'connect4', iif(verdict = 'deny', 'EPERM', NULL), 4000 + lineage, 1000, comm, rules.rule, reason,
     instead, probe, 0, count, started_us + 1000 * begin, started_us + 1000 * end

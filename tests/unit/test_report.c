@@ -237,28 +237,6 @@ static void test_trace(void **state)
     }
 }
 
-/* An address whose name the flow itself does not know has one in what the deployment was told. */
-static void test_told(void **state)
-{
-    json_t *document = parse("{\"resolutions\":[{\"lineage\":1,\"name\":\"a.test\",\"addresses\":[\"192.0.2.1\"]},"
-                             "{\"lineage\":2,\"name\":\"b.test\",\"addresses\":[\"192.0.2.1\",\"192.0.2.2\"]}],"
-                             "\"flows\":[{\"verdict\":\"allow\",\"name\":null,\"lineage\":2,\"address\":\"192.0.2.1\"},"
-                             "{\"verdict\":\"allow\",\"name\":null,\"lineage\":2,\"address\":\"192.0.2.2\"},"
-                             "{\"verdict\":\"allow\",\"name\":null,\"lineage\":3,\"address\":\"192.0.2.1\"},"
-                             "{\"verdict\":\"allow\",\"name\":null,\"lineage\":2,\"address\":\"192.0.2.3\"}]}");
-    struct ng_report *report = NULL;
-
-    (void)state;
-    assert_int_equal(ng_report_make(document, &report), 0);
-    assert_int_equal(report->allowed_count, 3);
-    assert_string_equal(report->allowed[0].destination, "192.0.2.3");
-    assert_string_equal(report->allowed[1].destination, "a.test");
-    assert_string_equal(report->allowed[2].destination, "b.test");
-    assert_int_equal(json_array_size(report->allowed[2].others), 2);
-    ng_report_free(report);
-    json_decref(document);
-}
-
 static void test_command(void **state)
 {
     static const struct {
@@ -329,10 +307,9 @@ static void test_since(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_goldens),  cmocka_unit_test(test_strange_documents),
-        cmocka_unit_test(test_findings), cmocka_unit_test(test_trace),
-        cmocka_unit_test(test_told),     cmocka_unit_test(test_command),
-        cmocka_unit_test(test_html),     cmocka_unit_test(test_since),
+        cmocka_unit_test(test_goldens), cmocka_unit_test(test_strange_documents), cmocka_unit_test(test_findings),
+        cmocka_unit_test(test_trace),   cmocka_unit_test(test_command),           cmocka_unit_test(test_html),
+        cmocka_unit_test(test_since),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
