@@ -304,12 +304,207 @@ static void test_since(void **state)
     assert_true(us >= now - 7200 * 1000000LL && us <= now - 7195 * 1000000LL);
 }
 
+/* --- whatever the ledger holds, only the page's own markup is markup */
+
+static uint64_t seed = 1;
+
+static unsigned chance(unsigned below)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(seed >> 33) % below;
+}
+
+/* Pieces of what means something in HTML, Markdown, JavaScript or a terminal. */
+static json_t *random_text(void)
+{
+    static const char *const pieces[] = {
+        "<",     ">",       "\"",     "'",   "&",     "`",       "``",       "|",   "\\",
+        "\n",    "</code>", "<b>",    "-->", "@all",  "[x](y)",  "<script>", "]]>", "\x1b[",
+        "&#60;", "=",       "github", ".",   " ",     "/",       "\u202e",   "{",   "}",
+        "#",     "*",       "_",      "!",   "</td>", "onload=", "https:",   "~~",  "\xc3\xa4"};
+    char text[256] = "";
+
+    for (unsigned i = chance(8); i > 0; i--)
+        strcat(text, pieces[chance(sizeof(pieces) / sizeof(*pieces))]);
+    return json_string(text);
+}
+
+static json_t *random_texts(void)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = chance(4); i > 0; i--)
+        (void)json_array_append_new(list, random_text());
+    return list;
+}
+
+static json_t *random_flow(void)
+{
+    static const char *const verdicts[] = {"deny", "would-deny", "allow"};
+
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:i, s:o, s:{s:o, s:i, s:o, s:o}, s:o, s:o, s:o, s:o, s:o}",
+        "verdict", verdicts[chance(3)], "name", random_text(), "chain", random_texts(), "names", random_texts(),
+        "address", random_text(), "port", (int)chance(3), "proto", random_text(), "class", random_text(), "lineage",
+        (int)chance(5), "evidence", random_text(), "rule", "file", random_text(), "line", 7, "pattern", random_text(),
+        "depends", random_text(), "reason", random_text(), "instead", random_text(), "comm", random_text(), "first",
+        random_text(), "last", random_text());
+}
+
+static json_t *random_document(void)
+{
+    json_t *flows = json_array(), *lineage = json_array();
+
+    for (unsigned i = 0; i < 6; i++)
+        (void)json_array_append_new(flows, random_flow());
+    for (unsigned i = 1; i < 5; i++)
+        (void)json_array_append_new(lineage, json_pack("{s:i, s:i, s:o, s:o}", "number", (int)i, "parent",
+                                                       (int)chance(i), "argv", random_texts(), "path", random_text()));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "deployment", random_text(), "tag",
+                     random_text(), "policy", random_text(), "mode", random_text(), "argv", random_texts(), "cwd",
+                     random_text(), "started", random_text(), "ended", random_text(), "outcome", random_text(), "flows",
+                     flows, "lineage", lineage);
+}
+
+static bool is_one_of(const char *text, size_t length, const char *const *words)
+{
+    for (; *words; words++)
+        if (strlen(*words) == length && strncmp(*words, text, length) == 0)
+            return true;
+    return false;
+}
+
+/* The attributes up to the end of a tag. Returns the end. */
+static const char *check_attributes(const char *at)
+{
+    static const char *const names[] = {
+        "class",     "id",          "style",        "title",      "href",       "lang",
+        "role",      "tabindex",    "hidden",       "open",       "scope",      "type",
+        "name",      "value",       "placeholder",  "d",          "x",          "y",
+        "rx",        "width",       "height",       "viewBox",    "datetime",   "data-f",
+        "data-n",    "data-v",      "data-c",       "data-l",     "aria-label", "aria-labelledby",
+        "aria-live", "aria-hidden", "autocomplete", "spellcheck", NULL};
+
+    while (*at == ' ' || *at == '\n') {
+        size_t length = strcspn(++at, " =>\n");
+
+        if (!is_one_of(at, length, names))
+            fail_msg("an attribute: %.40s", at);
+        at += length;
+        if (*at == '=') {
+            assert_int_equal(at[1], '"');
+            at = strchr(at + 2, '"');
+            assert_non_null(at);
+            at++;
+        }
+    }
+    if (*at == '/')
+        at++;
+    assert_int_equal(*at, '>');
+    return at;
+}
+
+static void check_page(const char *page)
+{
+    static const char *const tags[] = {
+        "body",   "a",    "header",  "h1",   "h2",      "h3",      "h4",     "span",  "button",  "form",  "label",
+        "output", "main", "section", "p",    "dl",      "dt",      "dd",     "div",   "ul",      "ol",    "li",
+        "strong", "code", "small",   "time", "svg",     "g",       "text",   "title", "article", "table", "thead",
+        "tbody",  "tr",   "th",      "td",   "details", "summary", "footer", NULL};
+    static const char *const empty[] = {"input", "path", "rect", NULL};
+    const char *open[256], *end = strstr(page, "<script>");
+    size_t depth = 0;
+
+    page = strstr(page, "<body>");
+    assert_non_null(page);
+    assert_null(strstr(end + 1, "<script"));
+    while ((page = strchr(page, '<')) && page < end) {
+        bool closing = page[1] == '/';
+        size_t length = strcspn(page + 1 + closing, " >\n");
+        const char *name = page + 1 + closing;
+
+        if (!is_one_of(name, length, tags) && (closing || !is_one_of(name, length, empty)))
+            fail_msg("a tag: %.40s", page);
+        page = check_attributes(name + length);
+        if (is_one_of(name, length, empty) || (strncmp(name, "dd", 2) == 0 || strncmp(name, "dt", 2) == 0))
+            continue; /* the ends of these are optional */
+        if (!closing) {
+            assert_true(depth < sizeof(open) / sizeof(*open));
+            open[depth++] = name;
+        } else if (depth == 0 || strncmp(open[--depth], name, length) != 0) {
+            fail_msg("%.40s ends %.40s", name, open[depth]);
+        }
+    }
+    assert_int_equal(depth, 1); /* body */
+}
+
+/* Of a code span, or of <code>, the end; else NULL. */
+static const char *skip_code(const char *at)
+{
+    const char *end = NULL;
+
+    if (*at == '`') {
+        assert_int_not_equal(at[1], '`');
+        end = strchr(at + 1, '`');
+        assert_non_null(end);
+        assert_null(memchr(at, '|', (size_t)(end - at)));
+        assert_null(memchr(at, '\n', (size_t)(end - at)));
+        return end + 1;
+    }
+    if (strncmp(at, "<code>", 6) == 0) {
+        for (at += 6; *at != '<'; at++)
+            if (strchr("\"'`|\\[]()*_~@!>:\n", *at))
+                fail_msg("in <code>: %.40s", at);
+        assert_int_equal(strncmp(at, "</code>", 7), 0);
+        return at + 7;
+    }
+    return NULL;
+}
+
+static void check_markdown(const char *text)
+{
+    static const char *const own[] = {"<details>", "</details>", "<summary>", "</summary>", "<br>"};
+
+    while (*text) {
+        const char *after = skip_code(text);
+        bool known = false;
+
+        for (size_t i = 0; !after && i < sizeof(own) / sizeof(*own); i++)
+            known |= strncmp(text, own[i], strlen(own[i])) == 0;
+        if (!after && strchr(known ? "" : "<>[]\\@_~!&{}\"", *text) && !(*text == '>' && text[-1] != ' '))
+            fail_msg("outside of code: %.40s", text);
+        text = after ? after : text + 1;
+    }
+}
+
+static void test_random_documents(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 400; i++) {
+        json_t *document = random_document();
+        char *page, *markdown, *text;
+
+        assert_non_null(document);
+        page = render(document, put_page);
+        check_page(page);
+        markdown = render(document, ng_report_put_markdown);
+        check_markdown(markdown);
+        text = render(document, put_text);
+        for (const char *at = text; *at; at++)
+            assert_true((unsigned char)*at >= ' ' || *at == '\n');
+        free(page);
+        free(markdown);
+        free(text);
+        json_decref(document);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_goldens), cmocka_unit_test(test_strange_documents), cmocka_unit_test(test_findings),
         cmocka_unit_test(test_trace),   cmocka_unit_test(test_command),           cmocka_unit_test(test_html),
-        cmocka_unit_test(test_since),
+        cmocka_unit_test(test_since),   cmocka_unit_test(test_random_documents),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
