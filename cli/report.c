@@ -149,14 +149,8 @@ static int say_nothing_found(const struct ng_ledger_query *query)
 
 static int report(struct view *view, const struct ng_ledger_query *query)
 {
-    int status;
+    int status = ng_cli_ledger_read(view->cli, query, show, view);
 
-    view->columns = columns_of_terminal();
-    view->documents = json_array();
-    view->reports = calloc(PAGE_MAX, sizeof(struct ng_report *));
-    if (!view->documents || !view->reports)
-        return NG_CLI_FAILED;
-    status = ng_cli_ledger_read(view->cli, query, show, view);
     if (status == NG_CLI_OK && view->count == 0)
         return say_nothing_found(query);
     return status == NG_CLI_OK && view->html ? finish_page(view) : status;
@@ -170,7 +164,6 @@ static int report_against(struct view *view, const struct ng_ledger_query *query
 
     if (status != NG_CLI_OK)
         return NG_CLI_USAGE;
-    view->columns = columns_of_terminal();
     comparison = ng_runs_compare(before, after);
     if (!comparison || json_object_set(after, "against", comparison) < 0) {
         (void)fputs("namegate: out of memory\n", stderr);
@@ -178,9 +171,11 @@ static int report_against(struct view *view, const struct ng_ledger_query *query
     }
     if (show(view, after) < 0)
         return NG_CLI_USAGE;
+    if (view->html && finish_page(view) != NG_CLI_OK)
+        return NG_CLI_USAGE;
     if (view->markdown) {
         ng_report_put_markdown_changes(stdout, comparison);
-    } else if (!view->cli->json) {
+    } else if (!view->cli->json && !view->html) {
         (void)fputc('\n', stdout);
         ng_runs_put(stdout, comparison);
     }
@@ -218,14 +213,17 @@ int ng_cli_report(struct ng_cli *cli, int argc, char **argv)
         return ng_cli_usage(argv[0], "one of --json, --markdown and --html, not several", NULL);
     if (against && strcmp(against, "last") != 0)
         return ng_cli_usage(argv[0], "--against is 'last', not", against);
-    if (against && (since || view.html))
-        return ng_cli_usage(argv[0], "--against goes with neither --since nor --html", NULL);
+    if (against && since)
+        return ng_cli_usage(argv[0], "--against and --since exclude each other", NULL);
     if (fail && !against)
         return ng_cli_usage(argv[0], "--fail-on-new belongs to --against last", NULL);
-    if (against)
-        return report_against(&view, &query, fail);
+    view.columns = columns_of_terminal();
+    view.documents = json_array();
+    view.reports = calloc(PAGE_MAX, sizeof(struct ng_report *));
     query.last = since ? 0 : 1;
-    status = report(&view, &query);
+    status = !view.documents || !view.reports ? NG_CLI_FAILED
+             : against                        ? report_against(&view, &query, fail)
+                                              : report(&view, &query);
     for (size_t i = 0; view.reports && i < view.count; i++)
         ng_report_free(view.reports[i]);
     free(view.reports);

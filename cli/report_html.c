@@ -4,6 +4,7 @@
 #include "client.h"
 #include "html.h"
 #include "report.h"
+#include "runs.h"
 
 #include <string.h>
 
@@ -313,6 +314,50 @@ static void put_findings(FILE *out, const struct ng_report *report)
                       report->allowed_count - ALLOWED_MAX);
 }
 
+static void put_changed(FILE *out, const json_t *dependencies, const char *class, const char *mark)
+{
+    const json_t *dependency;
+    size_t i;
+
+    json_array_foreach(dependencies, i, dependency)
+    {
+        const char *verdict = ng_cli_string(dependency, "verdict");
+
+        (void)fprintf(out, "<li class=\"%s\"><strong>%s</strong> ", class, mark);
+        put_code(out, ng_runs_destination(dependency));
+        (void)fputs(" <small>", out);
+        if (ng_cli_integer(dependency, "port"))
+            (void)fprintf(out, "%lld/", ng_cli_integer(dependency, "port"));
+        put_code(out, ng_cli_string(dependency, "proto"));
+        (void)fprintf(out, "</small> %lld&times; by ", ng_cli_integer(dependency, "count"));
+        put_codes(out, json_object_get(dependency, "commands"));
+        if (strcmp(verdict, "allow") != 0)
+            (void)fprintf(out, " <span class=\"badge %s\">%s</span>",
+                          strcmp(verdict, "deny") == 0 ? "deny" : "would-deny",
+                          strcmp(verdict, "deny") == 0 ? "denied" : "would be denied");
+        (void)fputs("</li>\n", out);
+    }
+}
+
+/* Since the run before, if it was compared with that. */
+static void put_changes(FILE *out, const json_t *comparison)
+{
+    const json_t *added = json_object_get(comparison, "new"), *vanished = json_object_get(comparison, "vanished");
+
+    if (!comparison)
+        return;
+    (void)fputs("<h3>Since the run before</h3>\n<p>Compared with ", out);
+    put_code(out, ng_cli_string(json_object_get(comparison, "before"), "deployment"));
+    (void)fprintf(out, ": <strong>%zu new</strong>, %zu vanished, %lld as before.</p>\n", json_array_size(added),
+                  json_array_size(vanished), ng_cli_integer(comparison, "same"));
+    if (json_array_size(added) + json_array_size(vanished) == 0)
+        return;
+    (void)fputs("<ul class=\"changes\">\n", out);
+    put_changed(out, added, "new", "new");
+    put_changed(out, vanished, "vanished", "vanished");
+    (void)fputs("</ul>\n", out);
+}
+
 /* Several deployments: what is long is folded up. */
 static void put_drawings(FILE *out, const struct ng_report *report, size_t number, bool open)
 {
@@ -343,6 +388,7 @@ static void put_deployment(FILE *out, const struct ng_report *report, size_t num
         (void)fputs("attached, not started by <code>run</code>", out);
     (void)fputs("</p>\n", out);
     put_facts(out, report);
+    put_changes(out, json_object_get(document, "against"));
     put_findings(out, report);
     put_drawings(out, report, number, alone);
     (void)fputs("</section>\n", out);

@@ -83,7 +83,7 @@ def check_hostile(browser):
 
 
 def check_looks(browser):
-    for page in ("deploy", "hostile", "all"):
+    for page in ("deploy", "hostile", "all", "against"):
         for width in (1280, 360):
             for theme in ("light", "dark"):
                 browser.open(url(page), width, theme)

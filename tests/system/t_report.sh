@@ -96,6 +96,10 @@ done
 [ -L "$W/link.html" ] || fail "a link was replaced"
 expect_eq "what is left beside the page" "$(find "$W" -maxdepth 1 -name '*.html.*')" ''
 
+expect_ok made --tag deploy --against last --html "$W/page.html"
+expect_ok grep -qE '<strong>9 new</strong>, 0 vanished, 2 as before' "$W/page.html"
+expect_fail made --tag deploy --against last --fail-on-new --html "$W/page.html"
+
 say "a real deployment: what is direct, hidden and transient, and the lines to change"
 policy deploy << 'POLICY'
 policy deploy {

@@ -10,6 +10,7 @@ mkdir -p "$W/state" "$W/home" "$B/screenshots"
 page() { "$B/namegate" report --state-dir "$W/state" "$@"; }
 expect_ok page --tag deploy --html "$W/deploy.html"
 expect_ok page --tag hostile --html "$W/hostile.html"
+expect_ok page --tag deploy --against last --html "$W/against.html"
 expect_ok page --since 2024-01-01 --html "$W/all.html"
 expect_eq "other hosts in the page" "$(grep -oE '<[a-z]+ [^>]*(src|href)="?[a-z]+:' "$W/all.html")" ''
 export HOME=$W/home TMPDIR=$W

@@ -351,6 +351,12 @@ static json_t *random_flow(void)
         random_text(), "last", random_text());
 }
 
+static json_t *random_dependencies(void)
+{
+    return json_pack("[{s:o, s:o, s:o, s:o, s:o}]", "name", random_text(), "address", random_text(), "proto",
+                     random_text(), "verdict", random_text(), "commands", random_texts());
+}
+
 static json_t *random_document(void)
 {
     json_t *flows = json_array(), *lineage = json_array();
@@ -360,7 +366,8 @@ static json_t *random_document(void)
     for (unsigned i = 1; i < 5; i++)
         (void)json_array_append_new(lineage, json_pack("{s:i, s:i, s:o, s:o}", "number", (int)i, "parent",
                                                        (int)chance(i), "argv", random_texts(), "path", random_text()));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "deployment", random_text(), "tag",
+    return json_pack("{s:{s:{s:o}, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "against", "before",
+                     "deployment", random_text(), "new", random_dependencies(), "deployment", random_text(), "tag",
                      random_text(), "policy", random_text(), "mode", random_text(), "argv", random_texts(), "cwd",
                      random_text(), "started", random_text(), "ended", random_text(), "outcome", random_text(), "flows",
                      flows, "lineage", lineage);
