@@ -154,11 +154,14 @@ static const struct field resolution_fields[] = {
 static const char resolution_sql[] = "SELECT lineage, name, chain, addresses, count, first_us, last_us"
                                      " FROM resolution WHERE deployment = ?1 ORDER BY first_us, name";
 
-#define FLOW_FIELDS                                                                                                   \
-    {"lineage", INTEGER}, {"name", TEXT}, {"chain", LIST}, {"names", LIST}, {"address", TEXT}, {"port", INTEGER},     \
-        {"proto", TEXT}, {"verdict", TEXT}, {"evidence", TEXT}, {"hook", TEXT}, {"errno", TEXT}, {"pid", INTEGER},    \
-        {"uid", INTEGER}, {"comm", TEXT}, {"rule", OBJECT}, {"reason", TEXT}, {"instead", TEXT}, {"probe", BOOLEAN},  \
-        {"incident", BOOLEAN}, {"count", INTEGER}, {"first", TIME}, {"last", TIME}
+#define FLOW_FIELDS                                                                                                  \
+    {"lineage", INTEGER}, {"name", TEXT}, {"chain", LIST}, {"names", LIST}, {"address", TEXT}, {"port", INTEGER},    \
+        {"proto", TEXT}, {"verdict", TEXT}, {"evidence", TEXT}, {"hook", TEXT}, {"errno", TEXT}, {"pid", INTEGER},   \
+        {"uid", INTEGER}, {"comm", TEXT}, {"rule", OBJECT}, {"reason", TEXT}, {"instead", TEXT}, {"probe", BOOLEAN}, \
+        {"incident", BOOLEAN}, {"count", INTEGER}, {"first", TIME},                                                  \
+    {                                                                                                                \
+        "last", TIME                                                                                                 \
+    }
 #define FLOW_COLUMNS                                                                                           \
     "lineage, name, chain, names, address, port, proto, verdict, evidence, hook, errno, pid, uid, comm, rule," \
     " reason, instead, probe, incident, count, first_us, last_us"
@@ -244,24 +247,26 @@ static const struct field deployment_fields[] = {{"deployment", TEXT}, {"tag", T
                                                  {"lost", INTEGER},    {"left_out", INTEGER}, {0}};
 /* Of one that has not ended yet the counts are those of its flows. */
 static const char deployment_sql[] =
-    "SELECT * FROM (SELECT name, tag, policy, mode, uid, argv, cwd, started_us, ended_us, NULL, status, NULL,"
+    "SELECT name, tag, policy, mode, uid, argv, cwd, started_us, ended_us, NULL, status, NULL,"
     " CASE WHEN ended_us IS NULL THEN (SELECT ifnull(sum(count), 0) FROM flow WHERE deployment = id AND"
     " verdict = 'deny' AND NOT probe) ELSE denied END,"
     " CASE WHEN ended_us IS NULL THEN (SELECT ifnull(sum(count), 0) FROM flow WHERE deployment = id AND"
     " verdict = 'would-deny' AND NOT probe) ELSE would END,"
     " CASE WHEN ended_us IS NULL THEN (SELECT ifnull(sum(count), 0) FROM flow WHERE deployment = id AND"
     " probe) ELSE probes END,"
-    " lost, left_out, id, seen_us FROM deployment WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR tag = ?2)"
+    " lost, left_out, seen_us FROM deployment WHERE id = ?1";
+/* The last one first. */
+static const char choice_sql[] =
+    "SELECT id FROM deployment WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR tag = ?2)"
     " AND (?3 = 0 OR started_us >= ?3) AND (?5 < 0 OR uid = ?5)"
-    " ORDER BY started_us DESC, id DESC LIMIT ?4) ORDER BY started_us, id";
+    " ORDER BY started_us DESC, id DESC LIMIT ?4";
 enum {
     COLUMN_STARTED = 7,
     COLUMN_ENDED = 8,
     COLUMN_STATUS = 10,
     COLUMN_DENIED = 12,
     COLUMN_WOULD = 13,
-    COLUMN_ID = 17,
-    COLUMN_SEEN = 18
+    COLUMN_SEEN = 17
 };
 
 /* One that its daemon has not spoken of for so long was left by it. */
@@ -291,14 +296,42 @@ static int add_findings(sqlite3_stmt *row, json_t *document)
     return 0;
 }
 
-static int show_deployment(sqlite3 *db, sqlite3_stmt *row, bool outline, ng_ledger_fn each, void *arg)
+/* NULL: it is gone by now. */
+static int read_deployment(sqlite3 *db, int64_t id, bool outline, json_t **ret_document)
 {
-    _cleanup_json_ json_t *document = row_json(row, deployment_fields);
-    int r = document ? add_findings(row, document) : -ENOMEM;
+    _cleanup_statement_ sqlite3_stmt *row = NULL;
+    _cleanup_json_ json_t *document = NULL;
+    int r, s;
 
+    if (sqlite3_prepare_v2(db, deployment_sql, -1, &row, NULL) != SQLITE_OK ||
+        sqlite3_bind_int64(row, 1, id) != SQLITE_OK)
+        return -EIO;
+    s = sqlite3_step(row);
+    if (s == SQLITE_DONE)
+        return 0;
+    if (s != SQLITE_ROW)
+        return -EIO;
+    document = row_json(row, deployment_fields);
+    r = document ? add_findings(row, document) : -ENOMEM;
     if (r == 0 && !outline)
-        r = add_tables(db, sqlite3_column_int64(row, COLUMN_ID), document);
-    return r == 0 ? each(arg, document) : r;
+        r = add_tables(db, id, document);
+    if (r == 0)
+        *ret_document = TAKE_PTR(document);
+    return r;
+}
+
+/* Whoever is told may take his time (a pager, say): what is read is let go of before, or the journal of the database
+ * could not be cut. */
+static int show_deployment(sqlite3 *db, int64_t id, bool outline, ng_ledger_fn each, void *arg)
+{
+    _cleanup_json_ json_t *document = NULL;
+    int r = sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK ? 0 : -EIO;
+
+    if (r == 0)
+        r = read_deployment(db, id, outline, &document);
+    if (r == 0 && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+        r = -EIO;
+    return r == 0 && document ? each(arg, document) : r;
 }
 
 static int bind_query(sqlite3_stmt *statement, const struct ng_ledger_query *query)
@@ -312,16 +345,30 @@ static int bind_query(sqlite3_stmt *statement, const struct ng_ledger_query *que
     return 0;
 }
 
-static int read_deployments(sqlite3 *db, const struct ng_ledger_query *query, ng_ledger_fn each, void *arg)
+static int choose(sqlite3 *db, const struct ng_ledger_query *query, json_t *ids)
 {
     _cleanup_statement_ sqlite3_stmt *statement = NULL;
     int r, s;
 
-    if (sqlite3_prepare_v2(db, deployment_sql, -1, &statement, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(db, choice_sql, -1, &statement, NULL) != SQLITE_OK)
         return -EIO;
     r = bind_query(statement, query);
-    while (r == 0 && (s = sqlite3_step(statement)) != SQLITE_DONE)
-        r = s == SQLITE_ROW ? show_deployment(db, statement, query->outline, each, arg) : -EIO;
+    while (r == 0 && (s = sqlite3_step(statement)) != SQLITE_DONE) {
+        if (s != SQLITE_ROW)
+            r = -EIO;
+        else if (json_array_append_new(ids, json_integer(sqlite3_column_int64(statement, 0))) < 0)
+            r = -ENOMEM;
+    }
+    return r;
+}
+
+static int read_deployments(sqlite3 *db, const struct ng_ledger_query *query, ng_ledger_fn each, void *arg)
+{
+    _cleanup_json_ json_t *ids = json_array();
+    int r = ids ? choose(db, query, ids) : -ENOMEM;
+
+    for (size_t i = json_array_size(ids); r == 0 && i-- > 0;)
+        r = show_deployment(db, json_integer_value(json_array_get(ids, i)), query->outline, each, arg);
     return r;
 }
 
@@ -357,8 +404,6 @@ int ng_ledger_read(const char *state_dir, const struct ng_ledger_query *query, n
     _cleanup_db_ sqlite3 *db = NULL;
     int r = asprintf(&path, "%s/ledger.db", state_dir) < 0 ? -ENOMEM : open_ledger(path, &db);
 
-    if (r == 0 && sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
-        r = -EIO;
     if (r == 0)
         r = check_version(db);
     if (r == 0)

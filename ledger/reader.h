@@ -39,8 +39,9 @@ struct ng_ledger_query {
 };
 
 /* Calls each deployment that fits, the oldest first; one that returns non-zero ends it with that. Takes no reference.
- * Reads a consistent state, beside daemons that write. -ENOENT: there is no ledger; -EACCES; -EPROTO: it is of a newer
- * namegate; -EIO: it cannot be read; *ret_reason (free it) says more, if there is more. */
+ * Each is read as it was at one moment, beside daemons that write, whom nobody keeps from anything meanwhile. -ENOENT:
+ * there is no ledger; -EACCES; -EPROTO: it is of a newer namegate; -EIO: it cannot be read; *ret_reason (free it) says
+ * more, if there is more. */
 typedef int (*ng_ledger_fn)(void *arg, const json_t *deployment);
 int ng_ledger_read(const char *state_dir, const struct ng_ledger_query *query, ng_ledger_fn each, void *arg,
                    char **ret_reason);

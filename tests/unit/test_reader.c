@@ -179,6 +179,38 @@ static void test_query(void **state)
     assert_null(json_object_get(json_array_get(ledger->read, 0), "flows"));
 }
 
+/* While somebody looks at one, others write, cut the journal, and delete what comes next. */
+static int meanwhile(void *arg, const json_t *deployment)
+{
+    const char *path = arg;
+    sqlite3_stmt *statement = NULL;
+    sqlite3 *db = NULL;
+
+    assert_string_equal(json_string_value(json_object_get(deployment, "deployment")), "a.1");
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DELETE FROM deployment WHERE name = 'b.2'", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA wal_checkpoint(TRUNCATE)", -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int(statement, 0), 0); /* nobody was in the way */
+    assert_int_equal(sqlite3_finalize(statement), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    return 0;
+}
+
+static void test_slow_reader(void **state)
+{
+    struct ledger *ledger = *state;
+    const struct ng_ledger_query all = {0};
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/ledger.db", ledger->dir);
+    assert_int_equal(fixture_make(ledger->dir, DEPLOYMENT
+                                  "(9, 'a.1', 'a', 'p', 'block', 0, NULL, NULL, 1000, 2000, 2000, 0, 0, 0, 0, 0, 0),"
+                                  "(8, 'b.2', 'b', 'p', 'block', 0, NULL, NULL, 2000, 3000, 3000, 0, 0, 0, 0, 0, 0)"),
+                     0);
+    assert_int_equal(ng_ledger_read(ledger->dir, &all, meanwhile, path, &ledger->reason), 0);
+}
+
 static void test_outcome(void **state)
 {
     static const struct {
@@ -362,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_document, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_query, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_slow_reader, set_up, tear_down),
         cmocka_unit_test(test_outcome),
         cmocka_unit_test_setup_teardown(test_running, set_up, tear_down),
         cmocka_unit_test(test_mentions),
