@@ -44,14 +44,24 @@ static json_t *index_of(const json_t *resolutions)
     return TAKE_PTR(index);
 }
 
-/* Rather the last one before it was reached first, than one since. */
-static bool is_better(const char *first, const char *best, const char *reached)
+static bool by_same(const json_t *resolution, const json_t *flow)
 {
-    bool before = strcmp(first, reached) <= 0;
+    json_int_t lineage = json_integer_value(json_object_get(flow, "lineage"));
 
-    if (before != (strcmp(best, reached) <= 0))
+    return lineage && json_integer_value(json_object_get(resolution, "lineage")) == lineage;
+}
+
+/* Rather what the same command was told; rather the last before it was reached first, than what was told since. */
+static bool is_better(const json_t *resolution, const json_t *best, const json_t *flow)
+{
+    const char *first = text_of(resolution, "first"), *other = text_of(best, "first");
+    bool before = strcmp(first, text_of(flow, "first")) <= 0;
+
+    if (by_same(resolution, flow) != by_same(best, flow))
+        return by_same(resolution, flow);
+    if (before != (strcmp(other, text_of(flow, "first")) <= 0))
         return before;
-    return (strcmp(first, best) > 0) == before;
+    return (strcmp(first, other) > 0) == before;
 }
 
 /* Seconds since 1970 of a time of the ledger; 0 where it is none. */
@@ -62,7 +72,7 @@ static time_t seconds_of(const char *text)
     return strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) ? timegm(&tm) : 0;
 }
 
-/* The last that was told before the flow, with that name (NULL: any); NULL: none. */
+/* What was told before the flow and it was meant for, with that name (NULL: any); NULL: none. */
 static const json_t *told(const json_t *list, const json_t *flow, const char *name)
 {
     const json_t *resolution, *found = NULL;
@@ -70,12 +80,10 @@ static const json_t *told(const json_t *list, const json_t *flow, const char *na
 
     json_array_foreach(list, i, resolution)
     {
-        const char *first = text_of(resolution, "first");
-
         if ((name && strcmp(text_of(resolution, "name"), name) != 0) ||
-            seconds_of(first) > seconds_of(text_of(flow, "last")) + SLACK_S)
+            seconds_of(text_of(resolution, "first")) > seconds_of(text_of(flow, "last")) + SLACK_S)
             continue;
-        if (!found || is_better(first, text_of(found, "first"), text_of(flow, "first")))
+        if (!found || is_better(resolution, found, flow))
             found = resolution;
     }
     return found;

@@ -55,6 +55,23 @@ static void a_flow_gets_the_name_that_was_told(void **state)
     json_decref(resolutions);
 }
 
+static void of_several_the_same_command_decides(void **state)
+{
+    json_t *resolutions = json_pack("[o, o]", resolution("a.example", "192.0.2.1", "2026-11-01T10:01:00.000000Z"),
+                                    resolution("b.example", "192.0.2.1", "2026-11-01T10:04:00.000000Z"));
+    json_t *flows = json_pack("[o, o]", flow(NULL, "192.0.2.1", "none"), flow(NULL, "192.0.2.1", "none"));
+
+    (void)state;
+    (void)json_object_set_new(json_array_get(resolutions, 0), "lineage", json_integer(7));
+    (void)json_object_set_new(json_array_get(flows, 0), "lineage", json_integer(7));
+    (void)json_object_set_new(json_array_get(flows, 1), "lineage", json_integer(8));
+    assert_int_equal(ng_ledger_attribute(resolutions, flows), 0);
+    expect(json_array_get(flows, 0), "a.example none 2 2");
+    expect(json_array_get(flows, 1), "b.example none 2 2");
+    json_decref(flows);
+    json_decref(resolutions);
+}
+
 static void what_was_told_much_later_is_another_matter(void **state)
 {
     json_t *resolutions = json_pack("[o]", resolution("a.example", "192.0.2.1", "2026-11-01T10:06:02.000000Z"));
@@ -71,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flow_gets_the_name_that_was_told),
+        cmocka_unit_test(of_several_the_same_command_decides),
         cmocka_unit_test(what_was_told_much_later_is_another_matter),
     };
 
