@@ -7,7 +7,8 @@
 #include <jansson.h>
 
 /* In flows of a document (reader.h) without a name: the one for which the deployment was told the address before; of
- * several rather what the same command was told, and the last. What was denied as "prewarmed", and is one that it was told, is "asked". 0 or -ENOMEM. */
+ * several rather what the same command was told, and the last. What was denied as "prewarmed", and is one that it was
+ * told, is "asked". 0 or -ENOMEM. */
 int ng_ledger_attribute(const json_t *resolutions, json_t *flows);
 
 #endif
