@@ -149,6 +149,15 @@ static int save(const struct ng_keeper *keeper, const struct ng_shadow *shadow)
     return ng_replace_end(&replace);
 }
 
+/* The same of one that is in force already. */
+static void keep(const struct ng_keeper *keeper, const struct ng_shadow *shadow)
+{
+    int r = save(keeper, shadow);
+
+    if (r < 0)
+        ng_log(NG_LOG_ERROR, "cannot write %s/" FILE_NAME ": %s", keeper->options.state_dir, strerror(-r));
+}
+
 static int forget(const struct ng_keeper *keeper)
 {
     _cleanup_free_ char *path = NULL;
@@ -199,10 +208,10 @@ void ng_shadow_load(struct ng_keeper *keeper)
         r = read_file(path, &setting, &fd);
     if (r == -ENOENT)
         return;
-    if (r == 0) {
-        r = make(setting, fd, &shadow);
-        if (r < 0) /* of another release */
-            r = ng_shadow_new(setting, keeper->options.policies, &error, &shadow, &warnings);
+    if (r == 0 && make(setting, fd, &shadow) < 0) { /* of another release */
+        r = ng_shadow_new(setting, keeper->options.policies, &error, &shadow, &warnings);
+        if (r == 0)
+            keep(keeper, shadow);
     }
     if (r == 0) {
         guard(keeper, shadow);
@@ -230,8 +239,7 @@ void ng_shadow_tick(struct ng_keeper *keeper)
     new->differences = shadow->differences;
     ng_shadow_free(shadow);
     guard(keeper, new);
-    if (save(keeper, new) < 0)
-        ng_log(NG_LOG_ERROR, "cannot write %s/" FILE_NAME ": %m", keeper->options.state_dir);
+    keep(keeper, new);
 }
 
 /* --- judging */
