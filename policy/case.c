@@ -49,7 +49,8 @@ bool ng_case_add(struct ng_case *it, const struct ng_name *name, bool asked)
     if (it->names == NG_CASE_NAMES_MAX)
         return false;
     it->asked[it->names] = asked;
-    it->name[it->names++] = *name;
+    it->name[it->names].length = name->length;
+    memcpy(it->name[it->names++].wire, name->wire, name->length);
     return true;
 }
 

@@ -29,7 +29,8 @@ struct ng_case {
     uint8_t address[16];
 };
 
-/* Adds a name; one that is there already may have been asked for as well. False: there are too many. */
+/* Adds a name, of which no more octets than it has are read; one that is there already may have been asked for as well.
+ * False: there are too many. */
 bool ng_case_add(struct ng_case *it, const struct ng_name *name, bool asked);
 
 /* A case of a probe under a policy, in that policy's mode. */
