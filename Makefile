@@ -260,7 +260,7 @@ install: all
 	install -m 755 $(B)/namegated $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(B)/namegate $(DESTDIR)$(PREFIX)/bin/
 	for n in 1 5 8; do install -m 644 $(B)/man/*.$$n $(MAN)/man$$n/ || exit 1; done
-	install -m 644 conf/sample.policy $(DOC)/
+	install -m 644 conf/sample.policy conf/grafana-dashboard.json $(DOC)/
 	install -m 644 conf/completion.bash $(COMPLETIONS)/namegate
 	for f in $(CONFIGURATION); do test -e $(DESTDIR)$(SYSCONFDIR)/namegate/$$f || \
 		install -m 644 conf/$$f $(DESTDIR)$(SYSCONFDIR)/namegate/$$f || exit 1; done
@@ -268,7 +268,7 @@ install: all
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/namegated $(DESTDIR)$(PREFIX)/bin/namegate \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/namegated.service $(COMPLETIONS)/namegate $(DOC)/sample.policy \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/namegated.service $(COMPLETIONS)/namegate $(DOC)/sample.policy $(DOC)/grafana-dashboard.json \
 		$(MAN)/man1/namegate.1 $(MAN)/man5/namegate.conf.5 $(MAN)/man5/namegate.policy.5 $(MAN)/man8/namegated.8
 	rmdir $(DOC) 2>/dev/null || true
 

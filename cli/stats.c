@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 static const char usage[] = "Usage: namegate stats [OPTION]...\n"
-                            "Shows what the resolver has done and how long it took, since the daemon started.\n";
+                            "Shows what was denied, what the resolver has done, and how long it took, since the daemon started.\n";
 
 static const char *const heads[] = {"STAGE", "COUNT", "P50", "P90", "P99", "MAX"};
 
@@ -91,6 +91,12 @@ int ng_cli_stats(struct ng_cli *cli, int argc, char **argv)
     put_heading("since");
     ng_cli_put(stdout, ng_cli_string(answer, "since"));
     (void)printf(", %lld resolvers\n", ng_cli_integer(answer, "resolver_starts"));
+    put_numbers(answer, "denied", "denied_by_hook", false);
+    put_numbers(answer, "would deny", "would_by_hook", false);
+    put_numbers(answer, "denied by", "denied_by_evidence", false);
+    put_numbers(answer, "would by", "would_by_evidence", false);
+    put_numbers(answer, "deployments", "deployments", true);
+    put_numbers(answer, "destinations", "destinations", true);
     put_numbers(answer, "queries", "queries", true);
     put_numbers(answer, "answers", "answers", false);
     put_numbers(answer, "cache", "cache", true);

@@ -6,6 +6,7 @@
 #include "account.h"
 #include "evidence.h"
 #include "report.h"
+#include "sample.h"
 #include "shadow.h"
 #include "text.h"
 
@@ -147,7 +148,8 @@ static void status(struct ng_keeper *keeper, struct ng_connection *connection, c
 static void stats(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)
 {
     (void)request;
-    ng_connection_reply(connection, ng_statistics_json(keeper->statistics));
+    ng_sample_tick(keeper);
+    ng_connection_reply(connection, ng_statistics_json(keeper->statistics, keeper->tally));
 }
 
 static void list(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)

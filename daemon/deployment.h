@@ -55,6 +55,7 @@ struct ng_live {
     json_t *argv;                /* of `run`, or NULL after a restart */
     uint64_t denied, would, probes;
     uint64_t lost_before;        /* events of all that were lost before it began */
+    unsigned tally;              /* slot of its tag */
     struct ng_lineage *lineage;
     int64_t ledger;              /* its row in the ledger, 0: not yet */
     bool has_status;             /* its first process has ended, with */

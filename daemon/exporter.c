@@ -7,6 +7,8 @@
 #include "child.h"
 #include "openmetrics.h"
 
+#include <namegate/clock.h>
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <microhttpd.h>
@@ -41,7 +43,8 @@ struct http {
 
 struct exporter {
     struct http http;
-    struct ng_stats_memory *memory;
+    struct ng_stats_memory *stats;
+    struct ng_tally_memory *tally;
 };
 
 static bool load(struct http *http)
@@ -100,7 +103,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 {
     static char yes;
     const struct exporter *exporter = arg;
-    struct ng_stats_copy copy;
+    struct ng_stats_copy stats;
+    struct ng_tally_copy tally;
     size_t length = 0;
     char *text;
 
@@ -114,8 +118,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         return send_plain(exporter, connection, MHD_HTTP_METHOD_NOT_ALLOWED, not_so);
     if (strcmp(url, "/metrics") != 0)
         return send_plain(exporter, connection, MHD_HTTP_NOT_FOUND, not_here);
-    ng_stats_read(exporter->memory, &copy);
-    text = ng_openmetrics(&copy, &length);
+    ng_stats_read(exporter->stats, &stats);
+    ng_tally_read(exporter->tally, &tally);
+    text = ng_openmetrics(&stats, &tally, ng_now(), &length);
     if (!text)
         return MHD_NO;
     return send_text(exporter, connection, MHD_HTTP_OK, NG_OPENMETRICS_TYPE, text, length, MHD_RESPMEM_MUST_FREE);
@@ -152,11 +157,12 @@ static void confine(void)
 
 int ng_exporter_main(const char *account)
 {
-    struct exporter exporter = {.memory = NULL};
+    struct exporter exporter = {.stats = NULL};
     const union MHD_DaemonInfo *info;
     struct MHD_Daemon *daemon;
 
-    if (ng_child_become(account) < 0 || ng_stats_map(NG_EXPORTER_STATS, false, &exporter.memory) < 0)
+    if (ng_child_become(account) < 0 || ng_stats_map(NG_EXPORTER_STATS, false, &exporter.stats) < 0 ||
+        ng_tally_map(NG_EXPORTER_TALLY, &exporter.tally) < 0)
         return 1;
     (void)signal(SIGPIPE, SIG_IGN);
     if (!load(&exporter.http))
@@ -171,6 +177,7 @@ int ng_exporter_main(const char *account)
         return 1;
     serve(&exporter, daemon, info->epoll_fd);
     exporter.http.stop_daemon(daemon);
-    ng_stats_unmap(exporter.memory);
+    ng_stats_unmap(exporter.stats);
+    ng_tally_unmap(exporter.tally);
     return 0;
 }

@@ -92,6 +92,11 @@ static json_t *grant_json(const struct grant *grant)
                      ng_json_text(grant->reason, strlen(grant->reason)), "uid", (json_int_t)grant->uid);
 }
 
+unsigned ng_grants_count(const struct ng_grants *grants)
+{
+    return (unsigned)grants->list.count;
+}
+
 json_t *ng_grants_json(const struct ng_grants *grants)
 {
     json_t *list = json_array();

@@ -18,6 +18,9 @@ struct ng_live;
 int ng_grants_load(const char *state_dir, struct ng_grants **ret_grants);
 void ng_grants_free(struct ng_grants *grants);
 
+/* How many there are. */
+unsigned ng_grants_count(const struct ng_grants *grants);
+
 /* Whether the deployments of a tag have any. */
 bool ng_grants_tag(const struct ng_grants *grants, const char *tag);
 

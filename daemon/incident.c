@@ -51,6 +51,11 @@ bool ng_incidents_tag(const struct ng_incidents *incidents, const char *tag)
     return find(incidents, tag) != NULL;
 }
 
+unsigned ng_incidents_tags(const struct ng_incidents *incidents)
+{
+    return (unsigned)incidents->list.count - ng_incidents_all(incidents);
+}
+
 void ng_incidents_free(struct ng_incidents *incidents)
 {
     if (!incidents)

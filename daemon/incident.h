@@ -17,6 +17,9 @@ struct ng_incidents;
 int ng_incidents_load(const char *state_dir, struct ng_incidents **ret_incidents);
 void ng_incidents_free(struct ng_incidents *incidents);
 
+/* How many there are for one tag alone. */
+unsigned ng_incidents_tags(const struct ng_incidents *incidents);
+
 /* Brings the switch in keeper->state, as it was in a gate that was taken over, into line. An incident that only the
  * kernel knows of stays. Returns 0 or -ENOMEM, when the gate must be left as it is. */
 int ng_incidents_adopt(struct ng_keeper *keeper);

@@ -7,6 +7,7 @@
 #include "known.h"
 #include "local.h"
 #include "report.h"
+#include "sample.h"
 #include "shadow.h"
 
 #include "cgroup.h"
@@ -63,6 +64,7 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_shadow_tick(keeper);
     watch_losses(keeper);
     ng_account_tick(keeper);
+    ng_sample_tick(keeper);
     ng_lives_check(keeper);
     ng_namespaces_tick(keeper);
     ng_lives_denied_more(keeper); /* to those who were given a socket, or moved in, since */
@@ -274,7 +276,9 @@ static int open_evidence(struct ng_keeper *keeper, struct ng_error *error)
         ng_known_load(keeper);
         ng_shadow_load(keeper);
     }
-    return r == 0 ? ng_statistics_new(error, &keeper->statistics) : r;
+    if (r == 0)
+        r = ng_statistics_new(error, &keeper->statistics);
+    return r == 0 ? ng_tally_new(error, &keeper->tally) : r;
 }
 
 static int open_policies(struct ng_keeper *keeper, struct ng_error *error)
@@ -348,8 +352,11 @@ int ng_keeper_new(const struct ng_options *options, const struct ng_config *conf
     if (r == 0)
         r = open_control(keeper, error);
     /* Private daemons would be in each other's way, and in that of the one of the host. */
-    if (r == 0 && config->metrics.port && !options->private)
-        r = ng_metrics_new(config, ng_statistics_fd(keeper->statistics), error, &keeper->metrics);
+    if (r == 0 && config->metrics.port && !options->private) {
+        ng_sample_tick(keeper);
+        r = ng_metrics_new(config, ng_statistics_fd(keeper->statistics), ng_tally_fd(keeper->tally), error,
+                           &keeper->metrics);
+    }
     if (r < 0) {
         ng_keeper_free(keeper);
         return r;
@@ -417,6 +424,7 @@ void ng_keeper_free(struct ng_keeper *keeper)
     ng_ledger_free(keeper->ledger);
     ng_records_free(keeper->records);
     ng_statistics_free(keeper->statistics);
+    ng_tally_free(keeper->tally);
     ng_track_free(keeper->track);
     ng_incidents_free(keeper->incidents);
     ng_grants_free(keeper->grants);

@@ -19,6 +19,7 @@
 #include "options.h"
 #include "records.h"
 #include "statistics.h"
+#include "tally.h"
 #include "track.h"
 
 #include "../ledger/ledger.h"
@@ -72,6 +73,7 @@ struct ng_keeper {
     const char *ledger_trouble;     /* as put on record */
     unsigned ledger_set_aside;
     struct ng_statistics *statistics;
+    struct ng_tally *tally;
     struct ng_metrics *metrics;     /* NULL: not served */
     struct ng_control_socket *control;
 

@@ -8,6 +8,8 @@
 #include "follow.h"
 #include "shadow.h"
 
+#include "../ledger/classify.h"
+
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
 
@@ -150,6 +152,8 @@ static int watch_live(struct ng_keeper *keeper, struct ng_live *live)
 
 static void enlist(struct ng_keeper *keeper, struct ng_live *live)
 {
+    live->tally = ng_tally_slot(keeper->tally, live->kernel.tag);
+    ng_tally_live(keeper->tally, live->tally, true);
     live->lost_before = ng_gate_counter(keeper->gate, NG_COUNTER_LOST);
     live->next = keeper->lives;
     keeper->lives = live;
@@ -272,6 +276,17 @@ static void remember(struct ng_keeper *keeper, struct ng_live *live)
     }
 }
 
+static void count_end(struct ng_keeper *keeper, const struct ng_live *live)
+{
+    const struct ng_ledger_facts facts = {.ended = true,
+                                          .has_status = live->has_status,
+                                          .status = live->status,
+                                          .denied = (int64_t)live->denied,
+                                          .would = (int64_t)live->would};
+
+    ng_tally_ended(keeper->tally, live->tally, ng_ledger_outcome(&facts));
+}
+
 void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live)
 {
     bool borrowed = live->kernel.flags & NG_DEPLOYMENT_BORROWED;
@@ -284,8 +299,10 @@ void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live)
     if (live->started) {
         record(keeper, live, false);
         ng_account_finish(keeper, live);
+        count_end(keeper, live);
     }
     delist(keeper, live);
+    ng_tally_live(keeper->tally, live->tally, false);
     if (live->watch >= 0)
         ng_loop_remove(keeper->loop, live->watch);
     /* The cgroup goes first: while it exists, the gate holds. */
@@ -307,6 +324,7 @@ void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live)
 void ng_lives_started(struct ng_keeper *keeper, struct ng_live *live)
 {
     live->started = true;
+    ng_tally_started(keeper->tally, live->tally);
     record(keeper, live, true);
     ng_account_start(keeper, live);
     ng_follow_started(keeper, live);
@@ -493,6 +511,7 @@ void ng_lives_event(void *arg, const struct ng_event *event)
         return;
     ng_blame_denial(event, keeper->snapshot, keeper->track, &blame);
     ng_records_add(keeper->records, ng_evidence_denial(&blame, live), event->time);
+    ng_tally_denial(keeper->tally, live ? live->tally : NG_TALLY_OTHER, event, blame.evidence);
     if (!live)
         return;
     found(live, &blame);

@@ -26,7 +26,7 @@
 struct ng_metrics {
     uid_t uid;
     gid_t gid;
-    int socket, stats, executable;
+    int socket, stats, tally, executable;
     int channel; /* -1: no process runs */
     pid_t pid;
 };
@@ -63,6 +63,7 @@ static _Noreturn void become_exporter(const struct ng_metrics *metrics, int chan
     int executable = fcntl(metrics->executable, F_DUPFD_CLOEXEC, NG_EXPORTER_LISTEN + 1);
     int socket = fcntl(metrics->socket, F_DUPFD_CLOEXEC, NG_EXPORTER_LISTEN + 1);
     int stats = fcntl(metrics->stats, F_DUPFD_CLOEXEC, NG_EXPORTER_LISTEN + 1);
+    int tally = fcntl(metrics->tally, F_DUPFD_CLOEXEC, NG_EXPORTER_LISTEN + 1);
     int link = fcntl(channel, F_DUPFD_CLOEXEC, NG_EXPORTER_LISTEN + 1);
     sigset_t empty;
 
@@ -70,7 +71,7 @@ static _Noreturn void become_exporter(const struct ng_metrics *metrics, int chan
     (void)sigemptyset(&empty);
     (void)sigprocmask(SIG_SETMASK, &empty, NULL);
     if (executable < 0 || dup2(link, NG_EXPORTER_CHANNEL) < 0 || dup2(stats, NG_EXPORTER_STATS) < 0 ||
-        dup2(socket, NG_EXPORTER_LISTEN) < 0)
+        dup2(tally, NG_EXPORTER_TALLY) < 0 || dup2(socket, NG_EXPORTER_LISTEN) < 0)
         _exit(1);
     if (syscall(SYS_close_range, NG_EXPORTER_LISTEN + 1, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */) < 0)
         _exit(1);
@@ -129,10 +130,19 @@ static int wait_ready(struct ng_metrics *metrics, struct ng_error *error)
                         "the process for metrics does not start");
 }
 
-static int open_files(struct ng_metrics *metrics, const struct ng_config *config, int stats, struct ng_error *error)
+/* A file description of its own, which cannot write. */
+static int open_to_read(int fd)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static int open_files(struct ng_metrics *metrics, const struct ng_config *config, int stats, int tally,
+                      struct ng_error *error)
 {
     const struct passwd *account = getpwnam(config->user);
-    char path[64];
 
     if (!account || account->pw_uid == 0 || account->pw_gid == 0)
         return ng_error_set(error, EPERM, "set 'user' to an unprivileged account", "'%s' cannot serve metrics",
@@ -140,22 +150,24 @@ static int open_files(struct ng_metrics *metrics, const struct ng_config *config
     metrics->uid = account->pw_uid;
     metrics->gid = account->pw_gid;
     metrics->executable = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", stats);
-    metrics->stats = open(path, O_RDONLY | O_CLOEXEC); /* a file description of its own, which cannot write */
-    if (metrics->executable < 0 || metrics->stats < 0)
+    metrics->stats = open_to_read(stats);
+    metrics->tally = open_to_read(tally);
+    if (metrics->executable < 0 || metrics->stats < 0 || metrics->tally < 0)
         return ng_error_set(error, errno, "mount /proc", "cannot open what metrics need: %m");
     return listen_on(&config->metrics, error, &metrics->socket);
 }
 
-int ng_metrics_new(const struct ng_config *config, int stats, struct ng_error *error, struct ng_metrics **ret_metrics)
+int ng_metrics_new(const struct ng_config *config, int stats, int tally, struct ng_error *error,
+                   struct ng_metrics **ret_metrics)
 {
     struct ng_metrics *metrics = calloc(1, sizeof(*metrics));
     int r;
 
     if (!metrics)
         return ng_error_set(error, ENOMEM, NULL, "out of memory");
-    *metrics = (struct ng_metrics){.socket = -1, .stats = -1, .executable = -1, .channel = -1, .pid = -1};
-    r = open_files(metrics, config, stats, error);
+    *metrics = (struct ng_metrics){
+        .socket = -1, .stats = -1, .tally = -1, .executable = -1, .channel = -1, .pid = -1};
+    r = open_files(metrics, config, stats, tally, error);
     if (r == 0) {
         r = start(metrics);
         r = r < 0 ? ng_error_set(error, -r, NULL, "cannot start the process for metrics: %s", strerror(-r))
@@ -186,6 +198,7 @@ void ng_metrics_free(struct ng_metrics *metrics)
     reap(metrics);
     (void)ng_close(metrics->socket);
     (void)ng_close(metrics->stats);
+    (void)ng_close(metrics->tally);
     (void)ng_close(metrics->executable);
     free(metrics);
 }

@@ -8,9 +8,10 @@
 
 struct ng_metrics;
 
-/* Listens and starts the process; stats: the memory of resolver/stats.h, which stays the caller's. Returns when it
- * serves. */
-int ng_metrics_new(const struct ng_config *config, int stats, struct ng_error *error, struct ng_metrics **ret_metrics);
+/* Listens and starts the process; stats, tally: the memories of resolver/stats.h and tally.h, which stay the caller's.
+ * Returns when it serves. */
+int ng_metrics_new(const struct ng_config *config, int stats, int tally, struct ng_error *error,
+                   struct ng_metrics **ret_metrics);
 /* Ends the process. */
 void ng_metrics_free(struct ng_metrics *metrics);
 

@@ -2,6 +2,7 @@
 /* The resolver, which is not trusted, writes what is read here: numbers, every value of which is fine. */
 #include "statistics.h"
 
+#include "gate.h"
 #include "text.h"
 
 #include <namegate/cleanup.h>
@@ -98,25 +99,79 @@ static json_t *stages_json(const struct ng_stats_copy *copy)
     return stages;
 }
 
-json_t *ng_statistics_json_of(const struct ng_stats_copy *copy)
+static json_t *hooks_json(const struct ng_tally_copy *tally, enum ng_tally_verdict verdict)
 {
-    json_t *json = counts_json(copy);
+    json_t *hooks = json_object();
 
-    if (json && (json_object_set_new(json, "answers", answers_json(copy)) < 0 ||
-                 json_object_set_new(json, "stages", stages_json(copy)) < 0)) {
-        json_decref(json);
-        return NULL;
+    for (unsigned hook = 0; hooks && hook < NG_HOOK_MAX; hook++)
+        (void)json_object_set_new(hooks, ng_hook_name(hook), number(tally->hook[hook][verdict]));
+    return hooks;
+}
+
+static json_t *evidence_json(const struct ng_tally_copy *tally, enum ng_tally_verdict verdict)
+{
+    json_t *all = json_object();
+
+    for (unsigned i = 0; all && i < NG_TALLY_EVIDENCES; i++)
+        (void)json_object_set_new(all, ng_tally_evidence_name(i), number(tally->evidence[i][verdict]));
+    return all;
+}
+
+/* Of all tags: which there are is not everybody's business. */
+static json_t *deployments_json(const struct ng_tally_copy *tally)
+{
+    json_t *deployments = json_object();
+    uint64_t live = 0, started = 0, ended[NG_TALLY_OUTCOMES] = {0};
+
+    for (unsigned slot = 0; slot <= NG_TALLY_OTHER; slot++) {
+        live += tally->tag[slot].live;
+        started += tally->tag[slot].started;
+        for (unsigned i = 0; i < NG_TALLY_OUTCOMES; i++)
+            ended[i] += tally->tag[slot].ended[i];
     }
+    (void)json_object_set_new(deployments, "live", number(live));
+    (void)json_object_set_new(deployments, "started", number(started));
+    for (unsigned i = 0; i < NG_TALLY_OUTCOMES; i++)
+        (void)json_object_set_new(deployments, ng_tally_outcome_name(i), number(ended[i]));
+    return deployments;
+}
+
+static json_t *keeper_json(const struct ng_stats_copy *stats, const struct ng_tally_copy *tally)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}}",
+                     "denied_by_hook", hooks_json(tally, NG_TALLY_DENY),
+                     "would_by_hook", hooks_json(tally, NG_TALLY_WOULD),
+                     "denied_by_evidence", evidence_json(tally, NG_TALLY_DENY),
+                     "would_by_evidence", evidence_json(tally, NG_TALLY_WOULD),
+                     "probes", number(tally->count[NG_TALLY_PROBES]),
+                     "deployments", deployments_json(tally),
+                     "destinations", "used", number(stats->gauge[NG_GAUGE_DESTINATIONS]),
+                     "max", number(tally->gauge[NG_TALLY_DESTINATIONS_MAX]));
+}
+
+json_t *ng_statistics_json_of(const struct ng_stats_copy *stats, const struct ng_tally_copy *tally)
+{
+    json_t *json = counts_json(stats), *keeper = keeper_json(stats, tally);
+
+    if (json && (!keeper || json_object_update(json, keeper) < 0 ||
+                 json_object_set_new(json, "answers", answers_json(stats)) < 0 ||
+                 json_object_set_new(json, "stages", stages_json(stats)) < 0)) {
+        json_decref(json);
+        json = NULL;
+    }
+    json_decref(keeper);
     return json;
 }
 
-json_t *ng_statistics_json(const struct ng_statistics *statistics)
+json_t *ng_statistics_json(const struct ng_statistics *statistics, const struct ng_tally *tally)
 {
     struct ng_stats_copy copy;
+    struct ng_tally_copy counted;
     json_t *json, *whole;
 
     ng_stats_read(statistics->memory, &copy);
-    json = ng_statistics_json_of(&copy);
+    ng_tally_read(ng_tally_memory(tally), &counted);
+    json = ng_statistics_json_of(&copy, &counted);
     whole = json_pack("{s:o}", "since", ng_json_time(statistics->since));
     if (!json || !whole || json_object_update(whole, json) < 0) {
         json_decref(whole);

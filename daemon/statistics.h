@@ -3,9 +3,10 @@
 #ifndef NAMEGATE_STATISTICS_H
 #define NAMEGATE_STATISTICS_H
 
-#include "../resolver/stats.h"
-
 #include "log.h"
+#include "tally.h"
+
+#include "../resolver/stats.h"
 
 #include <jansson.h>
 
@@ -18,8 +19,8 @@ void ng_statistics_free(struct ng_statistics *statistics);
 int ng_statistics_fd(const struct ng_statistics *statistics);
 
 /* The answer to `stats` of docs/protocol.md; NULL: out of memory. */
-json_t *ng_statistics_json(const struct ng_statistics *statistics);
+json_t *ng_statistics_json(const struct ng_statistics *statistics, const struct ng_tally *tally);
 /* The same of numbers that were read before, without "since". */
-json_t *ng_statistics_json_of(const struct ng_stats_copy *copy);
+json_t *ng_statistics_json_of(const struct ng_stats_copy *stats, const struct ng_tally_copy *tally);
 
 #endif

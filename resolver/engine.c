@@ -917,6 +917,9 @@ void ng_engine_tick(struct ng_engine *engine)
             report_success(engine);
     }
     advance(engine);
-    ng_stats_gauges(engine->ops.stats, ng_learn_tracked(engine->learn), ng_cache_count(engine->cache),
-                    engine->pending.count);
+    ng_stats_gauges(engine->ops.stats,
+                    &(struct ng_stats_gauges){.tracked = ng_learn_tracked(engine->learn),
+                                              .cached = ng_cache_count(engine->cache),
+                                              .pending = engine->pending.count,
+                                              .destinations = ng_learn_destinations(engine->learn)});
 }

@@ -370,6 +370,8 @@ static void tick(struct resolver *resolver, uint64_t now)
 {
     if (resolver->engine)
         ng_engine_tick(resolver->engine);
+    if (resolver->upstream)
+        ng_upstream_health(resolver->upstream);
     for (unsigned i = 0; i < resolver->listeners; i++)
         resolver->listener[i]->tick(resolver->listener[i], now);
     free_retired(resolver, now);

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Each number is an atomic of its own, written by one thread with plain loads and stores: no order among them is
- * promised, and none is needed. */
 #include "stats.h"
 
+#include "shared.h"
 #include "wire.h"
 
-#include <namegate/cleanup.h>
-
-#include <fcntl.h>
-#include <stdatomic.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #define OPT_SIZE 11 /* octets, without options */
 
-typedef _Atomic uint64_t number;
-
-_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && sizeof(number) == 8, "the memory is shared between processes");
-
 struct times {
-    number sum, max;
-    number bucket[NG_BUCKETS];
+    ng_shared_number sum, max;
+    ng_shared_number bucket[NG_BUCKETS];
+};
+
+/* An upstream; with port 0: none. */
+struct server {
+    ng_shared_number address[2]; /* its 16 octets */
+    ng_shared_number port;
+    ng_shared_number up, rtt;
 };
 
 struct ng_stats_memory {
-    number count[NG_COUNTS];
-    number answers[NG_RCODES];
-    number gauge[NG_GAUGES];
+    ng_shared_number count[NG_COUNTS];
+    ng_shared_number answers[NG_RCODES];
+    ng_shared_number gauge[NG_GAUGES];
+    struct server server[NG_STATS_SERVERS];
     struct times stage[NG_STAGES];
 };
 
@@ -41,32 +41,17 @@ struct ng_stats {
 
 int ng_stats_create(void)
 {
-    _cleanup_fd_ int fd = memfd_create("namegate-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-    if (fd < 0)
-        return -errno;
-    /* Who gets a descriptor to read must not open it again to write; nobody may change its size, for then those who
-     * read would die, or keep the next resolver from writing. */
-    if (fchmod(fd, 0600) < 0 || ftruncate(fd, sizeof(struct ng_stats_memory)) < 0 ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-        return -errno;
-    return TAKE_FD(fd);
+    return ng_shared_create("namegate-stats", sizeof(struct ng_stats_memory));
 }
 
 int ng_stats_map(int fd, bool writable, struct ng_stats_memory **ret_memory)
 {
-    struct stat st;
-    void *memory;
+    void *memory = NULL;
+    int r = ng_shared_map(fd, sizeof(struct ng_stats_memory), writable, &memory);
 
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (st.st_size != sizeof(struct ng_stats_memory))
-        return -EBADMSG;
-    memory = mmap(NULL, sizeof(struct ng_stats_memory), PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED)
-        return -errno;
-    *ret_memory = memory;
-    return 0;
+    if (r == 0)
+        *ret_memory = memory;
+    return r;
 }
 
 void ng_stats_unmap(struct ng_stats_memory *memory)
@@ -99,30 +84,37 @@ uint64_t ng_stats_bound(unsigned bucket)
 
 /* --- reading */
 
-static uint64_t get(const number *at)
-{
-    return atomic_load_explicit((number *)(uintptr_t)at, memory_order_relaxed);
-}
-
 static void read_times(const struct times *times, struct ng_histogram *ret_histogram)
 {
-    ret_histogram->sum = get(&times->sum);
-    ret_histogram->max = get(&times->max);
+    ret_histogram->sum = ng_shared_get(&times->sum);
+    ret_histogram->max = ng_shared_get(&times->max);
     ret_histogram->count = 0;
     for (unsigned i = 0; i < NG_BUCKETS; i++) {
-        ret_histogram->bucket[i] = get(&times->bucket[i]);
+        ret_histogram->bucket[i] = ng_shared_get(&times->bucket[i]);
         ret_histogram->count += ret_histogram->bucket[i]; /* not a number of its own, which could differ */
     }
+}
+
+static void read_server(const struct server *server, struct ng_stats_server *ret_server)
+{
+    const uint64_t address[2] = {ng_shared_get(&server->address[0]), ng_shared_get(&server->address[1])};
+
+    *ret_server = (struct ng_stats_server){.endpoint.port = (uint16_t)ng_shared_get(&server->port),
+                                           .up = ng_shared_get(&server->up) != 0,
+                                           .rtt = ng_shared_get(&server->rtt)};
+    memcpy(ret_server->endpoint.address, address, sizeof(address));
 }
 
 void ng_stats_read(const struct ng_stats_memory *memory, struct ng_stats_copy *ret_copy)
 {
     for (unsigned i = 0; i < NG_COUNTS; i++)
-        ret_copy->count[i] = get(&memory->count[i]);
+        ret_copy->count[i] = ng_shared_get(&memory->count[i]);
     for (unsigned i = 0; i < NG_RCODES; i++)
-        ret_copy->answers[i] = get(&memory->answers[i]);
+        ret_copy->answers[i] = ng_shared_get(&memory->answers[i]);
     for (unsigned i = 0; i < NG_GAUGES; i++)
-        ret_copy->gauge[i] = get(&memory->gauge[i]);
+        ret_copy->gauge[i] = ng_shared_get(&memory->gauge[i]);
+    for (unsigned i = 0; i < NG_STATS_SERVERS; i++)
+        read_server(&memory->server[i], &ret_copy->server[i]);
     for (unsigned i = 0; i < NG_STAGES; i++)
         read_times(&memory->stage[i], &ret_copy->stage[i]);
 }
@@ -160,20 +152,15 @@ const char *ng_stage_name(enum ng_stage stage)
 
 /* --- writing */
 
-static void add(number *at, uint64_t value)
-{
-    atomic_store_explicit(at, get(at) + value, memory_order_relaxed);
-}
-
 static void take(struct ng_stats *stats, enum ng_stage stage, uint64_t from, uint64_t to)
 {
     struct times *times = &stats->memory->stage[stage];
     uint64_t ns = to > from ? to - from : 0;
 
-    add(&times->sum, ns);
-    add(&times->bucket[ng_stats_bucket(ns)], 1);
-    if (ns > get(&times->max))
-        atomic_store_explicit(&times->max, ns, memory_order_relaxed);
+    ng_shared_add(&times->sum, ns);
+    ng_shared_add(&times->bucket[ng_stats_bucket(ns)], 1);
+    if (ns > ng_shared_get(&times->max))
+        ng_shared_set(&times->max, ns);
 }
 
 int ng_stats_new(struct ng_stats_memory *memory, struct ng_stats **ret_stats)
@@ -183,7 +170,9 @@ int ng_stats_new(struct ng_stats_memory *memory, struct ng_stats **ret_stats)
     if (!stats)
         return -ENOMEM;
     stats->memory = memory;
-    ng_stats_gauges(stats, 0, 0, 0);
+    ng_stats_gauges(stats, &(struct ng_stats_gauges){0});
+    for (unsigned i = 0; i < NG_STATS_SERVERS; i++)
+        ng_shared_set(&memory->server[i].port, 0);
     ng_stats_count(stats, NG_COUNT_STARTS);
     *ret_stats = stats;
     return 0;
@@ -197,23 +186,40 @@ void ng_stats_free(struct ng_stats *stats)
 void ng_stats_count(struct ng_stats *stats, enum ng_count what)
 {
     if (stats)
-        add(&stats->memory->count[what], 1);
+        ng_shared_add(&stats->memory->count[what], 1);
 }
 
-void ng_stats_gauges(struct ng_stats *stats, size_t tracked, size_t cached, size_t pending)
+void ng_stats_gauges(struct ng_stats *stats, const struct ng_stats_gauges *gauges)
 {
     if (!stats)
         return;
-    atomic_store_explicit(&stats->memory->gauge[NG_GAUGE_TRACKED], tracked, memory_order_relaxed);
-    atomic_store_explicit(&stats->memory->gauge[NG_GAUGE_CACHED], cached, memory_order_relaxed);
-    atomic_store_explicit(&stats->memory->gauge[NG_GAUGE_PENDING], pending, memory_order_relaxed);
+    ng_shared_set(&stats->memory->gauge[NG_GAUGE_TRACKED], gauges->tracked);
+    ng_shared_set(&stats->memory->gauge[NG_GAUGE_CACHED], gauges->cached);
+    ng_shared_set(&stats->memory->gauge[NG_GAUGE_PENDING], gauges->pending);
+    ng_shared_set(&stats->memory->gauge[NG_GAUGE_DESTINATIONS], gauges->destinations);
+}
+
+void ng_stats_server(struct ng_stats *stats, size_t number, const struct ng_endpoint *endpoint, bool up, uint64_t rtt)
+{
+    struct server *server;
+    uint64_t address[2];
+
+    if (!stats || number >= NG_STATS_SERVERS)
+        return;
+    server = &stats->memory->server[number];
+    memcpy(address, endpoint->address, sizeof(address));
+    ng_shared_set(&server->address[0], address[0]);
+    ng_shared_set(&server->address[1], address[1]);
+    ng_shared_set(&server->up, up);
+    ng_shared_set(&server->rtt, rtt);
+    ng_shared_set(&server->port, endpoint->port);
 }
 
 void ng_stats_asked(struct ng_stats *stats, bool tcp, uint64_t received_at)
 {
     if (!stats)
         return;
-    add(&stats->memory->count[tcp ? NG_COUNT_TCP : NG_COUNT_UDP], 1);
+    ng_shared_add(&stats->memory->count[tcp ? NG_COUNT_TCP : NG_COUNT_UDP], 1);
     if (received_at)
         take(stats, NG_STAGE_QUEUE, received_at, stats->clock);
 }
@@ -239,7 +245,7 @@ void ng_stats_answered(struct ng_stats *stats, const uint8_t *wire, size_t size,
     rcode = rcode_of(wire, size);
     stats->clock = now;
     if (rcode < NG_RCODES)
-        add(&stats->memory->answers[rcode], 1);
+        ng_shared_add(&stats->memory->answers[rcode], 1);
     if (received_at)
         take(stats, NG_STAGE_TOTAL, received_at, now);
 }
@@ -249,7 +255,7 @@ void ng_stats_asks(struct ng_stats *stats, uint64_t now)
     if (!stats)
         return;
     stats->clock = now;
-    add(&stats->memory->count[NG_COUNT_UPSTREAM_QUERIES], 1);
+    ng_shared_add(&stats->memory->count[NG_COUNT_UPSTREAM_QUERIES], 1);
 }
 
 void ng_stats_upstream(struct ng_stats *stats, uint64_t asked_at, uint64_t now)
@@ -266,9 +272,9 @@ void ng_stats_wrote(struct ng_stats *stats, uint64_t began_at, uint64_t now, int
         return;
     stats->clock = now;
     stats->writing += now - began_at;
-    add(&stats->memory->count[NG_COUNT_WRITES], 1);
+    ng_shared_add(&stats->memory->count[NG_COUNT_WRITES], 1);
     if (error < 0)
-        add(&stats->memory->count[NG_COUNT_WRITE_FAILURES], 1);
+        ng_shared_add(&stats->memory->count[NG_COUNT_WRITE_FAILURES], 1);
     take(stats, NG_STAGE_MAP_WRITE, began_at, now);
 }
 
@@ -286,6 +292,6 @@ void ng_stats_learnt(struct ng_stats *stats, uint64_t now, int error)
         return;
     stats->clock = now;
     if (error == 0)
-        add(&stats->memory->count[NG_COUNT_LEARNT], 1);
+        ng_shared_add(&stats->memory->count[NG_COUNT_LEARNT], 1);
     take(stats, NG_STAGE_POLICY, stats->began_at + stats->writing, now);
 }

@@ -8,6 +8,8 @@
 #ifndef NAMEGATE_STATS_H
 #define NAMEGATE_STATS_H
 
+#include <namegate/channel.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,7 +29,7 @@ enum ng_count {
     NG_COUNTS,
 };
 
-enum ng_gauge { NG_GAUGE_TRACKED, NG_GAUGE_CACHED, NG_GAUGE_PENDING, NG_GAUGES };
+enum ng_gauge { NG_GAUGE_TRACKED, NG_GAUGE_CACHED, NG_GAUGE_PENDING, NG_GAUGE_DESTINATIONS, NG_GAUGES };
 
 enum ng_stage {
     NG_STAGE_QUEUE,     /* from when a query was read to when its turn came */
@@ -43,6 +45,8 @@ enum ng_stage {
 #define NG_BUCKETS_BITS 36 /* 2^36 ns, 69 s; what takes longer counts as that in the buckets */
 #define NG_BUCKETS ((NG_BUCKETS_BITS - 4 + 1) * NG_BUCKETS_OCTAVE)
 
+#define NG_STATS_SERVERS 16 /* upstreams that are shown; those of the configuration's first lines */
+
 /* What a reader gets. */
 struct ng_histogram {
     uint64_t count;
@@ -50,10 +54,17 @@ struct ng_histogram {
     uint64_t bucket[NG_BUCKETS];
 };
 
+struct ng_stats_server {
+    struct ng_endpoint endpoint; /* port 0: none */
+    bool up;                     /* it is asked; else it stayed silent, and is left out */
+    uint64_t rtt;                /* ns, smoothed; 0: not known */
+};
+
 struct ng_stats_copy {
     uint64_t count[NG_COUNTS];
     uint64_t answers[NG_RCODES]; /* by response code */
     uint64_t gauge[NG_GAUGES];
+    struct ng_stats_server server[NG_STATS_SERVERS];
     struct ng_histogram stage[NG_STAGES];
 };
 
@@ -91,7 +102,14 @@ int ng_stats_new(struct ng_stats_memory *memory, struct ng_stats **ret_stats);
 void ng_stats_free(struct ng_stats *stats);
 
 void ng_stats_count(struct ng_stats *stats, enum ng_count what);
-void ng_stats_gauges(struct ng_stats *stats, size_t tracked, size_t cached, size_t pending);
+
+struct ng_stats_gauges {
+    size_t tracked, cached, pending, destinations;
+};
+void ng_stats_gauges(struct ng_stats *stats, const struct ng_stats_gauges *gauges);
+
+/* How an upstream does. Those beyond NG_STATS_SERVERS are not kept. */
+void ng_stats_server(struct ng_stats *stats, size_t number, const struct ng_endpoint *endpoint, bool up, uint64_t rtt);
 
 /* A query's turn has come: by the clock as it was last read, so that it need not be read for it. received_at 0: no
  * time is known of this query. */

@@ -444,6 +444,15 @@ void ng_upstream_send(struct ng_upstream *upstream)
     ng_paths_send(upstream->paths);
 }
 
+void ng_upstream_health(const struct ng_upstream *upstream)
+{
+    for (size_t i = 0; i < upstream->servers.count && i < NG_STATS_SERVERS; i++) {
+        const struct server *server = &upstream->servers.items[i];
+
+        ng_stats_server(upstream->stats, i, &server->endpoint, !left_out(server), server->rtt);
+    }
+}
+
 /* --- making and ending */
 
 static int add_server(struct ng_upstream *upstream, const struct ng_endpoint *endpoint, unsigned *ret_number)

@@ -42,4 +42,7 @@ void ng_upstream_send(struct ng_upstream *upstream);
 int ng_upstream_timeout(struct ng_upstream *upstream, int max);
 void ng_upstream_process(struct ng_upstream *upstream);
 
+/* Puts how the servers do into the statistics. To be called regularly. */
+void ng_upstream_health(const struct ng_upstream *upstream);
+
 #endif

@@ -159,11 +159,11 @@ victim=$(exporter)
 expect_eq "its account" "$(ps -o user= -p "$victim")" nobody
 expect_eq "its capabilities" "$(sed -n 's/^Cap\(Prm\|Eff\|Inh\|Amb\):\t0*$/none/p' "/proc/$victim/status" | sort | uniq -c | tr -s ' ')" ' 4 none'
 expect_eq "no new privileges" "$(sed -n 's/^NoNewPrivs:\t//p' "/proc/$victim/status")" 1
-# Two sockets, the memory, and what libmicrohttpd makes of them.
+# Two sockets, the two memories, and what libmicrohttpd makes of them.
 expect_eq "its descriptors" "$(for fd in "/proc/$victim/fd"/*; do
     [ "${fd##*/}" -le 2 ] || readlink "$fd" | sed 's/:\[[0-9]*\]//;s/ (deleted)//'
-done | sort | uniq -c | tr -s ' \n' ' ')" " 1 /memfd:namegate-stats 1 anon_inode:[eventpoll] 2 socket "
-expect_output '^flags:.*0$' cat "/proc/$victim/fdinfo/4"
+done | sort | uniq -c | tr -s ' \n' ' ')" " 1 /memfd:namegate-stats 1 /memfd:namegate-tally 1 anon_inode:[eventpoll] 2 socket "
+for fd in 4 5; do expect_output '^flags:.*0$' cat "/proc/$victim/fdinfo/$fd"; done
 for space in pid net ipc; do
     differ "/proc/self/ns/$space" "/proc/$victim/ns/$space" || fail "it is in our $space namespace"
     CHECKS=$((CHECKS + 1))

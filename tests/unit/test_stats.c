@@ -90,6 +90,8 @@ static void quantiles_are_those_of_the_values(void **state)
     end(&f);
 }
 
+static const struct ng_tally_copy nothing;
+
 static void any_numbers_are_read(void **state)
 {
     static struct ng_histogram times;
@@ -106,7 +108,7 @@ static void any_numbers_are_read(void **state)
     memset(all, 0xff, (size_t)lseek(f.fd, 0, SEEK_END));
     ng_stats_read(f.seen, &f.copy);
     assert_true(f.copy.count[NG_COUNT_UDP] == UINT64_MAX);
-    json_decref(ng_statistics_json_of(&f.copy));
+    json_decref(ng_statistics_json_of(&f.copy, &nothing));
     end(&f);
 }
 
@@ -178,7 +180,7 @@ static void another_resolver_goes_on_counting(void **state)
     (void)state;
     begin(&f);
     ng_stats_count(f.stats, NG_COUNT_MISSES);
-    ng_stats_gauges(f.stats, 3, 2, 1);
+    ng_stats_gauges(f.stats, &(struct ng_stats_gauges){3, 2, 1, 4});
     ng_stats_read(f.seen, &f.copy);
     assert_int_equal(f.copy.gauge[NG_GAUGE_TRACKED], 3);
     ng_stats_free(f.stats);
@@ -202,18 +204,21 @@ static void without_memory_nothing_is_counted(void **state)
     ng_stats_wrote(NULL, 1, 2, 0);
     ng_stats_learns(NULL, 1);
     ng_stats_learnt(NULL, 1, 0);
-    ng_stats_gauges(NULL, 1, 1, 1);
+    ng_stats_gauges(NULL, &(struct ng_stats_gauges){0});
+    ng_stats_server(NULL, 0, NULL, false, 0);
     ng_stats_free(NULL);
     ng_stats_unmap(NULL);
 }
 
 static void json_has_its_keys(void **state)
 {
-    static const char *const keys[] = {"resolver_starts", "queries", "cache",   "upstream",      "learnt",
-                                       "map",             "answers", "stages", "tracked_names", "pending"};
+    static const char *const keys[] = {
+        "resolver_starts", "queries",        "cache",         "upstream",           "learnt",            "map",
+        "answers",         "stages",         "tracked_names", "pending",            "denied_by_hook",    "would_by_hook",
+        "probes",          "deployments",    "destinations",  "denied_by_evidence", "would_by_evidence"};
     static const char *const fields[] = {"count", "mean_ns", "p50_ns", "p90_ns", "p99_ns", "max_ns"};
     static const struct ng_stats_copy none;
-    json_t *json = ng_statistics_json_of(&none);
+    json_t *json = ng_statistics_json_of(&none, &nothing);
 
     (void)state;
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -244,12 +249,12 @@ static void openmetrics_is_as_its_standard_says(void **state)
     (void)state;
     begin(&f);
     ng_stats_asked(f.stats, true, 0);
-    ng_stats_gauges(f.stats, 3, 2, 1);
+    ng_stats_gauges(f.stats, &(struct ng_stats_gauges){3, 2, 1, 4});
     ng_stats_upstream(f.stats, 0, 1024);         /* the last of its bucket */
     ng_stats_upstream(f.stats, 0, 1025);         /* the first of the next */
     ng_stats_upstream(f.stats, 0, 90000000000U); /* beyond all */
     ng_stats_read(f.seen, &f.copy);
-    text = ng_openmetrics(&f.copy, &length);
+    text = ng_openmetrics(&f.copy, &nothing, 0, &length);
     assert_int_equal(length, strlen(text));
     assert_string_equal(text + length - 7, "\n# EOF\n");
     has(text, "\n# TYPE namegate_queries counter\n# HELP namegate_queries Queries of clients, by transport.\n"
@@ -266,7 +271,35 @@ static void openmetrics_is_as_its_standard_says(void **state)
     has(text, "_bucket{stage=\"upstream\",le=\"+Inf\"} 3\n");
     has(text, "_count{stage=\"upstream\"} 3\n");
     has(text, "_sum{stage=\"upstream\"} 90.000002049\n");
+    has(text, "\nnamegate_destinations 4\n");
+    assert_null(strstr(text, "namegate_upstream_up"));
     free(text);
+    end(&f);
+}
+
+static void upstreams_are_shown_as_they_do(void **state)
+{
+    struct ng_endpoint endpoint = {.address = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 53}, .port = 53};
+    struct fixture f;
+    size_t length = 0;
+    char *text;
+
+    (void)state;
+    begin(&f);
+    ng_stats_server(f.stats, 0, &endpoint, true, 1500000);
+    endpoint = (struct ng_endpoint){.address = {0xfe, 0x80, [15] = 1}, .port = 5353, .scope_id = 1};
+    ng_stats_server(f.stats, 1, &endpoint, false, 0);
+    ng_stats_server(f.stats, NG_STATS_SERVERS, &endpoint, false, 0);
+    ng_stats_read(f.seen, &f.copy);
+    text = ng_openmetrics(&f.copy, &nothing, 0, &length);
+    has(text, "\nnamegate_upstream_up{upstream=\"1\",address=\"192.0.2.53:53\"} 1\n"
+              "namegate_upstream_up{upstream=\"2\",address=\"[fe80::1]:5353\"} 0\n# TYPE");
+    has(text, "\nnamegate_upstream_rtt_seconds{upstream=\"1\",address=\"192.0.2.53:53\"} 0.001500000\n");
+    free(text);
+    ng_stats_free(f.stats);
+    assert_int_equal(ng_stats_new(f.memory, &f.stats), 0); /* another resolver may have others */
+    ng_stats_read(f.seen, &f.copy);
+    assert_int_equal(f.copy.server[0].endpoint.port, 0);
     end(&f);
 }
 
@@ -283,6 +316,7 @@ int main(void)
         cmocka_unit_test(without_memory_nothing_is_counted),
         cmocka_unit_test(json_has_its_keys),
         cmocka_unit_test(openmetrics_is_as_its_standard_says),
+        cmocka_unit_test(upstreams_are_shown_as_they_do),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
