@@ -20,6 +20,7 @@ static const char usage[] =
     "  -t, --tag TAG         only from deployments with this tag\n"
     "  -s, --since TIME      only from those that began then or later: 2h, 7d (ago), or 2026-01-31[T12:00[:00]] (UTC)\n"
     "  --deployment ID       only from this one\n"
+    "  --last                only from the last one\n"
     "  -n, --name POLICY     what the policy is called (the tag, if there is one, else: learnt)\n"
     "  -m, --manifest NAME   writes what the service NAME depends on instead: `depends` lines\n";
 
@@ -124,10 +125,12 @@ static int learn(const struct ng_cli *cli, const struct ng_ledger_query *query, 
 int ng_cli_learn(struct ng_cli *cli, int argc, char **argv)
 {
     const char *since = NULL, *name = NULL, *service = NULL;
+    bool last = false;
     struct ng_ledger_query query = {.deployment = NULL};
     const struct ng_cli_option own[] = {{"tag", 't', &query.tag, NULL},
                                         {"since", 's', &since, NULL},
                                         {"deployment", 0, &query.deployment, NULL},
+                                        {"last", 0, NULL, &last},
                                         {"name", 'n', &name, NULL},
                                         {"manifest", 'm', &service, NULL},
                                         {0}};
@@ -141,6 +144,9 @@ int ng_cli_learn(struct ng_cli *cli, int argc, char **argv)
         return ng_cli_usage(argv[0], "takes no argument:", argv[first]);
     if (since && ng_cli_since(since, &query.since_us) < 0)
         return ng_cli_usage(argv[0], "--since is 2h or 7d (ago), or 2026-01-31[T12:00[:00]], not", since);
+    if (last && since)
+        return ng_cli_usage(argv[0], "--last and --since exclude each other", NULL);
+    query.last = last;
     if (name && !is_name(name))
         return ng_cli_usage(argv[0], "a policy's name has small letters, digits, '-' and '_', not", name);
     if (name && service)

@@ -22,7 +22,8 @@ static const char usage[] =
     "  --mode MODE         audit, block or strict, instead of the policy's\n"
     "  -t, --tag TAG       only deployments with this tag\n"
     "  -s, --since TIME    only those that began then or later: 2h, 7d (ago), or 2026-01-31[T12:00[:00]] (UTC)\n"
-    "  --deployment ID     only this one\n\n"
+    "  --deployment ID     only this one\n"
+    "  --last              only the last one\n\n"
     "Exit status: 0 nothing would have been denied; 1 something; 2 usage, errors in the policy, or no such record.\n";
 
 static const char *const modes[] = {"audit", "block", "strict", NULL};
@@ -184,12 +185,14 @@ static int replay(const struct ng_cli *cli, const struct ng_ledger_query *query,
 int ng_cli_replay(struct ng_cli *cli, int argc, char **argv)
 {
     const char *policy = NULL, *mode = NULL, *since = NULL;
+    bool last = false;
     struct ng_ledger_query query = {.deployment = NULL};
     const struct ng_cli_option own[] = {{"policy", 'p', &policy, NULL},
                                         {"mode", 0, &mode, NULL},
                                         {"tag", 't', &query.tag, NULL},
                                         {"since", 's', &since, NULL},
                                         {"deployment", 0, &query.deployment, NULL},
+                                        {"last", 0, NULL, &last},
                                         {0}};
     int first = 0, status = ng_cli_parse(cli, own, usage, false, argc, argv, &first);
 
@@ -203,5 +206,8 @@ int ng_cli_replay(struct ng_cli *cli, int argc, char **argv)
         return ng_cli_usage(argv[0], "the mode is audit, block or strict, not", mode);
     if (since && ng_cli_since(since, &query.since_us) < 0)
         return ng_cli_usage(argv[0], "--since is 2h or 7d (ago), or 2026-01-31[T12:00[:00]], not", since);
+    if (last && since)
+        return ng_cli_usage(argv[0], "--last and --since exclude each other", NULL);
+    query.last = last;
     return replay(cli, &query, policy, mode);
 }

@@ -63,8 +63,8 @@ _namegate() {
                     fi ;;
                 events) words="--follow --all --shadow --deployment --tag --limit $common" ;;
                 report) words="--tag --deployment --last --since --markdown --html --against --fail-on-new $common" ;;
-                learn) words="--tag --deployment --since --name --manifest $common" ;;
-                replay) words="--policy --mode --tag --deployment --since $common" ;;
+                learn) words="--tag --deployment --last --since --name --manifest $common" ;;
+                replay) words="--policy --mode --tag --deployment --last --since $common" ;;
                 diff-runs) words="--against --tag --fail-on-new $common" ;;
                 names) words="$(_namegate_values name names) $common" ;;
                 incident) words="on off status --tag --reason --for $common" ;;

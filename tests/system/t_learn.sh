@@ -109,6 +109,18 @@ expect_said '^    #   moved.test port 443 proto tcp: (once|2 times) by curl'
 expect_said '^    #   mirror.internal port 80 proto tcp: (once|2 times) by curl'
 expect_eq "rules" "$(grep -c '^    allow ' "$W/out")" 6
 
+say "the last one alone"
+last=$(gate report --tag deploy --json | jq -r .deployment)
+gate learn --tag deploy --deployment "$last" > "$W/one"
+expect_ok cmp "$W/one" <(gate learn --tag deploy --last)
+expect_eq judged "$(gate replay --policy "$W/one" --last --json | jq -r '[.deployments[].deployment] | join(" ")')" \
+    "$(gate replay --policy "$W/one" --deployment "$last" --json | jq -r '[.deployments[].deployment] | join(" ")')"
+expect_eq "how many" "$(gate replay --policy "$W/deploy.policy" --last --json | jq .checked)" 1
+expect_fail gate learn --last --since 1h
+expect_said '--last and --since exclude each other'
+expect_fail gate replay --policy "$W/deploy.policy" --last --since 1h
+expect_said '--last and --since exclude each other'
+
 say "the dependencies of a service"
 gate learn --deployment "$first" --manifest svc.internal > "$W/svc.policy"
 expect_output '^depends svc.internal on api.github.com$' cat "$W/svc.policy"
