@@ -60,6 +60,7 @@ help:
 	@echo 'make            build $(B)/namegate and $(B)/namegated'
 	@echo 'make deps       install the Debian packages that building and testing need'
 	@echo 'make demo       install what is missing, build, and show the gate in a little internet of namespaces (root)'
+	@echo 'make tutorial   install what is missing, build, and give a shell in that internet for docs/tutorial.md (root)'
 	@echo 'make test       install what is missing, build, and run all tests (root)'
 	@echo 'make check      the tests that need no root: unit, replay, fuzz seeds, under ASan and UBSan'
 	@echo 'make check-system  the tests against the real kernel (root)'
@@ -206,6 +207,11 @@ demo:
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)B=$(abspath $(B)) tests/demo/demo.sh
 
+tutorial:
+	$(Q)$(MAKE) --no-print-directory deps
+	$(Q)$(MAKE) --no-print-directory -j2 all
+	$(Q)B=$(abspath $(B)) tests/demo/tutorial.sh
+
 $(B)/tests/bench/policy: $(B)/obj/tests/bench/policy.o $(POLICY_OBJECTS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_policy) -o $@
@@ -275,5 +281,5 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: all help unit check check-conf check-thread check-system fuzz-seeds fuzz lint coverage test demo bench \
+.PHONY: all help unit check check-conf check-thread check-system fuzz-seeds fuzz lint coverage test demo tutorial bench \
 	bench-policy bench-peers soak upgrade-builds deps install uninstall clean
