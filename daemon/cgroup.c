@@ -321,8 +321,8 @@ static bool is_in(const char *mount, const char *path, pid_t pid)
     return ng_cgroup_of(mount, pid, &now) == 0 && strcmp(now, path) == 0;
 }
 
-/* Those whose parent has ended, but whose session or process group was led by one that has been moved: their numbers are
- * nobody else's while these last. */
+/* Those whose parent has ended, but whose session or process group was led by one that has been moved: their numbers
+ * are nobody else's while these last. */
 static int move_orphans(const char *mount, const char *path, const char *before, unsigned *moved)
 {
     _cleanup_free_ char *procs = NULL;

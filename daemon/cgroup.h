@@ -46,8 +46,8 @@ int ng_cgroup_stat(pid_t pid, struct ng_process_stat *ret_stat);
  * is moved to `before`, where the process was. */
 int ng_cgroup_move(const char *path, const char *before, pid_t pid, int pidfd);
 
-/* The same for it and all that it has started, as far as that is in `before` too; of what lost its parent, that which is
- * in a session or process group that one of these leads. Returns 0 when there is nothing left to move, or -errno. */
+/* The same for it and all that it has started, as far as that is in `before` too; of what lost its parent, that which
+ * is in a session or process group that one of these leads. Returns 0 when there is nothing left to move, or -errno. */
 int ng_cgroup_move_tree(const char *mount, const char *path, const char *before, pid_t pid, int pidfd);
 
 /* Moves all processes of a cgroup, without those of cgroups in it. */

@@ -204,8 +204,8 @@ void ng_selftest_request(struct ng_keeper *keeper, struct ng_connection *connect
 
 /* attach and detach (attach.c) */
 void ng_attach(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
-/* What is still where a process was that has become a deployment with its tree, was started later, and has lost its parent:
- * it may have come from it. A list of `pid` and `comm`. */
+/* What is still where a process was that has become a deployment with its tree, was started later, and has lost its
+ * parent: it may have come from it. A list of `pid` and `comm`. */
 json_t *ng_attach_left(const struct ng_keeper *keeper, const struct ng_target *target);
 void ng_detach(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
 
