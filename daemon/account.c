@@ -6,6 +6,8 @@
 #include "shadow.h"
 #include "text.h"
 
+#include "../ledger/reader.h"
+
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
 
@@ -91,15 +93,31 @@ void ng_account_start(struct ng_keeper *keeper, struct ng_live *live)
     json_decref(cwd);
 }
 
-void ng_account_adopt(struct ng_keeper *keeper, struct ng_live *live, struct ng_lineage_numbers *ret_numbers)
+static int recall(void *arg, const json_t *document)
 {
-    struct ng_ledger_adopted adopted = {0};
+    ng_lineage_recall(arg, document);
+    return 0;
+}
 
-    if (keeper->ledger && ng_ledger_adopt(keeper->ledger, live->id, &adopted) == 0)
-        live->ledger = adopted.id;
-    else
+int ng_account_adopt(struct ng_keeper *keeper, struct ng_live *live)
+{
+    struct ng_ledger_query query = {.deployment = live->id, .last = 1};
+    struct ng_ledger_adopted adopted = {0};
+    _cleanup_free_ char *reason = NULL;
+    bool known = keeper->ledger && ng_ledger_adopt(keeper->ledger, live->id, &adopted) == 0;
+    int r = ng_lineage_new(adopted.processes, &live->lineage);
+
+    if (r < 0)
+        return r;
+    if (!known) {
         ng_account_start(keeper, live);
-    *ret_numbers = (struct ng_lineage_numbers){.commands = adopted.lineages, .processes = adopted.processes};
+        return 0;
+    }
+    live->ledger = adopted.id;
+    if (ng_ledger_read(keeper->options.state_dir, &query, recall, live->lineage, &reason) < 0)
+        ng_log(NG_LOG_WARNING, "what processes of %s did before is not known: %s, ignoring", live->id,
+               reason ? reason : "the ledger cannot be read");
+    return 0;
 }
 
 void ng_account_finish(struct ng_keeper *keeper, const struct ng_live *live)

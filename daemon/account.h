@@ -10,9 +10,10 @@
 /* Opens the ledger, unless it is switched off. It is no reason not to start that there can be none. */
 int ng_account_open(struct ng_keeper *keeper, struct ng_error *error);
 
-/* A deployment begins; or goes on, after a restart of the daemon: in its row, where there is one. */
+/* A deployment begins; or goes on, after a restart of the daemon: in its row, where there is one, and with the lineage
+ * that it has there. */
 void ng_account_start(struct ng_keeper *keeper, struct ng_live *live);
-void ng_account_adopt(struct ng_keeper *keeper, struct ng_live *live, struct ng_lineage_numbers *ret_numbers);
+int ng_account_adopt(struct ng_keeper *keeper, struct ng_live *live);
 void ng_account_finish(struct ng_keeper *keeper, const struct ng_live *live);
 
 /* It was denied something, or would have been. */

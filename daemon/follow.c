@@ -9,21 +9,18 @@
 
 #include <string.h>
 
-int ng_follow_begin(struct ng_live *live, const struct ng_lineage_numbers *numbers)
-{
-    return ng_lineage_new(numbers, &live->lineage);
-}
-
 struct walk {
     struct ng_keeper *keeper;
     struct ng_live *live;
+    uint32_t known; /* commands that are in the ledger */
 };
 
 static void account_command(void *arg, const struct ng_command *command)
 {
     const struct walk *walk = arg;
 
-    ng_account_command(walk->keeper, walk->live, command, true);
+    if (command->number > walk->known)
+        ng_account_command(walk->keeper, walk->live, command, true);
 }
 
 static void account_process(void *arg, const struct ng_process *process)
@@ -40,6 +37,14 @@ void ng_follow_started(struct ng_keeper *keeper, struct ng_live *live)
     /* Who asked for it becomes its command only now. */
     (void)ng_lineage_scan(live->lineage, live->path,
                           live->kernel.flags & NG_DEPLOYMENT_ATTACHED ? 0 : (pid_t)live->first);
+    ng_lineage_each(live->lineage, account_command, account_process, &walk);
+}
+
+void ng_follow_adopted(struct ng_keeper *keeper, struct ng_live *live)
+{
+    struct walk walk = {.keeper = keeper, .live = live, .known = ng_lineage_commands(live->lineage)};
+
+    (void)ng_lineage_scan(live->lineage, live->path, 0);
     ng_lineage_each(live->lineage, account_command, account_process, &walk);
 }
 

@@ -7,10 +7,10 @@
 #include "keeper.h"
 #include "lineage.h"
 
-/* A deployment comes to be. numbers: those that an earlier daemon gave away. */
-int ng_follow_begin(struct ng_live *live, const struct ng_lineage_numbers *numbers);
 /* It is in the ledger from now on, with the processes that it has by now. */
 void ng_follow_started(struct ng_keeper *keeper, struct ng_live *live);
+/* The same for one that an earlier daemon had put there. */
+void ng_follow_adopted(struct ng_keeper *keeper, struct ng_live *live);
 
 /* For struct ng_gate_ops; arg is the keeper. */
 void ng_follow_forked(void *arg, const struct ng_fork *made);

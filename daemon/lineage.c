@@ -14,6 +14,7 @@
 
 #define BUCKETS 1024
 #define CLOCK_TICK (NG_SECOND / 100) /* of /proc/PID/stat, USER_HZ */
+#define RECALLED 0                   /* start of a process that an earlier daemon knew: long ago */
 
 struct entry {
     struct ng_process process;
@@ -26,20 +27,19 @@ struct ng_lineage {
     TAILQ_HEAD(, entry) ended; /* in order of their ends: the first to be forgotten */
     unsigned processes;
     uint32_t last_process;
-    struct ng_command **command; /* by number, after `first` */
-    uint32_t commands, first;
+    struct ng_command **command; /* by number, less 1; NULL where one is not known any more */
+    uint32_t commands, room;
     uint64_t left_out;
 };
 
-int ng_lineage_new(const struct ng_lineage_numbers *first, struct ng_lineage **ret_lineage)
+int ng_lineage_new(uint32_t processes, struct ng_lineage **ret_lineage)
 {
     struct ng_lineage *lineage = calloc(1, sizeof(*lineage));
 
     if (!lineage)
         return -ENOMEM;
     TAILQ_INIT(&lineage->ended);
-    lineage->last_process = first->processes;
-    lineage->first = first->commands;
+    lineage->last_process = processes;
     *ret_lineage = lineage;
     return 0;
 }
@@ -68,6 +68,11 @@ void ng_lineage_free(struct ng_lineage *lineage)
         free_command(lineage->command[i]);
     free(lineage->command);
     free(lineage);
+}
+
+uint32_t ng_lineage_commands(const struct ng_lineage *lineage)
+{
+    return lineage->commands;
 }
 
 uint64_t ng_lineage_left_out(const struct ng_lineage *lineage)
@@ -154,9 +159,7 @@ static struct entry *running(const struct ng_lineage *lineage, uint32_t tgid, ui
 
 const struct ng_command *ng_lineage_command(const struct ng_lineage *lineage, uint32_t number)
 {
-    if (number <= lineage->first || number - lineage->first > lineage->commands)
-        return NULL;
-    return lineage->command[number - lineage->first - 1];
+    return number > 0 && number <= lineage->commands ? lineage->command[number - 1] : NULL;
 }
 
 static struct ng_command *find_command(const struct ng_lineage *lineage, uint32_t parent, const json_t *argv,
@@ -165,35 +168,100 @@ static struct ng_command *find_command(const struct ng_lineage *lineage, uint32_
     for (uint32_t i = lineage->commands; i-- > 0;) {
         struct ng_command *command = lineage->command[i];
 
-        if (command->parent == parent && strcmp(command->path, path) == 0 && json_equal(command->argv, argv))
+        if (command && command->parent == parent && strcmp(command->path, path) == 0 && json_equal(command->argv, argv))
             return command;
     }
     return NULL;
 }
 
-static struct ng_command *new_command(struct ng_lineage *lineage, uint32_t parent, const json_t *argv,
+/* Makes room for one of that number. */
+static int grow(struct ng_lineage *lineage, uint32_t number)
+{
+    uint32_t room = lineage->room ? lineage->room : 16;
+    struct ng_command **list;
+
+    if (number == 0 || number > NG_LINEAGE_COMMANDS_MAX)
+        return -E2BIG;
+    while (room < number)
+        room *= 2;
+    if (room != lineage->room) {
+        list = reallocarray(lineage->command, room, sizeof(*list));
+        if (!list)
+            return -ENOMEM;
+        memset(list + lineage->room, 0, (room - lineage->room) * sizeof(*list));
+        lineage->command = list;
+        lineage->room = room;
+    }
+    if (number > lineage->commands)
+        lineage->commands = number;
+    return 0;
+}
+
+static struct ng_command *put_command(struct ng_lineage *lineage, uint32_t number, uint32_t parent, const json_t *argv,
                                       const char *path, const char *comm)
 {
-    struct ng_command **list = lineage->command, *command;
+    struct ng_command *command = calloc(1, sizeof(*command));
 
-    if (lineage->commands == NG_LINEAGE_COMMANDS_MAX)
-        return NULL;
-    if ((lineage->commands & (lineage->commands - 1)) == 0)
-        list = reallocarray(list, lineage->commands ? 2 * (size_t)lineage->commands : 1, sizeof(*list));
-    if (!list)
-        return NULL;
-    lineage->command = list;
-    command = calloc(1, sizeof(*command));
-    if (!command || !(command->path = strdup(path))) {
+    if (!command || !(command->path = strdup(path)) || grow(lineage, number) < 0) {
+        if (command)
+            free(command->path);
         free(command);
         return NULL;
     }
+    command->number = number;
     command->parent = parent;
     command->argv = json_incref((json_t *)(uintptr_t)argv);
     (void)snprintf(command->comm, sizeof(command->comm), "%s", comm);
-    list[lineage->commands++] = command;
-    command->number = lineage->first + lineage->commands;
+    free_command(lineage->command[number - 1]);
+    lineage->command[number - 1] = command;
     return command;
+}
+
+static void recall_command(struct ng_lineage *lineage, const json_t *command)
+{
+    json_int_t number = json_integer_value(json_object_get(command, "number"));
+    json_int_t parent = json_integer_value(json_object_get(command, "parent"));
+    json_int_t processes = json_integer_value(json_object_get(command, "processes"));
+    const char *path = json_string_value(json_object_get(command, "path"));
+    const char *comm = json_string_value(json_object_get(command, "comm"));
+    const json_t *argv = json_object_get(command, "argv");
+    struct ng_command *known;
+
+    /* A parent has a smaller number, so that no way goes round. */
+    if (number <= 0 || number > NG_LINEAGE_COMMANDS_MAX || parent < 0 || parent >= number || !json_is_array(argv))
+        return;
+    known = put_command(lineage, (uint32_t)number, (uint32_t)parent, argv, path ? path : "", comm ? comm : "");
+    if (known)
+        known->processes = processes > 0 ? (uint32_t)processes : 1;
+}
+
+static void recall_process(struct ng_lineage *lineage, const json_t *process)
+{
+    json_int_t number = json_integer_value(json_object_get(process, "number"));
+    json_int_t pid = json_integer_value(json_object_get(process, "pid"));
+    struct entry *entry;
+
+    if (number <= 0 || number > (json_int_t)lineage->last_process || pid <= 0 || pid > INT32_MAX ||
+        !json_is_null(json_object_get(process, "ended")))
+        return;
+    entry = add(lineage, (pid_t)pid, 0, (uid_t)json_integer_value(json_object_get(process, "uid")), RECALLED);
+    if (!entry)
+        return;
+    lineage->last_process--; /* it has a number */
+    entry->process.number = (uint32_t)number;
+    entry->process.parent = (uint32_t)json_integer_value(json_object_get(process, "parent"));
+    entry->process.command = (uint32_t)json_integer_value(json_object_get(process, "lineage"));
+}
+
+void ng_lineage_recall(struct ng_lineage *lineage, const json_t *document)
+{
+    const json_t *each;
+    size_t i;
+
+    json_array_foreach(json_object_get(document, "lineage"), i, each)
+        recall_command(lineage, each);
+    json_array_foreach(json_object_get(document, "processes"), i, each)
+        recall_process(lineage, each);
 }
 
 /* The process executed this: it stands at a node of its own from now on. Where there is no room for one, it stays. */
@@ -202,7 +270,7 @@ static void execute(struct ng_lineage *lineage, struct entry *entry, json_t *arg
     struct ng_command *command = argv ? find_command(lineage, entry->process.command, argv, path) : NULL;
 
     if (argv && !command)
-        command = new_command(lineage, entry->process.command, argv, path, comm);
+        command = put_command(lineage, lineage->commands + 1, entry->process.command, argv, path, comm);
     if (command) {
         command->processes++;
         entry->process.command = command->number;
@@ -300,7 +368,8 @@ bool ng_lineage_holds(const struct ng_lineage *lineage, pid_t pid)
 void ng_lineage_each(const struct ng_lineage *lineage, ng_command_fn command, ng_process_fn process, void *arg)
 {
     for (uint32_t i = 0; i < lineage->commands; i++)
-        command(arg, lineage->command[i]);
+        if (lineage->command[i])
+            command(arg, lineage->command[i]);
     for (unsigned i = 0; i < BUCKETS; i++)
         for (const struct entry *entry = lineage->bucket[i]; entry; entry = entry->next)
             process(arg, &entry->process);
@@ -412,6 +481,22 @@ static void take(struct ng_lineage *lineage, const struct seen *seen, bool bare)
         execute(lineage, entry, words, path, comm);
 }
 
+/* What an earlier daemon knew, and is not there any more. */
+static void end_unseen(struct ng_lineage *lineage, const struct scan *scan)
+{
+    for (unsigned i = 0; i < BUCKETS; i++)
+        for (struct entry *entry = lineage->bucket[i]; entry; entry = entry->next) {
+            size_t at = 0;
+
+            if (entry->process.started_at != RECALLED || entry->process.ended_at)
+                continue;
+            while (at < scan->count && scan->seen[at].pid != entry->process.pid)
+                at++;
+            if (at == scan->count)
+                end(lineage, entry, ng_now(), 0);
+        }
+}
+
 int ng_lineage_scan(struct ng_lineage *lineage, const char *cgroup, pid_t bare)
 {
     struct scan scan = {0};
@@ -419,6 +504,8 @@ int ng_lineage_scan(struct ng_lineage *lineage, const char *cgroup, pid_t bare)
 
     if (r == 0)
         r = ng_cgroup_walk(cgroup, look_at, &scan);
+    if (r == 0)
+        end_unseen(lineage, &scan);
     qsort(scan.seen, scan.count, sizeof(scan.seen[0]), by_start);
     for (size_t i = 0; r == 0 && i < scan.count; i++)
         if (!running(lineage, (uint32_t)scan.seen[i].pid, scan.seen[i].started_at))

@@ -38,12 +38,14 @@ struct ng_process {
     int status;              /* as of wait(2), once it has ended */
 };
 
-/* first: the numbers begin after these, for a deployment that an earlier daemon knew. */
-struct ng_lineage_numbers {
-    uint32_t commands, processes;
-};
-int ng_lineage_new(const struct ng_lineage_numbers *first, struct ng_lineage **ret_lineage);
+/* processes: their numbers begin after this one, for a deployment that an earlier daemon knew. */
+int ng_lineage_new(uint32_t processes, struct ng_lineage **ret_lineage);
 void ng_lineage_free(struct ng_lineage *lineage);
+
+/* What an earlier daemon knew of the deployment: a document as of ledger/reader.h. Its processes that had not ended are
+ * those that ng_lineage_scan() finds under the same pid; the others have ended meanwhile. What makes no sense is passed
+ * over. */
+void ng_lineage_recall(struct ng_lineage *lineage, const json_t *document);
 
 /* What the kernel tells. Each returns the process, valid until the next call; NULL: there are too many, or there is no
  * memory, and ng_lineage_left_out() counts it. */
@@ -58,6 +60,9 @@ const struct ng_process *ng_lineage_left(struct ng_lineage *lineage, const struc
 /* Takes in the processes that are in a cgroup, and below it, by /proc: for what ran before the kernel told. What the
  * process `bare` (or 0) executed before is none of the deployment's commands. */
 int ng_lineage_scan(struct ng_lineage *lineage, const char *cgroup, pid_t bare);
+
+/* How many nodes there are: the highest number. */
+uint32_t ng_lineage_commands(const struct ng_lineage *lineage);
 
 /* Calls all commands, then all processes. */
 typedef void (*ng_command_fn)(void *arg, const struct ng_command *command);

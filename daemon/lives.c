@@ -228,7 +228,7 @@ int ng_lives_make(struct ng_keeper *keeper, const struct ng_deployment *kernel, 
     if (!ng_cgroup_foreign(keeper->cgroup_mount, path, keeper->options.pin_root))
         ng_cgroup_mark(path, keeper->options.pin_root);
     live = ng_live_new(cgroup, kernel, path);
-    if (live && ng_follow_begin(live, &(struct ng_lineage_numbers){0}) < 0) {
+    if (live && ng_lineage_new(0, &live->lineage) < 0) {
         ng_live_free(live);
         live = NULL;
     }
@@ -351,7 +351,6 @@ static int adopt(void *arg, uint64_t cgroup, const struct ng_deployment *kernel)
 {
     struct ng_keeper *keeper = arg;
     struct adoption adoption = {.keeper = keeper, .cgroup = cgroup};
-    struct ng_lineage_numbers numbers;
     struct ng_live *live;
 
     (void)ng_cgroup_walk(keeper->cgroup_root, match_path, &adoption);
@@ -366,13 +365,12 @@ static int adopt(void *arg, uint64_t cgroup, const struct ng_deployment *kernel)
     if (!live)
         return -ENOMEM;
     live->started = true;
-    ng_account_adopt(keeper, live, &numbers);
-    if (ng_follow_begin(live, &numbers) < 0) {
+    if (ng_account_adopt(keeper, live) < 0) {
         ng_live_free(live);
         return -ENOMEM;
     }
     enlist(keeper, live);
-    ng_follow_started(keeper, live);
+    ng_follow_adopted(keeper, live);
     return watch_live(keeper, live);
 }
 

@@ -63,15 +63,18 @@ expect_record '.type == "trouble" and .trouble == "left" and .tag == "left" and 
 say "after a restart of the daemon the processes that live are known again"
 mkfifo "$W/go"
 # shellcheck disable=SC2016
-gate run --tag again --policy deploy -- bash -c 'read -r < "$0"; curl -s -m 5 -o /dev/null http://github.com/; true' "$W/go" &
+gate run --tag again --policy deploy -- bash -c 'echo > "$1"; read -r < "$0"; curl -s -m 5 -o /dev/null http://github.com/; true' "$W/go" "$W/there" &
 RUN=$!
-started() { [ "$(deployments)" = 1 ]; }
-expect_ok wait_until 5 started
+wait_until 10 test -e "$W/there" || fail "it does not start"
 gate_kill
 gate_again
 echo > "$W/go"
 wait $RUN
 expect_record '.type == "denial" and .tag == "again" and (.names | any(.name == "github.com")) and (.lineage | length == 2) and
     .lineage[0].comm == "bash" and (.lineage[1].argv | index("http://github.com/") != null)'
-expect_ledger "select count(*) from lineage where deployment = (select id from deployment where tag = 'again' order by
-    started_us desc limit 1)" 2
+say "and are those that they were"
+again="deployment = (select id from deployment where tag = 'again')"
+expect_ledger "select count(*) from lineage where $again" 2
+expect_ledger "select count(*) from process where $again" 2
+expect_ledger "select count(*) from process where $again and ended_us is null" 0
+expect_ledger "select parent from process where $again order by number desc limit 1" 1

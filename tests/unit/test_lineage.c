@@ -10,7 +10,7 @@ static struct ng_lineage *made(void)
 {
     struct ng_lineage *lineage = NULL;
 
-    assert_int_equal(ng_lineage_new(&(struct ng_lineage_numbers){0}, &lineage), 0);
+    assert_int_equal(ng_lineage_new(0, &lineage), 0);
     return lineage;
 }
 
@@ -156,16 +156,34 @@ static void test_bounds(void **state)
     ng_lineage_free(lineage);
 }
 
-static void test_numbers_go_on(void **state)
+/* What an earlier daemon knew goes on: nodes, processes, and their numbers. */
+static void test_recall(void **state)
 {
     struct ng_lineage *lineage = NULL;
+    json_t *document = json_loads(
+        "{\"lineage\": [{\"number\": 1, \"parent\": 0, \"argv\": [\"script\"], \"path\": \"/bin/x\", \"comm\": \"s\","
+        " \"processes\": 3}, {\"number\": 3, \"parent\": 1, \"argv\": [\"tool\"], \"path\": \"/bin/x\"},"
+        " {\"number\": 2, \"parent\": 2, \"argv\": []}, {\"number\": -1}, {\"number\": 99999999}, 7],"
+        " \"processes\": [{\"number\": 1, \"parent\": 0, \"pid\": 10, \"lineage\": 1, \"ended\": null},"
+        " {\"number\": 2, \"parent\": 1, \"pid\": 11, \"lineage\": 3, \"ended\": null},"
+        " {\"number\": 3, \"pid\": 12, \"lineage\": 3, \"ended\": \"2026-01-01T00:00:00Z\"}, {\"number\": 99, \"pid\": 13}]}",
+        0, NULL);
 
     (void)state;
-    assert_int_equal(ng_lineage_new(&(struct ng_lineage_numbers){.commands = 5, .processes = 9}, &lineage), 0);
-    assert_int_equal(join(lineage, 10, S)->number, 10);
-    assert_int_equal(exec_of(lineage, 10, "script", 7, S)->command, 6);
-    assert_null(ng_lineage_command(lineage, 5));
-    way(lineage, 10, "script");
+    assert_non_null(document);
+    assert_int_equal(ng_lineage_new(9, &lineage), 0);
+    ng_lineage_recall(lineage, document);
+    way(lineage, 11, "script > tool");
+    way(lineage, 12, ""); /* that one has ended */
+    assert_null(ng_lineage_command(lineage, 2));
+    assert_int_equal(fork_of(lineage, 11, 20, S)->number, 10);
+    assert_int_equal(ng_lineage_process(lineage, 20)->parent, 2);
+    assert_int_equal(exec_of(lineage, 20, "curl", 5, 2 * S)->command, 4);
+    way(lineage, 20, "script > tool > curl");
+    (void)fork_of(lineage, 10, 21, 3 * S);
+    assert_int_equal(exec_of(lineage, 21, "tool", 5, 4 * S)->command, 3); /* the same as before */
+    assert_int_equal(exit_of(lineage, 11, 0, 5 * S)->number, 2);
+    json_decref(document);
     ng_lineage_free(lineage);
 }
 
@@ -203,7 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tree),        cmocka_unit_test(test_same_command_is_one),
         cmocka_unit_test(test_pid_of_another), cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_numbers_go_on),  cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_recall),         cmocka_unit_test(test_scan),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
