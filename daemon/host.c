@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "host.h"
 
+#include "../policy/bits.h"
+
 #include <namegate/cleanup.h>
 
 #include <ifaddrs.h>
@@ -100,13 +102,6 @@ static bool is_own_address(const uint8_t address[static 16])
     return own;
 }
 
-static bool is_unspecified(const uint8_t address[static 16])
-{
-    static const uint8_t any6[16];
-
-    return memcmp(address, any6, 16) == 0 || (ng_address_is_v4(address) && memcmp(address + 12, any6, 4) == 0);
-}
-
 int ng_host_check_upstreams(const struct ng_config *config, struct ng_error *error)
 {
     char text[NG_ENDPOINT_TEXT_MAX];
@@ -118,8 +113,8 @@ int ng_host_check_upstreams(const struct ng_config *config, struct ng_error *err
             if (upstream->port != own->port)
                 continue;
             if (memcmp(upstream->address, own->address, 16) == 0 ||
-                (is_unspecified(own->address) && is_own_address(upstream->address)) ||
-                (is_unspecified(upstream->address) && is_own_address(own->address)))
+                (ng_unspecified(own->address) && is_own_address(upstream->address)) ||
+                (ng_unspecified(upstream->address) && is_own_address(own->address)))
                 return ng_error_set(error, ELOOP,
                                     "name the server that shall be asked with 'upstream', or take it out of "
                                     "resolv.conf",

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "listen.h"
 
+#include "../policy/bits.h"
+
 #include <namegate/cleanup.h>
 
 #include <netinet/ip.h>
@@ -35,8 +37,9 @@ static int open_socket(const struct ng_endpoint *endpoint, bool tcp, bool furthe
     if (anywhere) /* a new namespace has no address, not even on loopback, until somebody brings it up */
         set_option(fd, address.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
                    address.ss_family == AF_INET6 ? IPV6_FREEBIND : IP_FREEBIND, 1);
-    set_option(fd, address.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
-               address.ss_family == AF_INET6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1);
+    if (ng_unspecified(endpoint->address))
+        set_option(fd, address.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                   address.ss_family == AF_INET6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1); /* which address was asked */
     if (bind(fd, (struct sockaddr *)&address, length) < 0)
         return -errno;
     if (tcp && listen(fd, BACKLOG) < 0)

@@ -15,6 +15,14 @@ static inline uint64_t ng_fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* Whether it stands for all addresses of a host: 0.0.0.0 or ::. */
+static inline bool ng_unspecified(const uint8_t address[16])
+{
+    static const uint8_t v4[16] = {[10] = 0xff, [11] = 0xff}, v6[16];
+
+    return memcmp(address, v4, 16) == 0 || memcmp(address, v6, 16) == 0;
+}
+
 /* Whether the first `prefix` bits of an address are those of the network. */
 static inline bool ng_inside(const uint8_t address[16], const uint8_t network[16], unsigned prefix)
 {

@@ -34,7 +34,8 @@ struct ng_learn {
     NG_VECTOR(uint32_t) live;     /* scopes of deployments */
     NG_VECTOR(struct grant) grants;
     ng_canaries canaries;
-    ng_tracked_list reached;      /* scratch of ng_learn_intact(), so that it does not allocate each time */
+    ng_tracked_list reached;      /* scratch of ng_learn_intact() and spread(), which so do not allocate each time */
+    ng_tracked_list leading;      /* scratch of spread() */
 };
 
 int ng_learn_new(const struct ng_message_start *start, const struct ng_learn_ops *ops, struct ng_learn **ret_learn)
@@ -68,6 +69,7 @@ void ng_learn_free(struct ng_learn *learn)
     ng_vector_free(&learn->grants);
     ng_vector_free(&learn->canaries);
     ng_vector_free(&learn->reached);
+    ng_vector_free(&learn->leading);
     free(learn);
 }
 
@@ -176,15 +178,15 @@ static int speakers(struct ng_learn *learn, struct ng_tracked *tracked, ng_track
 /* What all names that lead to `source` say is so for all addresses that `target` leads to. */
 static int spread(struct ng_learn *learn, struct ng_tracked *source, struct ng_tracked *target, bool denies_only)
 {
-    ng_tracked_list names = {0}, holders = {0};
-    int r = speakers(learn, source, &names);
+    ng_tracked_list *names = &learn->leading, *holders = &learn->reached;
+    int r;
 
-    if (r == 0 && names.count)
-        r = ng_tracks_down(&learn->tracks, target, in_force, learn, &holders);
-    for (size_t i = 0; r == 0 && i < holders.count; i++)
-        r = apply(learn, &names, holders.items[i], NULL, denies_only);
-    ng_vector_free(&names);
-    ng_vector_free(&holders);
+    names->count = holders->count = 0;
+    r = speakers(learn, source, names);
+    if (r == 0 && names->count)
+        r = ng_tracks_down(&learn->tracks, target, in_force, learn, holders);
+    for (size_t i = 0; r == 0 && i < holders->count; i++)
+        r = apply(learn, names, holders->items[i], NULL, denies_only);
     return r;
 }
 

@@ -93,7 +93,7 @@ static void send_run(struct ng_paths *paths, unsigned first, unsigned count)
 
         if (r < 0 && errno == EINTR)
             continue;
-        if (r < 0 && errno != EAGAIN) {
+        if (r < 0 && errno != EAGAIN && errno != ENOBUFS) {
             sock = find_sock(paths, out->fd[first]);
             if (sock)
                 sock->error = errno;

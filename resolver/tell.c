@@ -13,13 +13,15 @@ static void put_name(struct ng_wire_name *out, const struct ng_name *name)
 
 void ng_tell_resolution(struct ng_tracks *tracks, struct ng_tracked *tracked, ng_tell_fn tell, void *arg)
 {
-    struct ng_message_resolution message = {.type = NG_MESSAGE_RESOLUTION,
-                                            .id = tracked->id,
-                                            .wrote_at = tracked->wrote_at,
-                                            .expires_at = tracked->expires_at};
+    struct ng_message_resolution message; /* of its 6 KiB only what is used, and sent, is written */
     const struct ng_tracked *chain[NG_CHAIN_MAX];
     ng_tracked_list holders = {0};
 
+    message.type = NG_MESSAGE_RESOLUTION;
+    message.pad = message.addresses = 0;
+    message.id = tracked->id;
+    message.wrote_at = tracked->wrote_at;
+    message.expires_at = tracked->expires_at;
     message.links = ng_tracks_chain(tracks, tracked, chain);
     for (uint32_t i = 0; i < message.links; i++)
         put_name(&message.chain[i], &chain[i]->name);

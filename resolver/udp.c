@@ -5,6 +5,8 @@
 #include "upstream.h"
 #include "worker.h"
 
+#include "../policy/bits.h"
+
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
 
@@ -60,19 +62,22 @@ struct side {
 
 struct udp {
     struct ng_listener base;
+    bool anywhere; /* bound to no address of its own: each query says which one it came to */
     struct side side[];
 };
 
-static void prepare(struct batch *batch)
+static void prepare(const struct udp *udp, struct batch *batch)
 {
     for (int i = 0; i < BATCH; i++) {
         batch->part[i] = (struct iovec){batch->datagram[i], DATAGRAM_MAX};
         batch->message[i].msg_hdr = (struct msghdr){.msg_name = &batch->peer[i],
                                                     .msg_namelen = sizeof(batch->peer[i]),
                                                     .msg_iov = &batch->part[i],
-                                                    .msg_iovlen = 1,
-                                                    .msg_control = &batch->control[i],
-                                                    .msg_controllen = sizeof(batch->control[i])};
+                                                    .msg_iovlen = 1};
+        if (!udp->anywhere)
+            continue;
+        batch->message[i].msg_hdr.msg_control = &batch->control[i];
+        batch->message[i].msg_hdr.msg_controllen = sizeof(batch->control[i]);
     }
 }
 
@@ -103,7 +108,10 @@ static void identify(const struct udp *udp, struct batch *batch, int i, uint64_t
     ng_endpoint_from(&batch->peer[i], &sender->client.peer);
     if (sender->client.peer.port == 0 || batch->message[i].msg_hdr.msg_flags & MSG_TRUNC)
         return;
-    read_local(&batch->message[i].msg_hdr, &sender->client);
+    if (udp->anywhere)
+        read_local(&batch->message[i].msg_hdr, &sender->client);
+    else
+        memcpy(sender->client.local, udp->base.local.address, sizeof(sender->client.local));
     if (!ng_listener_admits(&udp->base, &sender->client.peer, sender->client.local))
         sender->fate = REFUSAL;
     else if (ng_listener_asker(&udp->base, &sender->client.peer, IPPROTO_UDP, &sender->asker))
@@ -156,7 +164,7 @@ static void on_ready(struct ng_source *source, uint32_t events)
     int count;
 
     (void)events;
-    prepare(&side->batch);
+    prepare(udp, &side->batch);
     count = recvmmsg(source->fd, side->batch.message, BATCH, MSG_DONTWAIT, NULL);
     if (count <= 0)
         return;
@@ -188,7 +196,7 @@ static void *put_control(struct msghdr *header, union control *control, int leve
 }
 
 /* Where it goes, and from which address: the one that was asked. */
-static void address(const struct ng_client *client, struct replies *replies, unsigned i)
+static void address(const struct udp *udp, const struct ng_client *client, struct replies *replies, unsigned i)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     struct msghdr *header = &replies->message[i].msg_hdr;
@@ -200,8 +208,10 @@ static void address(const struct ng_client *client, struct replies *replies, uns
 
         *v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(client->peer.port)};
         memcpy(&v4->sin_addr, client->peer.address + 12, 4);
-        memcpy(&from.ipi_spec_dst, client->local + 12, 4);
         header->msg_namelen = sizeof(*v4);
+        if (!udp->anywhere)
+            return;
+        memcpy(&from.ipi_spec_dst, client->local + 12, 4);
         memcpy(put_control(header, &replies->control[i], IPPROTO_IP, IP_PKTINFO, sizeof(from)), &from, sizeof(from));
     } else {
         struct sockaddr_in6 *v6 = &replies->peer[i].v6;
@@ -211,8 +221,10 @@ static void address(const struct ng_client *client, struct replies *replies, uns
                                     .sin6_port = htons(client->peer.port),
                                     .sin6_scope_id = client->peer.scope_id};
         memcpy(&v6->sin6_addr, client->peer.address, 16);
-        memcpy(&from.ipi6_addr, client->local, 16);
         header->msg_namelen = sizeof(*v6);
+        if (!udp->anywhere)
+            return;
+        memcpy(&from.ipi6_addr, client->local, 16);
         memcpy(put_control(header, &replies->control[i], IPPROTO_IPV6, IPV6_PKTINFO, sizeof(from)), &from,
                sizeof(from));
     }
@@ -228,7 +240,7 @@ static void reply(struct ng_listener *listener, const struct ng_client *client, 
     i = replies->count++;
     memcpy(replies->datagram[i], wire, size);
     replies->part[i] = (struct iovec){replies->datagram[i], size};
-    address(client, replies, i);
+    address((const struct udp *)listener, client, replies, i);
 }
 
 static void udp_tick(struct ng_listener *listener, uint64_t now)
@@ -255,6 +267,7 @@ int ng_udp_new(const struct ng_listener *like, struct ng_listener **ret_listener
     if (!udp)
         return -ENOMEM;
     udp->base = *like;
+    udp->anywhere = ng_unspecified(like->local.address);
     udp->base.source.ready = on_ready;
     udp->base.source.concurrent = true;
     udp->base.reply = reply;

@@ -45,6 +45,15 @@ expect_eq restarts "$(gate status --json | jq .resolver.restarts)" 0
 expect_output '^198\.51\.100\.77$' ask +short @127.0.0.1 good.test
 gate_stop
 
+say "on all addresses: the answer comes from the one that was asked"
+gate_start 'listen 0.0.0.0:5353' 'listen [::]:5353' 'workers 2'
+for server in 127.0.0.1 127.0.0.2 10.77.0.2 ::1 fd77::2; do
+    for how in +notcp +tcp; do
+        expect_output '^198\.51\.100\.11$' ask +short $how "@$server" api.github.com A
+    done
+done
+gate_stop
+
 say "with workers: all of them answer, and what they learn is denied"
 rm "$W/state/known-names"
 gate_start 'listen 127.0.0.1:5353' 'workers 3'
