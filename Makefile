@@ -28,7 +28,7 @@ SANFLAGS_address = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-o
 SANFLAGS_thread = -fsanitize=thread -fno-omit-frame-pointer
 SANFLAGS_coverage = --coverage
 ALLCFLAGS = -std=gnu11 $(OPT) $(WARN) -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN),0,2) -fstack-protector-strong -fPIE \
-	-DNG_VERSION='"$(VERSION)"' -DNG_SBINDIR='"$(PREFIX)/sbin"' -DNG_SYSCONFDIR='"$(SYSCONFDIR)"' \
+	-DNG_VERSION='"$(VERSION)"' -DNG_SBINDIR='"$(PREFIX)/sbin"' -DNG_LIBEXECDIR='"$(PREFIX)/libexec/namegate"' -DNG_SYSCONFDIR='"$(SYSCONFDIR)"' \
 	-Iinclude -isystem $(B)/gen $(SANFLAGS_$(SAN)) $(CFLAGS)
 ALLLDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS_$(SAN)) $(LDFLAGS)
 LIBS_policy = -lidn2 -lpsl
@@ -47,6 +47,8 @@ RESOLVER_OBJECTS = $(call objects,resolver)
 LEDGER_OBJECTS = $(call objects,ledger)
 DAEMON_OBJECTS = $(call objects,daemon)
 CLI_OBJECTS = $(call objects,cli)
+CLI_LIGHT = run attach status stats list events names incident allow client format options table words request private \
+	job confine selftest probe host
 SAN_OBJECTS = $(if $(filter address,$(SAN)),$(B)/obj/tests/lsan.o)
 POLICY_SOURCES = $(wildcard policy/*.c)
 RESOLVER_SOURCES = $(wildcard resolver/*.c)
@@ -54,7 +56,7 @@ FUZZERS = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 MANPAGES = $(patsubst docs/%.scd,$(B)/man/%,$(wildcard docs/*.scd))
 
-all: $(B)/namegate $(B)/namegated $(MANPAGES)
+all: $(B)/namegate $(B)/namegate-tools $(B)/namegated $(MANPAGES)
 
 help:
 	@echo 'make            build $(B)/namegate and $(B)/namegated'
@@ -118,7 +120,11 @@ $(B)/namegated: $(B)/obj/daemon/main.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(L
 		$(SAN_OBJECTS)
 	$(if $(V),,@echo '  LD   $@')
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_daemon) $(LIBS_resolver) $(LIBS_ledger) $(LIBS_policy) -o $@
-$(B)/namegate: $(B)/obj/cli/main.o $(CLI_OBJECTS) $(LEDGER_OBJECTS) $(POLICY_OBJECTS) $(SAN_OBJECTS)
+# What asks the daemon, and nothing that takes long to load; the rest of the sub-commands.
+$(B)/namegate: $(B)/obj/cli/main.o $(patsubst %,$(B)/obj/cli/%.o,$(CLI_LIGHT)) $(B)/obj/policy/nearest.o $(SAN_OBJECTS)
+	$(if $(V),,@echo '  LD   $@')
+	$(Q)$(CC) $(ALLLDFLAGS) $^ -ljansson -lcap -o $@
+$(B)/namegate-tools: $(B)/obj/cli/main.o $(CLI_OBJECTS) $(LEDGER_OBJECTS) $(POLICY_OBJECTS) $(SAN_OBJECTS)
 	$(if $(V),,@echo '  LD   $@')
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_cli) $(LIBS_ledger) $(LIBS_policy) -o $@
 
@@ -172,7 +178,7 @@ fuzz: $(FUZZERS)
 		echo "$$n: $$(tail -n 1 $(B)/fuzz/log)"; done
 
 # The policies that are installed are right, laid out, and pass their own tests.
-check-conf: $(B)/namegate
+check-conf: $(B)/namegate $(B)/namegate-tools
 	$(Q)for set in conf/policies conf/sample.policy; do $(B)/namegate policy check --strict $$set && \
 		$(B)/namegate policy test $$set > $(B)/conf.tap || { cat $(B)/conf.tap; exit 1; }; done
 	$(Q)$(B)/namegate policy fmt --check $$(git ls-files 'conf/*.policy') && echo 'conf holds'
@@ -261,10 +267,11 @@ DOC = $(DESTDIR)$(PREFIX)/share/doc/namegate
 COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 CONFIGURATION = namegate.conf $(patsubst conf/%,%,$(wildcard conf/policies/*.policy conf/policies/groups/*.policy))
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(DOC) \
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/namegate $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(DOC) \
 		$(COMPLETIONS) $(DESTDIR)$(SYSCONFDIR)/namegate/policies/groups $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(B)/namegated $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(B)/namegate $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(B)/namegate-tools $(DESTDIR)$(PREFIX)/libexec/namegate/
 	for n in 1 5 8; do install -m 644 $(B)/man/*.$$n $(MAN)/man$$n/ || exit 1; done
 	install -m 644 conf/sample.policy conf/grafana-dashboard.json $(DOC)/
 	install -m 644 conf/completion.bash $(COMPLETIONS)/namegate
@@ -274,9 +281,11 @@ install: all
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/namegated $(DESTDIR)$(PREFIX)/bin/namegate \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/namegated.service $(COMPLETIONS)/namegate $(DOC)/sample.policy $(DOC)/grafana-dashboard.json \
+		$(DESTDIR)$(PREFIX)/libexec/namegate/namegate-tools \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/namegated.service $(COMPLETIONS)/namegate \
+		$(DOC)/sample.policy $(DOC)/grafana-dashboard.json \
 		$(MAN)/man1/namegate.1 $(MAN)/man5/namegate.conf.5 $(MAN)/man5/namegate.policy.5 $(MAN)/man8/namegated.8
-	rmdir $(DOC) 2>/dev/null || true
+	rmdir $(DOC) $(DESTDIR)$(PREFIX)/libexec/namegate 2>/dev/null || true
 
 clean:
 	rm -rf $(B)

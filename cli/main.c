@@ -2,15 +2,27 @@
 /* namegate: the table of sub-commands. */
 #include "../policy/nearest.h"
 #include "commands.h"
+#include "words.h"
 
 #include <namegate/cleanup.h>
 
 #include <signal.h>
 #include <string.h>
 
+/* What these need (SQLite, libbpf, c-ares and more) takes longer to load than `incident` may take in all. They are linked
+ * into a program of their own, TOOLS, which is this one with nothing left out. */
+#pragma weak ng_cli_diff_runs
+#pragma weak ng_cli_doctor
+#pragma weak ng_cli_learn
+#pragma weak ng_cli_policy
+#pragma weak ng_cli_replay
+#pragma weak ng_cli_report
+
+#define TOOLS "namegate-tools"
+
 struct command {
     const char *name;
-    int (*run)(struct ng_cli *cli, int argc, char **argv);
+    int (*run)(struct ng_cli *cli, int argc, char **argv); /* NULL: in TOOLS */
     bool prints; /* to stdout, so that an error there is its error */
     const char *help;
 };
@@ -82,6 +94,18 @@ static int finish(int status)
     return NG_CLI_FAILED;
 }
 
+/* Becomes TOOLS, with the same words. */
+static int hand_over(char **argv)
+{
+    _cleanup_free_ char *path = ng_cli_find_program(TOOLS, NG_LIBEXECDIR);
+
+    if (!path)
+        return NG_CLI_FAILED;
+    (void)execv(path, argv);
+    (void)fprintf(stderr, "namegate: cannot run %s: %m\n  remedy: install it with namegate, beside it or there\n", path);
+    return NG_CLI_FAILED;
+}
+
 static int run(const struct command *command, struct ng_cli *cli, int argc, char **argv)
 {
     _cleanup_free_ char *speaker = NULL;
@@ -115,6 +139,6 @@ int main(int argc, char **argv)
         return ng_cli_usage("namegate", "a command is missing", NULL);
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(argv[first], commands[i].name) == 0)
-            return run(&commands[i], &cli, argc - first, argv + first);
+            return !commands[i].run ? hand_over(argv) : run(&commands[i], &cli, argc - first, argv + first);
     return unknown(argv[first]);
 }

@@ -170,7 +170,7 @@ static int wait_ready(const struct ng_cli_job *job, int ready)
 
 static int start(struct ng_cli_private *daemon, const struct ng_cli_job *job, char *const *words)
 {
-    _cleanup_free_ char *path = ng_cli_find_daemon();
+    _cleanup_free_ char *path = ng_cli_find_program("namegated", NG_SBINDIR);
     _cleanup_fd_ int ready = -1;
     _cleanup_fd_ int ready_there = -1;
     int pipe_ends[2], r;

@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <string.h>
 
-char *ng_cli_find_daemon(void)
+char *ng_cli_find_program(const char *name, const char *directory)
 {
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -15,13 +15,13 @@ char *ng_cli_find_daemon(void)
     if (length > 0) {
         self[length] = '\0';
         slash = strrchr(self, '/');
-        if (slash && asprintf(&path, "%.*s/namegated", (int)(slash - self), self) < 0)
+        if (slash && asprintf(&path, "%.*s/%s", (int)(slash - self), self, name) < 0)
             return NULL;
         if (path && access(path, X_OK) == 0)
             return path;
         free(path);
     }
-    return strdup(NG_SBINDIR "/namegated");
+    return asprintf(&path, "%s/%s", directory, name) < 0 ? NULL : path;
 }
 
 static void add_word(struct ng_cli_words *words, const char *option, const char *value)

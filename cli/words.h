@@ -14,8 +14,9 @@ struct ng_cli_words {
     bool incomplete; /* out of memory, while it is made */
 };
 
-/* namegated beside this program, where both were built; else where it was installed. NULL: out of memory. */
-char *ng_cli_find_daemon(void);
+/* Another program of namegate's, beside this one, where both were built; else in the directory where it was installed.
+ * NULL: out of memory. */
+char *ng_cli_find_program(const char *name, const char *directory);
 
 /* What was given to this program is passed on. Pin root and cgroup are the daemon's own, named like its run directory,
  * when they were not given. With `bare`, a default policies directory that does not exist is replaced. 0 or -ENOMEM. */

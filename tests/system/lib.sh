@@ -421,7 +421,7 @@ somebody() { # PROGRAM-OF-$B OR COMMAND, ARGUMENT...
     shift
     mkdir -p "$W/bin"
     if [ -x "$B/$program" ]; then
-        [ -x "$W/bin/$program" ] || cp "$B/$program" "$W/bin/"
+        [ -x "$W/bin/$program" ] || cp "$B/$program" "$B/namegate-tools" "$W/bin/"
         program=$W/bin/$program
     fi
     setpriv --reuid "${ACCOUNT:-games}" --regid nogroup --clear-groups "$program" "$@"

@@ -92,6 +92,13 @@ expect_said 'remedy:'
 expect_output 'in a cgroup namespace' timeout 10 unshare --cgroup "$B/namegated" "${OPTIONS[@]}"
 expect_output 'unrecognized|unknown|invalid' timeout 10 "$B/namegated" --nonsense
 
+say "the command alone, without the program that the larger sub-commands are in"
+mkdir "$W/alone" && cp "$B/namegate" "$W/alone/"
+expect_fail "$W/alone/namegate" doctor
+expect_said 'cannot run .*/libexec/namegate/namegate-tools: No such file'
+expect_said 'remedy:'
+expect_output 'Usage: namegate policy' "$B/namegate" policy --help
+
 say "policies: a bad one never starts, and never replaces a good one"
 echo 'policy deploy { mode blok }' > "$W/policies/deploy.policy"
 expect_output 'deploy.policy:1:22: error' daemon
