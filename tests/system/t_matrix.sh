@@ -26,7 +26,7 @@ outcome() { # RUN-OPTION... -- COMMAND...
     local began=$SECONDS
     if timeout 15 "$B/namegate" --run-dir "$W/run/gate" --state-dir "$W/state" run "$@" > "$W/out" 2>&1; then
         echo reached
-    elif grep -qiE 'operation not permitted|EPERM' "$W/out" && [ $((SECONDS - began)) -le 2 ]; then
+    elif grep -qiE 'operation not permitted|EPERM' "$W/out" && [ $((SECONDS - began)) -le 10 ]; then
         echo 'denied at once (EPERM)'
     elif grep -q 'Software caused connection abort' "$W/out"; then
         echo 'cut (ECONNABORTED)'
@@ -66,7 +66,10 @@ row 'from a bound address' "$denied" python3 "$P" bound $G 443
 row 'TCP Fast Open, sendto()' "$denied" "$R" fastopen github.com 443
 row 'TCP Fast Open, sendto(), IPv6' "$denied" "$R" fastopen6 github.com 443
 row 'TCP Fast Open, TCP_FASTOPEN_CONNECT' "$denied" python3 "$P" fastopen-connect $G 80
+row 'TCP Fast Open, sendmsg()' "$denied" python3 "$P" fastopen-sendmsg $G 80
+row 'connect(), IPv6, with a flow label' "$denied" python3 "$P" flow-label 2001:db8:1::10 443
 row 'io_uring' "$denied" "$U" connect github.com 443
+row 'io_uring, by a thread of the kernel (SQPOLL)' "$denied" "$U" connect-poll github.com 443
 if [ "$(cat /proc/sys/net/mptcp/enabled 2> /dev/null)" = 1 ]; then
     row 'MPTCP' "$denied" python3 "$P" mptcp $G 443
 else
@@ -95,9 +98,22 @@ row 'segments (UDP_SEGMENT)' "$denied" python3 "$P" gso $G 9999
 row 'an address of family AF_UNSPEC' "$denied" python3 "$P" unspecified-family $G 9999
 check 'sendto() on a socket that is connected elsewhere' "$denied" python3 "$P" elsewhere $G 9999
 row 'connect() of a socket that was connected elsewhere' "$denied" python3 "$P" reconnect $G 9999
+row 'an IPv4 address on an IPv6 socket, connect()' "$denied" python3 "$P" v4-on-v6-connect $G 9999
+row 'an IPv4 address on an IPv6 socket, sendto()' "$denied" python3 "$P" v4-on-v6-sendto $G 9999
 row 'io_uring, sendmsg' "$denied" "$U" sendmsg github.com 9999
+row 'io_uring, sendmsg without a copy' "$denied" "$U" sendmsg-zc github.com 9999
 row 'UDP-Lite, to anywhere' "$denied" "$R" udplite mirror.internal 443
 row 'ICMP echo, ping socket' "$denied" python3 "$P" ping $G 0
+
+section 'Addresses that are changed on the way'
+nft -f - << 'NAT' || fail "no NAT"
+table ip matrix {
+    chain out { type nat hook output priority -100; ip daddr 203.0.113.77 dnat to 198.51.100.10; }
+}
+NAT
+row 'DNAT on this host, TCP' 'dropped' python3 "$P" plain 203.0.113.77 443
+row 'DNAT on this host, UDP' "$denied" python3 "$P" datagram 203.0.113.77 9999
+nft delete table ip matrix
 
 section 'Packets of one'"'"'s own making'
 row 'raw sockets, to anywhere' "$denied" "$R" raw mirror.internal 443

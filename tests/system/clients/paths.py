@@ -47,6 +47,38 @@ def fastopen_connect(to):
     s.recv(1)
 
 
+def fastopen_sendmsg(to):
+    s = socket.socket()
+    s.sendmsg([b"GET / HTTP/1.0\r\n\r\n"], [], 0x20000000, to)
+    s.recv(1)
+
+
+def flow_label(to):
+    tcp(socket.AF_INET6).connect((to[0], to[1], 0x12345, 0))
+
+
+def call(function, s, *arguments):
+    if getattr(ctypes.CDLL(None, use_errno=True), function)(s.fileno(), *arguments) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def sockaddr_in(to, family=socket.AF_INET):
+    return struct.pack("=HH4s8x", family, socket.htons(to[1]), socket.inet_aton(to[0]))
+
+
+def v4_on_v6_connect(to):
+    s = udp(socket.AF_INET6)
+    call("connect", s, sockaddr_in(to), 16)
+    s.send(b"ping")
+    s.recv(1000)
+
+
+def v4_on_v6_sendto(to):
+    s = udp(socket.AF_INET6)
+    call("sendto", s, b"ping", 4, 0, sockaddr_in(to), 16)
+    s.recv(1000)
+
+
 def mptcp(to):
     tcp(protocol=262).connect(to)
 
@@ -60,10 +92,7 @@ def gso(to):
 
 def unspecified_family(to):
     s = udp()
-    name = struct.pack("=HH4s8x", 0, socket.htons(to[1]), socket.inet_aton(to[0]))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.sendto(s.fileno(), b"ping", 4, 0, name, len(name)) < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    call("sendto", s, b"ping", 4, 0, sockaddr_in(to, socket.AF_UNSPEC), 16)
     s.recv(1000)
 
 
@@ -134,6 +163,12 @@ def help_out(to):
         c = s.accept()[0]
         socket.create_connection(to, 2)
         c.send(b"reached")
+
+
+def datagram(to):
+    s = udp()
+    s.sendto(b"ping", to)
+    s.recv(1000)
 
 
 def plain(to):

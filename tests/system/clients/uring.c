@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* uring connect|sendmsg HOST PORT: as reach.c, but the kernel's io_uring makes the call. */
+/* uring connect|connect-poll|sendmsg|send-zc HOST PORT: as reach.c, but the kernel's io_uring makes the call: by a worker
+ * of its own, or (-poll) by a thread that looks for work. */
 #include <liburing.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -14,11 +15,12 @@ int main(int argc, char **argv)
     struct io_uring_cqe *cqe;
     struct iovec part = {.iov_base = "ping", .iov_len = 4};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    int is_connect = argc == 4 && !strcmp(argv[1], "connect"), fd, r;
+    int is_connect = argc == 4 && !strncmp(argv[1], "connect", 7), polls = is_connect && !strcmp(argv[1], "connect-poll");
+    int fd, r;
 
     if (argc != 4 || getaddrinfo(argv[2], argv[3], &hints, &list) != 0)
         return 2;
-    r = io_uring_queue_init(4, &ring, 0);
+    r = io_uring_queue_init(4, &ring, polls ? IORING_SETUP_SQPOLL : 0);
     if (r < 0) {
         printf("io_uring: %s\n", strerror(-r));
         return 77;
@@ -29,10 +31,13 @@ int main(int argc, char **argv)
     message.msg_namelen = list->ai_addrlen;
     if (is_connect)
         io_uring_prep_connect(sqe, fd, list->ai_addr, list->ai_addrlen);
-    else
+    else if (!strcmp(argv[1], "sendmsg"))
         io_uring_prep_sendmsg(sqe, fd, &message, 0);
+    else
+        io_uring_prep_sendmsg_zc(sqe, fd, &message, 0);
     /* Asynchronously: a worker of the kernel does it, not this thread. */
-    sqe->flags |= IOSQE_ASYNC;
+    if (!polls)
+        sqe->flags |= IOSQE_ASYNC;
     io_uring_submit(&ring);
     r = io_uring_wait_cqe(&ring, &cqe);
     if (r == 0)
