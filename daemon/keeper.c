@@ -401,6 +401,14 @@ static void free_lives(struct ng_live *list)
     }
 }
 
+static void close_ledger(struct ng_keeper *keeper)
+{
+    unsigned left = ng_ledger_free(keeper->ledger);
+
+    if (left)
+        ng_log(NG_LOG_WARNING, "the ledger cannot be written: %u rows of it are lost", left);
+}
+
 void ng_keeper_free(struct ng_keeper *keeper)
 {
     if (!keeper)
@@ -421,7 +429,7 @@ void ng_keeper_free(struct ng_keeper *keeper)
     free_lives(keeper->lives);
     free_lives(keeper->ended);
     ng_gate_free(keeper->gate);
-    ng_ledger_free(keeper->ledger);
+    close_ledger(keeper);
     ng_records_free(keeper->records);
     ng_statistics_free(keeper->statistics);
     ng_tally_free(keeper->tally);

@@ -174,7 +174,7 @@ void ng_records_add(struct ng_records *records, json_t *record, uint64_t boottim
 
     if (record && json_object_set_new(record, "time", ng_json_time(boottime)) == 0 &&
         json_object_set_new(record, "boottime_ns", json_integer((json_int_t)(boottime ? boottime : ng_now()))) == 0)
-        line = json_dumps(record, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        line = json_dumps(record, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     if (!line)
         lose(records, 1, "out of memory");
     if (line) {

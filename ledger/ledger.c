@@ -29,6 +29,7 @@ struct ng_ledger {
     pthread_cond_t wake, wrote;
     struct ng_rows filling;
     unsigned writing; /* rows that the writer has */
+    unsigned left;    /* rows that it could not write before it had to stop */
     uint64_t handed;  /* rows, in all */
     bool urgent; /* a begin or an end is among them: somebody may ask for a report next */
     bool stopping;
@@ -163,12 +164,16 @@ static void *write_all(void *arg)
 
     while (go_on) {
         struct ng_rows rows;
+        int r;
 
         go_on = take(ledger, &rows);
-        while (rows.count && write_rows(ledger, &rows) < 0 && wait_for_retry(ledger))
-            ;
+        do {
+            r = rows.count ? write_rows(ledger, &rows) : 0;
+        } while (r < 0 && wait_for_retry(ledger));
         ng_rows_clear(&rows);
         (void)pthread_mutex_lock(&ledger->lock);
+        if (r < 0)
+            ledger->left += ledger->writing;
         ledger->writing = 0;
         (void)pthread_cond_broadcast(&ledger->wrote);
         (void)pthread_mutex_unlock(&ledger->lock);
@@ -208,16 +213,19 @@ int ng_ledger_open(const char *state_dir, const struct ng_ledger_limits *limits,
     return 0;
 }
 
-void ng_ledger_free(struct ng_ledger *ledger)
+unsigned ng_ledger_free(struct ng_ledger *ledger)
 {
+    unsigned left;
+
     if (!ledger)
-        return;
+        return 0;
     ng_database_hurry(ledger->database, ng_now() + CLOSE_MAX);
     (void)pthread_mutex_lock(&ledger->lock);
     ledger->stopping = true;
     (void)pthread_cond_signal(&ledger->wake);
     (void)pthread_mutex_unlock(&ledger->lock);
     (void)pthread_join(ledger->thread, NULL);
+    left = ledger->left;
     ng_rows_clear(&ledger->filling);
     ng_database_free(ledger->database);
     (void)pthread_cond_destroy(&ledger->wake);
@@ -225,6 +233,7 @@ void ng_ledger_free(struct ng_ledger *ledger)
     (void)pthread_mutex_destroy(&ledger->lock);
     (void)pthread_mutex_destroy(&ledger->file);
     free(ledger);
+    return left;
 }
 
 void ng_ledger_state(struct ng_ledger *ledger, struct ng_ledger_state *ret_state)

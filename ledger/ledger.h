@@ -28,8 +28,8 @@ struct ng_ledger_limits {
  * too. Where none can be had (see ng_ledger_trouble()), it is tried again later. -ENOMEM, or why there is no thread. */
 int ng_ledger_open(const char *state_dir, const struct ng_ledger_limits *limits, struct ng_ledger **ret_ledger);
 
-/* Writes all that waits, for at most two seconds, and closes it. NULL is fine. */
-void ng_ledger_free(struct ng_ledger *ledger);
+/* Writes all that waits, for at most two seconds, and closes it. NULL is fine. Returns how many rows could not be. */
+unsigned ng_ledger_free(struct ng_ledger *ledger);
 
 struct ng_ledger_state {
     uint64_t lost;       /* events that were lost since it was opened, */

@@ -43,14 +43,14 @@ static void finish(struct fixture *f)
 {
     char command[128];
 
-    ng_ledger_free(f->ledger);
+    (void)ng_ledger_free(f->ledger);
     (void)snprintf(command, sizeof(command), "rm -rf %s", f->dir);
     assert_int_equal(system(command), 0);
 }
 
 static void close_ledger(struct fixture *f)
 {
-    ng_ledger_free(f->ledger);
+    (void)ng_ledger_free(f->ledger);
     f->ledger = NULL;
 }
 
@@ -503,6 +503,26 @@ static void it_comes_when_there_is_room(void **unused)
     finish(&f);
 }
 
+static void what_it_leaves_is_told(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    setup(&f);
+    assert_int_equal(rmdir(f.dir), 0);
+    assert_int_equal(ng_ledger_open(f.dir, &wide, &f.ledger), 0);
+    start(f.ledger, 5);
+    (void)usleep(20000); /* the writer tries it perhaps, perhaps not */
+    add_flows(f.ledger, 5, 4);
+    assert_int_equal(ng_ledger_free(f.ledger), 5);
+    assert_int_equal(mkdir(f.dir, 0700), 0);
+    assert_int_equal(ng_ledger_open(f.dir, &wide, &f.ledger), 0);
+    start(f.ledger, 5);
+    assert_int_equal(ng_ledger_free(f.ledger), 0);
+    f.ledger = NULL;
+    finish(&f);
+}
+
 static void adoption_goes_on(void **unused)
 {
     struct ng_ledger_lineage lineage = {.deployment = 5, .number = 3, .processes = 1};
@@ -737,6 +757,7 @@ int main(void)
         cmocka_unit_test(a_deleted_one_is_begun_anew),
         cmocka_unit_test(a_newer_one_is_left_alone),
         cmocka_unit_test(it_comes_when_there_is_room),
+        cmocka_unit_test(what_it_leaves_is_told),
         cmocka_unit_test(adoption_goes_on),
         cmocka_unit_test(what_is_too_old_goes),
         cmocka_unit_test(it_stays_small),
