@@ -66,18 +66,10 @@ wait_until 5 none_kept || fail "kept: $(ls "$W/run/gate/adhoc")"
 
 say "a flood of denials takes nobody's room, and what is lost is told"
 expect_eperm run curl -sSv -m 5 https://github.com/
-flood='import socket, time
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-end, port = time.time() + 2, 1
-while time.time() < end:
-    port = port % 60000 + 1000
-    try:
-        s.sendto(b"x", ("198.51.100.10", port))
-    except OSError:
-        pass'
-expect_ok gate run --tag flood -- sh -c "dig +short github.com > /dev/null; exec python3 -c '$flood'"
+client deny
+expect_ok gate run --tag flood -- "$B/tests/clients/deny" 198.51.100.10 60000 0 2 # as fast as it goes
 expect_output 'there were too many' gate status
 expect_output 'github.com:443' gate events --tag curl
 flooded() { jq -c 'select(.type == "denial" and .tag == "flood")' "$W/state/events.jsonl" | wc -l; }
 CHECKS=$((CHECKS + 1))
-[ "$(flooded)" -lt 10000 ] || fail "$(flooded) records of a flood"
+[ "$(flooded)" -le 36000 ] || fail "$(flooded) records of a flood"
