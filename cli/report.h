@@ -43,6 +43,10 @@ struct ng_report {
     bool *settled; /* by number in `lineage`: whether a process stayed at it; NULL: not known */
 };
 
+/* All findings, in the order of the numbers in data-f of a page: forbidden ones, then allowed ones. */
+size_t ng_report_count(const struct ng_report *report);
+const struct ng_report_finding *ng_report_at(const struct ng_report *report, size_t number);
+
 /* Probes are left out: they send nothing. 0 or -ENOMEM. */
 int ng_report_make(const json_t *document, struct ng_report **ret_report);
 void ng_report_free(struct ng_report *report);

@@ -321,16 +321,14 @@ static void draw(FILE *out, struct graph *graph, size_t number)
 void ng_report_put_graph(FILE *out, const struct ng_report *report, size_t number)
 {
     struct graph *graph = calloc(1, sizeof(*graph));
-    size_t count = report->forbidden_count + report->allowed_count;
+    size_t count = ng_report_count(report);
     struct node *root = graph ? add_node(graph, DEPLOYMENT, "", 0, ALLOW) : NULL;
 
     if (!root)
         return;
     root->text = ng_cli_escape(ng_cli_string(report->document, "deployment"));
     for (size_t i = 0; i < count && i < FINDINGS_MAX; i++)
-        add_finding(graph, report,
-                    i < report->forbidden_count ? &report->forbidden[i] : &report->allowed[i - report->forbidden_count],
-                    i);
+        add_finding(graph, report, ng_report_at(report, i), i);
     graph->left_out = count > FINDINGS_MAX ? count - FINDINGS_MAX : 0;
     draw(out, graph, number);
     for (size_t i = 0; i < graph->node_count; i++) {

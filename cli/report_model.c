@@ -310,6 +310,17 @@ int ng_report_make(const json_t *document, struct ng_report **ret_report)
     return r;
 }
 
+size_t ng_report_count(const struct ng_report *report)
+{
+    return report->forbidden_count + report->allowed_count;
+}
+
+const struct ng_report_finding *ng_report_at(const struct ng_report *report, size_t number)
+{
+    return number < report->forbidden_count ? &report->forbidden[number]
+                                            : &report->allowed[number - report->forbidden_count];
+}
+
 static void free_findings(struct ng_report_finding *findings, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -114,7 +114,7 @@ def check_filter(browser):
         browser.open(url("deploy", fragment))
         expect("shown by " + fragment, browser.eval(SHOWN), shown)
     browser.open(url("deploy", "#q=telemetry"))
-    expect("lanes", browser.eval("[...document.querySelectorAll('.timeline li')].filter(e => !e.hidden).length"), 1)
+    expect("lanes", browser.eval("[...document.querySelectorAll('.timeline li')].filter(e => !e.hidden).length"), 2)
     expect("tree", browser.eval("[...document.querySelectorAll('.tree li')].filter(e => !e.hidden).length"), 3)
     expect("graph", browser.eval("document.querySelectorAll('.graph .node:not(.dim)').length"), 4)
     # By hand, with the keyboard alone.

@@ -77,8 +77,13 @@ INSERT INTO lineage VALUES
         '/x', 'x', 1),
     (3, 4, 3, json_array(printf('%.500c', 'w'), '--' || printf('%.500c', '-')), '/w', 'w', 100000),
     (3, 5, 4, json_array('\', '\|', '</textarea></style><style>body{display:none}</style>'), '/y', 'y', 1);
-INSERT INTO process SELECT deployment, number, parent, 4000 + number, 1000, number,
-    (SELECT started_us FROM deployment WHERE id = deployment) + number * 1000000, NULL, NULL FROM lineage WHERE deployment < 3;
+-- Each lived from a little before what it did first until a little after what it did last.
+INSERT INTO process SELECT l.deployment, number, parent, 4000 + number, 1000, number,
+    started_us + iif(number = 1, 0, 1000 * ifnull((SELECT min(begin) - 300 FROM happened h WHERE h.deployment = l.deployment AND
+        lineage IN (number, number + 1)), 41000)),
+    iif(number = 1, ended_us, started_us + 1000 * ifnull((SELECT max(end) + 600 FROM happened h WHERE h.deployment = l.deployment
+        AND lineage = number), 41500)), 0
+    FROM lineage l JOIN deployment ON id = l.deployment WHERE l.deployment < 3;
 INSERT INTO resolution SELECT deployment, lineage, name, json_array(name), json_array(address), sum(count), min(begin), max(end)
     FROM happened WHERE name IS NOT NULL AND deployment < 3 AND evidence <> 'prewarmed' GROUP BY deployment, lineage, name;
 INSERT INTO flow SELECT deployment, lineage, happened.name, json_array(happened.name), json_array(happened.name), address, port,
