@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -374,11 +375,42 @@ static int read_deployments(sqlite3 *db, const struct ng_ledger_query *query, ng
 
 /* --- the database */
 
-static int open_ledger(const char *path, sqlite3 **ret_db)
+/* Whether nobody can write there, so that nobody does: a copy, or what is mounted read-only. Without a journal SQLite
+ * would make one. */
+static bool is_still(const char *state_dir, const char *path)
 {
+    _cleanup_free_ char *journal = NULL;
+    struct stat st;
+
+    if (faccessat(AT_FDCWD, state_dir, W_OK, AT_EACCESS) == 0 || asprintf(&journal, "%s-wal", path) < 0)
+        return false;
+    return stat(journal, &st) < 0 || st.st_size == 0;
+}
+
+/* NULL: out of memory. */
+static char *still_uri(const char *path)
+{
+    char *uri = malloc(strlen("file:") + 3 * strlen(path) + strlen("?immutable=1") + 1), *to;
+
+    if (!uri)
+        return NULL;
+    to = stpcpy(uri, "file:");
+    for (; *path; path++)
+        to += sprintf(to, strchr("%?#", *path) ? "%%%02X" : "%c", *path);
+    strcpy(to, "?immutable=1");
+    return uri;
+}
+
+static int open_ledger(const char *state_dir, const char *path, sqlite3 **ret_db)
+{
+    _cleanup_free_ char *uri = NULL;
+
     if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
         return -errno;
-    if (sqlite3_open_v2(path, ret_db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+    if (is_still(state_dir, path) && !(uri = still_uri(path)))
+        return -ENOMEM;
+    if (sqlite3_open_v2(uri ? uri : path, ret_db, SQLITE_OPEN_READONLY | (uri ? SQLITE_OPEN_URI : 0), NULL) !=
+            SQLITE_OK ||
         sqlite3_busy_timeout(*ret_db, BUSY_MS) != SQLITE_OK)
         return -EIO;
     return 0;
@@ -402,7 +434,7 @@ int ng_ledger_read(const char *state_dir, const struct ng_ledger_query *query, n
 {
     _cleanup_free_ char *path = NULL;
     _cleanup_db_ sqlite3 *db = NULL;
-    int r = asprintf(&path, "%s/ledger.db", state_dir) < 0 ? -ENOMEM : open_ledger(path, &db);
+    int r = asprintf(&path, "%s/ledger.db", state_dir) < 0 ? -ENOMEM : open_ledger(state_dir, path, &db);
 
     if (r == 0)
         r = check_version(db);

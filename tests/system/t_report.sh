@@ -30,6 +30,18 @@ mkdir "$W/newer"
 python3 -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute("PRAGMA user_version = 1000"); d.commit()' "$W/newer/ledger.db"
 expect_fail report --state-dir "$W/newer"
 expect_said 'written by a newer namegate'
+say "a copy that nobody may write"
+mkdir "$W/a copy?#%"
+cp "$W/made/ledger.db" "$W/a copy?#%/"
+chmod -R a+rX "$W/a copy?#%"
+expect_output '^hostile.00000003: ' somebody namegate report --state-dir "$W/a copy?#%"
+mkdir "$W/mounted"
+mount --bind "$W/a copy?#%" "$W/mounted" && mount -o remount,ro,bind "$W/mounted"
+expect_output '^hostile.00000003: ' report --state-dir "$W/mounted"
+umount "$W/mounted"
+expect_eq "what is left beside it" "$(ls "$W/a copy?#%")" ledger.db
+
+say "the command line"
 for wrong in --since=yesterday '--last --since=2h' '--json --markdown' '--markdown --html=x' 'word'; do
     # shellcheck disable=SC2086 # words of a command line
     made $wrong > "$W/out" 2>&1
