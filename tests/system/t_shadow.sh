@@ -93,9 +93,9 @@ expect_eq "compiled again" "$(status | jq -c 'del(.differences)')" "$before"
 say "and so is one of which a rule's last day is over"
 gate_stop
 printf '\1\0\0\0\0\0\0\0' | dd of="$W/state/shadow" bs=1 seek=$((offset + 16)) conv=notrunc status=none
-gate_again
 current() { [ "$(tail -c +$((offset + 17)) "$W/state/shadow" | head -c 8 | od -An -tu8 | tr -d " ")" = 0 ]; }
 expect_fail current
+gate_again
 wait_until 10 current || fail "a rule that is over stays in force"
 expect_eq "compiled again" "$(status | jq -c 'del(.differences)')" "$before"
 gate_stop
