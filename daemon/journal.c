@@ -23,7 +23,7 @@ static const struct {
     {"port", "NAMEGATE_PORT"},         {"proto", "NAMEGATE_PROTO"},           {"evidence", "NAMEGATE_EVIDENCE"},
     {"reason", "NAMEGATE_REASON"},     {"instead", "NAMEGATE_INSTEAD"},       {"trouble", "NAMEGATE_TROUBLE"},
     {"name", "NAMEGATE_NAME"},         {"comm", "NAMEGATE_COMM"},             {"pid", "NAMEGATE_PID"},
-    {"uid", "NAMEGATE_UID"},
+    {"uid", "NAMEGATE_UID"},           {"shadow_verdict", "NAMEGATE_SHADOW_VERDICT"},
 };
 
 static const char *text_of(const json_t *record, const char *key)
@@ -66,6 +66,19 @@ static void say_denial(const json_t *record, FILE *file)
         (void)fprintf(file, "; instead: %s", text_of(record, "instead"));
 }
 
+static void say_shadow(const json_t *record, FILE *file)
+{
+    bool allowed = strcmp(text_of(record, "shadow_verdict"), "allow") == 0;
+
+    (void)fprintf(file, "%s %s %s port %" PRId64 "/%s of %s, which %s: %s", text_of(record, "shadow_path"),
+                  allowed ? "would allow" : "would deny", destination_of(record), number_of(record, "port"),
+                  text_of(record, "proto"), text_of(record, "deployment"),
+                  strcmp(text_of(record, "verdict"), "deny") == 0    ? "was denied"
+                  : strcmp(text_of(record, "verdict"), "allow") == 0 ? "was let through"
+                                                                     : "is only audited",
+                  text_of(record, "shadow_reason"));
+}
+
 static void say_deployment(const json_t *record, FILE *file)
 {
     const json_t *argv = json_object_get(record, "argv"), *word;
@@ -105,6 +118,8 @@ char *ng_journal_sentence(const json_t *record)
         return NULL;
     if (strcmp(type, "denial") == 0)
         say_denial(record, file);
+    else if (strcmp(type, "shadow") == 0)
+        say_shadow(record, file);
     else if (strcmp(type, "deployment") == 0)
         say_deployment(record, file);
     else if (strcmp(type, "resolution") == 0)
@@ -113,6 +128,8 @@ char *ng_journal_sentence(const json_t *record)
         (void)fputs(text_of(record, "text"), file);
     else if (json_is_object(about))
         (void)fprintf(file, "%s %s: %s", type, text_of(record, "event"), text_of(about, "reason"));
+    else if (json_is_object(json_object_get(record, "shadow")))
+        (void)fprintf(file, "%s: %s", text_of(record, "event"), text_of(json_object_get(record, "shadow"), "path"));
     else if (*text_of(record, "error"))
         (void)fprintf(file, "%s: %s", type, text_of(record, "error"));
     else
@@ -160,12 +177,14 @@ int ng_journal_send(const json_t *record, const char *line)
     for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         const json_t *value = json_object_get(record, fields[i].key);
 
+        if (strcmp(type, "shadow") == 0 && strcmp(fields[i].key, "verdict") == 0)
+            continue; /* who looks for denials shall find each once */
         if (json_is_string(value))
             add(&entry, "%s=%s", fields[i].field, json_string_value(value));
         else if (json_is_integer(value))
             add(&entry, "%s=%" JSON_INTEGER_FORMAT, fields[i].field, json_integer_value(value));
     }
-    if (strcmp(type, "denial") == 0)
+    if (strcmp(type, "denial") == 0 || strcmp(type, "shadow") == 0)
         add(&entry, "NAMEGATE_DESTINATION=%s", destination_of(record));
     if (json_is_object(rule))
         add(&entry, "NAMEGATE_RULE=%s:%" PRId64, text_of(rule, "file"), number_of(rule, "line"));

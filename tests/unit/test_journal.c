@@ -38,6 +38,11 @@ static void each_kind_is_a_sentence(void **state)
     expect("{\"type\":\"incident\",\"event\":\"on\",\"incident\":{\"reason\":\"outage\"}}", "incident on: outage");
     expect("{\"type\":\"policy\",\"generation\":4,\"policies\":[]}", "policy: generation 4");
     expect("{\"type\":\"policy\",\"generation\":4,\"error\":\"bad\"}", "policy: bad");
+    expect("{\"type\":\"policy\",\"event\":\"shadow-on\",\"shadow\":{\"path\":\"/p\"}}", "shadow-on: /p");
+    expect("{\"type\":\"shadow\",\"deployment\":\"web.1\",\"verdict\":\"allow\",\"shadow_verdict\":\"deny\","
+           "\"shadow_path\":\"/p\",\"shadow_reason\":\"strict\",\"address\":\"192.0.2.1\",\"port\":443,\"proto\":\"tcp\","
+           "\"names\":[{\"name\":\"a.test\"}],\"evidence\":\"none\"}",
+           "/p would deny a.test port 443/tcp of web.1, which was let through: strict");
 }
 
 static void it_is_one_line(void **state)
