@@ -461,6 +461,7 @@ static int put_manifest(FILE *out, const struct ng_learned *learned, const struc
                         const char *service, json_t *list)
 {
     size_t nameless = count_nameless(&learned->needed) + count_nameless(&learned->refused);
+    const char *quote = strchr(service, '.') ? "" : "\""; /* or it may be a word of the language */
     int r = 0;
 
     (void)fprintf(out, "# What %s depends on, seen", service);
@@ -476,7 +477,7 @@ static int put_manifest(FILE *out, const struct ng_learned *learned, const struc
             continue;
         (void)fputs("\n# ", out);
         put_uses(out, it);
-        (void)fprintf(out, "\ndepends %s on %s\n", service, it->text);
+        (void)fprintf(out, "\ndepends %s%s%s on %s\n", quote, service, quote, it->text);
         r = json_array_append_new(list, rule_json(it, &none)) < 0 ? -ENOMEM : 0;
     }
     return r;

@@ -206,6 +206,10 @@ static void a_manifest_has_what_a_service_depends_on(void **state)
     assert_int_equal(json_array_size(rules), 2);
     json_decref(rules);
     free(text);
+    assert_int_equal(ng_learned_manifest(learned, "deny", &text, &rules), 0); /* a word of the language */
+    expect_text(text, "depends \"deny\" on github.com\n");
+    json_decref(rules);
+    free(text);
     ng_learned_free(learned);
     json_decref(deployment);
 }
