@@ -32,7 +32,7 @@ static const struct command commands[] = {
     {"attach", ng_cli_attach, true, "make a deployment of what runs already: a cgroup, a process, a unit"},
     {"detach", ng_cli_detach, true, "end what was attached"},
     {"status", ng_cli_status, true, "whether the gate is in force, and in what state"},
-    {"stats", ng_cli_stats, true, "what the resolver has done, and how long it took"},
+    {"stats", ng_cli_stats, true, "what was denied, what the resolver has done, and how long it took"},
     {"list", ng_cli_list, true, "the deployments that run now"},
     {"events", ng_cli_events, true, "what was denied, to whom, by which rule"},
     {"report", ng_cli_report, true, "what a deployment was denied, by whose doing, and what it depends on"},

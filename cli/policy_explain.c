@@ -364,7 +364,10 @@ static int find_policy(const struct ng_cli_set *set, const char *name)
     near = ng_nearest(name, strlen(name), names);
     (void)fputs("namegate: there is no policy ", stderr);
     ng_cli_put(stderr, name);
-    (void)fprintf(stderr, near ? "\n  did you mean '%s'?\n" : count ? "\n  there are:" : "\n%s", near ? near : "");
+    (void)fprintf(stderr, near    ? "\n  did you mean '%s'?\n"
+                          : count ? "\n  there are:%s"
+                                  : "\n  name a file with --policy, or a directory with policies with --policies%s\n",
+                  near ? near : "");
     for (unsigned i = 0; !near && i < count && names[i]; i++) {
         (void)fputc(' ', stderr);
         ng_cli_put(stderr, names[i]);

@@ -74,10 +74,11 @@ static json_t *directory_of(uint32_t pid)
 
 void ng_account_start(struct ng_keeper *keeper, struct ng_live *live)
 {
-    json_t *cwd = directory_of(live->first);
+    const struct ng_adhoc *adhoc = ng_adhoc_find(&keeper->adhocs, live->kernel.name);
+    json_t *cwd = directory_of(live->first), *file = adhoc ? ng_json_text(adhoc->path, strlen(adhoc->path)) : NULL;
     struct ng_ledger_deployment deployment = {.name = live->id,
                                               .tag = live->kernel.tag,
-                                              .policy = live->kernel.name,
+                                              .policy = file ? json_string_value(file) : live->kernel.name,
                                               .mode = ng_mode_name(live->kernel.mode),
                                               .uid = live->kernel.uid,
                                               .argv = live->argv,
@@ -91,6 +92,7 @@ void ng_account_start(struct ng_keeper *keeper, struct ng_live *live)
     if (keeper->ledger)
         ng_ledger_start(keeper->ledger, &deployment);
     json_decref(cwd);
+    json_decref(file);
 }
 
 static int recall(void *arg, const json_t *document)

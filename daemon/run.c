@@ -213,10 +213,13 @@ static void make(struct ng_run *run)
 
     /* What one deployment brought along is nobody else's: it goes with that deployment. */
     if (policy < 0 || (!run->adhoc && ng_adhoc_find(&keeper->adhocs, run->policy))) {
-        char text[256];
+        char text[256], remedy[512];
 
         (void)snprintf(text, sizeof(text), "there is no policy '%s'", run->policy);
-        fail(run, text, "write it in the policies directory and reload, or name another with --policy");
+        (void)snprintf(remedy, sizeof(remedy), "write it in %s%s, or give another, or a file, with --policy",
+                       keeper->options.policies,
+                       keeper->options.private ? "" : " (and have it read: namegate policy reload)");
+        fail(run, text, remedy);
         return;
     }
     if (run->target.pid && ng_cgroup_process_ended(run->target.pidfd)) {

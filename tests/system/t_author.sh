@@ -47,6 +47,9 @@ dns_up
 gate_start
 P() { gate --policies "$W/policies" --resolv-conf "$W/resolv.conf" policy "$@"; }
 
+mkdir "$W/empty"
+expect_output 'name a file with --policy, or a directory with policies' gate --policies "$W/empty" policy explain github.com
+
 say "check"
 expect_ok P check --strict "$W/policies"
 expect_eq "said" "$(cat "$W/out")" ""

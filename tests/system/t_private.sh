@@ -42,6 +42,10 @@ expect_eq "api.github.com, which nobody asked for" "$(cat "$W/d/result")" ok
 touch "$W/d/end"
 wait_until 10 gone || fail "left: $(pins) $(daemons) $(cgroups)"
 
+say "what is missing, and where it belongs"
+expect_output "write it in $W/policies, or give another, or a file" \
+    "$B/namegate" --policies "$W/policies" --state-dir "$W/state" --cgroup-root "$CGROUP/private" run --policy none -- true
+
 say "without privilege it says what to do"
 expect_output 'start namegated|as root' somebody namegate run -- true
 expect_eq "its status" "$(somebody namegate run -- true 2> /dev/null; echo $?)" 125

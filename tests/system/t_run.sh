@@ -14,6 +14,7 @@ touch "$W/not-executable"
 expect_eq "cannot execute" "$(status_of run "$W/not-executable")" 126
 expect_eq "namegate itself fails" "$(status_of gate run --policy nonesuch -- true)" 125
 expect_output "there is no policy 'nonesuch'" gate run --policy nonesuch -- true
+expect_said "write it in $W/policies \(and have it read: namegate policy reload\), or give another"
 expect_eq "a bad tag" "$(status_of gate run --tag 'a/b' -- true)" 125
 expect_eq "a bad mode" "$(status_of gate run --mode blok -- true)" 125
 expect_eq "standard input" "$(echo through | run cat 2>&1)" through
