@@ -156,7 +156,8 @@ static void add_left(json_t *list, const char *mount, const char *cgroup, pid_t 
     file = fopen(path, "re");
     if (file && fgets(comm, sizeof(comm), file))
         comm[strcspn(comm, "\n")] = '\0';
-    (void)json_array_append_new(list, json_pack("{s:i, s:o}", "pid", (int)pid, "comm", ng_json_text(comm, strlen(comm))));
+    (void)json_array_append_new(list, json_pack("{s:i, s:o}", "pid", (int)pid, "comm",
+                                                ng_json_text(comm, strlen(comm))));
 }
 
 json_t *ng_attach_left(const struct ng_keeper *keeper, const struct ng_target *target)

@@ -72,7 +72,8 @@ int ng_records_open(const char *state_dir, const struct ng_record_outputs *outpu
     struct ng_records *records = calloc(1, sizeof(*records));
     int r = 0;
 
-    if (!records || !(records->recall = ng_recall_new()) || asprintf(&records->path, "%s/events.jsonl", state_dir) < 0) {
+    if (!records || !(records->recall = ng_recall_new()) ||
+        asprintf(&records->path, "%s/events.jsonl", state_dir) < 0) {
         if (records)
             ng_recall_free(records->recall);
         free(records);
