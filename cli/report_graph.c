@@ -133,8 +133,8 @@ static void add_command(struct graph *graph, const struct ng_report *report, con
     if (!node)
         return;
     if (!node->text)
-        node->text =
-            trace.culprit ? ng_report_command(json_object_get(trace.culprit, "argv"), 0) : ng_cli_escape(*way->comm ? way->comm : "?");
+        node->text = trace.culprit ? ng_report_command(json_object_get(trace.culprit, "argv"), 0)
+                                   : ng_cli_escape(*way->comm ? way->comm : "?");
     note(node->findings, number);
     add_edge(graph, &graph->nodes[0], node, verdict, number);
     add_edge(graph, node, name, verdict, number);
