@@ -125,6 +125,8 @@ static int finish(struct replaying *replaying)
     if (replaying->unknown)
         (void)fprintf(stderr, "namegate: %lld of them stood under policies that are not there, and are not judged\n",
                       replaying->unknown);
+    if (replaying->unknown == replaying->deployments)
+        return NG_CLI_USAGE;
     return replaying->denied ? NG_CLI_FAILED : NG_CLI_OK;
 }
 

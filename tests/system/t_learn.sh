@@ -74,7 +74,8 @@ expect_eq "what it would deny" "$(jq -r '.deployments[0] | "\(.deployment) \(.de
     "$first 1 api.github.com 443 would-deny 3 mirror.internal"
 expect_output 'api.github.com:443/tcp  1x  by curl  .*deploy.policy:3: .github.com  it may be down; instead: mirror.internal' replay --policy "$W/policies"
 expect_ok gate replay --policy "$W/deploy.policy" --since 1h --deployment "$first"
-for wrong in '--policy nothing' '--policy deploy --tag nobody' '--policy deploy --mode soft' '' "--policy $W/zone" '--policy deploy --since x'; do
+mkdir "$W/others" && echo 'policy other { }' > "$W/others/other.policy"
+for wrong in "--policy $W/others" '--policy nothing' '--policy deploy --tag nobody' '--policy deploy --mode soft' '' "--policy $W/zone" '--policy deploy --since x'; do
     # shellcheck disable=SC2086 # words of a command line
     replay $wrong > "$W/out" 2>&1
     expect_eq "status with '$wrong'" $? 2
