@@ -5,8 +5,9 @@
 
 #include <stdint.h>
 
-static const char usage[] = "Usage: namegate stats [OPTION]...\n"
-                            "Shows what was denied, what the resolver has done, and how long it took, since the daemon started.\n";
+static const char usage[] =
+    "Usage: namegate stats [OPTION]...\n"
+    "Shows what was denied, what the resolver has done and how long it took, since the daemon started.\n";
 
 static const char *const heads[] = {"STAGE", "COUNT", "P50", "P90", "P99", "MAX"};
 

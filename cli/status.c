@@ -96,8 +96,8 @@ static void put_counts(const json_t *answer)
     put_heading("destinations");
     (void)printf("%lld of %lld\n", ng_cli_integer(destinations, "used"), ng_cli_integer(destinations, "max"));
     put_heading("denied");
-    (void)printf("%lld, would be denied %lld, probes %lld, records lost %lld\n", ng_cli_integer(answer, "denied"),
-                 ng_cli_integer(answer, "would"), ng_cli_integer(answer, "probes"),
+    (void)printf("%lld, would be denied %lld, probes among them %lld, records lost %lld\n",
+                 ng_cli_integer(answer, "denied"), ng_cli_integer(answer, "would"), ng_cli_integer(answer, "probes"),
                  ng_cli_integer(answer, "lost_events"));
     if (json_is_object(json_object_get(answer, "shadow"))) {
         put_heading("shadow");

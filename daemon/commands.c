@@ -110,14 +110,12 @@ static void status(struct ng_keeper *keeper, struct ng_connection *connection, c
     json_t *hooks = attached_json(keeper, &attached);
     json_t *problems = problems_json(keeper, attached);
     size_t problem_count = json_array_size(problems);
-    json_int_t count = 0, probes = 0;
+    json_int_t count = 0;
     json_t *reply;
 
     (void)request;
-    for (const struct ng_live *live = keeper->lives; live; live = live->next) {
+    for (const struct ng_live *live = keeper->lives; live; live = live->next)
         count++;
-        probes += (json_int_t)live->probes;
-    }
     reply = json_pack("{s:s, s:i, s:s, s:I, s:o, s:{s:i, s:b, s:i}, s:o, s:o, s:o, s:I, s:I, s:{s:i, s:i}}", "version",
                       NG_VERSION, "pid", (int)getpid(), "instance", keeper->options.private ? "private" : "system",
                       "uptime_s", (json_int_t)((ng_now() - keeper->started_at) / NG_SECOND), "attached", hooks,
@@ -134,7 +132,8 @@ static void status(struct ng_keeper *keeper, struct ng_connection *connection, c
             ng_shadow_json(keeper->shadow), "incident", keeper->state.incident != 0, "incidents",
             ng_incidents_json(keeper->incidents), "grants", ng_grants_json(keeper->grants), "escalated",
             keeper->state.escalated != 0, "denied", (json_int_t)outcome(keeper, NG_OUTCOME_DENY), "would",
-            (json_int_t)outcome(keeper, NG_OUTCOME_WOULD), "probes", probes, "lost_events",
+            (json_int_t)outcome(keeper, NG_OUTCOME_WOULD), "probes", (json_int_t)ng_tally_probes(keeper->tally),
+            "lost_events",
             (json_int_t)(ng_gate_counter(keeper->gate, NG_COUNTER_LOST) + ng_records_lost(keeper->records)),
             "lost_deeds", (json_int_t)ng_gate_counter(keeper->gate, NG_COUNTER_LOST_DEEDS), "ledger",
             ng_account_json(keeper), "healthy", problem_count == 0, "problems", problems);

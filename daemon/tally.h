@@ -122,6 +122,8 @@ void ng_tally_ended(struct ng_tally *tally, unsigned slot, const char *outcome);
 /* A record of a denial: flags, hook and, by its name in records, evidence. */
 void ng_tally_denial(struct ng_tally *tally, unsigned slot, const struct ng_event *event, const char *evidence);
 
+uint64_t ng_tally_probes(const struct ng_tally *tally);
+
 /* What others count. */
 void ng_tally_hook(struct ng_tally *tally, enum ng_hook hook, enum ng_tally_verdict verdict, uint64_t count);
 void ng_tally_set(struct ng_tally *tally, enum ng_tally_count what, uint64_t count);

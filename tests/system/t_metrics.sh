@@ -55,6 +55,9 @@ probe() { tagged web python3 -c 'import socket
 socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect((socket.gethostbyname("github.com"), 443))'; }
 grows 1 namegate_probes_total probe
 grows 0 'namegate_denials_total{tag="web",verdict="deny"}' probe
+over
+expect_eq "probes of deployments that ended" "$(gate status --json | jq .probes)" "$(sample namegate_probes_total)"
+expect_output "probes among them $(gate status --json | jq .probes)," gate status
 
 say "deployments: live, started, ended by outcome"
 ended() { echo "namegate_deployments_ended_total{tag=\"ends\",outcome=\"$1\"}"; }
