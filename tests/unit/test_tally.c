@@ -130,6 +130,8 @@ static void openmetrics_shows_it(void **state)
     (void)state;
     begin(&f);
     ng_tally_denial(f.tally, ng_tally_slot(f.tally, "deploy"), &event, "asked");
+    ng_tally_denial(f.tally, NG_TALLY_OTHER, &event, "asked");
+    ng_tally_denial(f.tally, NG_TALLY_OTHER, &event, "asked");
     ng_tally_ended(f.tally, 0, "would-block");
     ng_tally_hook(f.tally, NG_HOOK_EGRESS, NG_TALLY_WOULD, 5);
     ng_tally_set(f.tally, NG_TALLY_LOST_DEEDS, 6);
@@ -139,8 +141,8 @@ static void openmetrics_shows_it(void **state)
     text = ng_openmetrics(&(struct ng_stats_copy){0}, &f.copy, 3500000000, &length);
     has(text, "\nnamegate_denials_total{tag=\"deploy\",verdict=\"deny\"} 1\n"
               "namegate_denials_total{tag=\"deploy\",verdict=\"would-deny\"} 0\n"
-              "namegate_denials_total{tag=\"other\",verdict=\"deny\"} 0\n");
-    has(text, "\nnamegate_evidence_denials_total{evidence=\"asked\",verdict=\"deny\"} 1\n");
+              "namegate_denials_total{tag=\"other\",verdict=\"deny\"} 2\n");
+    has(text, "\nnamegate_evidence_denials_total{evidence=\"asked\",verdict=\"deny\"} 3\n");
     has(text, "\nnamegate_hook_denials_total{hook=\"egress\",verdict=\"would-deny\"} 5\n");
     has(text, "\nnamegate_deployments_ended_total{tag=\"deploy\",outcome=\"would-block\"} 1\n");
     has(text, "\nnamegate_lost_records_total{kind=\"deed\"} 6\n");
