@@ -8,11 +8,15 @@
 
 #include <fcntl.h>
 #include <linux/if_packet.h>
+#include <linux/sched.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/capability.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #define DROPPED_AFTER 200 /* ms of silence on loopback, which answers at once */
 #define DNS_SIZE_MAX 512
@@ -245,6 +249,20 @@ enum ng_probe_outcome ng_probe_tun(const struct ng_probe *probe)
     return has_capability(CAP_NET_ADMIN) ? NG_PROBE_OPEN : NG_PROBE_DENIED;
 }
 
+/* Whether a process can be started in that cgroup (clone3(2), CLONE_INTO_CGROUP); it ends at once. */
+static bool starts_in(const char *cgroup)
+{
+    _cleanup_fd_ int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct clone_args arguments = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (__u64)(unsigned)fd};
+    long pid = fd < 0 ? -1 : syscall(SYS_clone3, &arguments, sizeof(arguments));
+
+    if (pid == 0)
+        _exit(0);
+    if (pid > 0)
+        (void)waitpid((pid_t)pid, NULL, 0);
+    return pid > 0;
+}
+
 /* Who may write to cgroup.procs at the root may go there, and who may mount may make that so. */
 enum ng_probe_outcome ng_probe_leave(const struct ng_probe *probe)
 {
@@ -257,7 +275,7 @@ enum ng_probe_outcome ng_probe_leave(const struct ng_probe *probe)
     if (!mount_point || asprintf(&path, "%s/cgroup.procs", mount_point) < 0)
         return NG_PROBE_ABSENT;
     fd = open(path, O_WRONLY | O_CLOEXEC);
-    return fd < 0 ? NG_PROBE_DENIED : NG_PROBE_OPEN;
+    return fd >= 0 || starts_in(mount_point) ? NG_PROBE_OPEN : NG_PROBE_DENIED;
 }
 
 void ng_probe_bring(uint64_t number, int ret_fds[2], int *ret_listener)

@@ -13,7 +13,7 @@ expect_eperm confined curl -sSv -m 5 https://api.github.com/
 expect_ok confined curl -sS -m 5 https://mirror.internal/
 
 say "raw packets, interfaces, namespaces, mounts, BPF"
-for capability in net_raw net_admin sys_admin bpf sys_ptrace sys_module sys_rawio; do
+for capability in dac_read_search net_raw net_admin sys_admin bpf sys_ptrace sys_module sys_rawio; do
     expect_fail confined sh -c "capsh --has-p=cap_$capability"
     expect_fail confined sh -c "capsh --has-b=cap_$capability"
 done
@@ -34,6 +34,13 @@ expect_fail confined umount -l "$CGROUP_MOUNT"
 expect_fail confined sh -c "echo \$\$ > /proc/$$/root$CGROUP_MOUNT/cgroup.procs"
 expect_fail confined unshare --user --map-root-user --mount sh -c "mount -o remount,rw $CGROUP_MOUNT && $leave"
 expect_fail confined rmdir "$W/bpf/gate"
+into() { python3 "$HERE/clients/paths.py" clone-into-cgroup 198.51.100.11 443 "$CGROUP_MOUNT"; }
+export -f into && export HERE CGROUP_MOUNT
+expect_ok run bash -c 'dig +short api.github.com > /dev/null; into'
+expect_fail confined bash -c into
+expect_said 'not implemented'
+expect_ok confined python3 -c 'import threading, subprocess
+threading.Thread(target=lambda: subprocess.run(["true"], check=True)).start()'
 expect_output 'Read-only' confined touch "$W/bpf/gate/x"
 
 say "services that would work for it from outside do not hear it, and are told of where they do"

@@ -32,6 +32,8 @@ outcome() { # RUN-OPTION... -- COMMAND...
         echo 'cut (ECONNABORTED)'
     elif grep -q 'timed out' "$W/out"; then
         echo dropped
+    elif grep -q 'Function not implemented' "$W/out"; then
+        echo 'refused (ENOSYS)'
     elif grep -qi 'read-only' "$W/out"; then
         echo 'refused (read-only)'
     else
@@ -149,7 +151,10 @@ check 'a process outside that works for it, asked over AF_UNIX (as docker, syste
 row 'leaving the cgroup, by root' reached sh -c "echo \$\$ > '$CGROUP/cgroup.procs' && '$R' tcp github.com 443"
 OPTIONS_OF_RUN=(--confine)
 check 'leaving the cgroup, by root, run --confine' 'refused (read-only)' sh -c "echo \$\$ > '$CGROUP/cgroup.procs' && '$R' tcp github.com 443"
+check 'starting a process in another cgroup (CLONE_INTO_CGROUP), by root, run --confine' 'refused (ENOSYS)' \
+    python3 "$P" clone-into-cgroup $G 443 "$CGROUP"
 OPTIONS_OF_RUN=()
+row 'starting a process in another cgroup (CLONE_INTO_CGROUP), by root' reached python3 "$P" clone-into-cgroup $G 443 "$CGROUP"
 
 section 'Names'
 row 'DNS over TCP' "$denied" sh -c "dig +tcp +short raw.github.com > /dev/null; '$R' tcp api.github.com 443"
