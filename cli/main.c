@@ -9,8 +9,8 @@
 #include <signal.h>
 #include <string.h>
 
-/* What these need (SQLite, libbpf, c-ares and more) takes longer to load than `incident` may take in all. They are linked
- * into a program of their own, TOOLS, which is this one with nothing left out. */
+/* What these need (SQLite, libbpf, c-ares and more) takes longer to load than `incident` may take in all. They are
+ * linked into a program of their own, TOOLS, which is this one with nothing left out. */
 #pragma weak ng_cli_diff_runs
 #pragma weak ng_cli_doctor
 #pragma weak ng_cli_learn
@@ -102,7 +102,8 @@ static int hand_over(char **argv)
     if (!path)
         return NG_CLI_FAILED;
     (void)execv(path, argv);
-    (void)fprintf(stderr, "namegate: cannot run %s: %m\n  remedy: install it with namegate, beside it or there\n", path);
+    (void)fprintf(stderr, "namegate: cannot run %s: %m\n  remedy: install it with namegate, beside it or there\n",
+                  path);
     return NG_CLI_FAILED;
 }
 
