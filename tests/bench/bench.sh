@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What the gate costs, on this machine: connect() with and without it, and the resolver beside servers that do less. All
 # numbers are medians of interleaved rounds, all ratios medians of the rounds' own ratios. No time makes this fail.
-# ROUNDS (5), MS (60, of each connect() measurement) and PARTS (connect resolver) are variables; programs of others on the
+# ROUNDS (5), MS (60, of each connect() measurement) and PARTS (connect spawn resolver) are variables; programs of others on the
 # machine disturb it.
 # shellcheck source-path=SCRIPTDIR source=../system/lib.sh
 . "$(dirname "$0")/../system/lib.sh"
 BENCH=$(cd "$(dirname "$0")" && pwd)
 ROUNDS=${ROUNDS:-5}
 MS=${MS:-60}
-PARTS=${PARTS:-connect resolver}
+PARTS=${PARTS:-connect spawn resolver}
 NAMES=20000 # fresh ones a round
 PROGRAMS=$B/tests/bench
 
@@ -156,6 +156,31 @@ connect_round() { # ROUND
     ipdeny_round "$1"
     full_round "$1"
 }
+
+# --- processes
+
+spawn() { # ROUND CASE PREFIX...
+    local round=$1 case=$2
+    shift 2
+    "$@" "$PROGRAMS/spawn" $((MS * 5)) > "$W/spawn" 2> "$W/spawn.err" || fail "$case: $(cat "$W/spawn" "$W/spawn.err")"
+    note spawn "$round" "$case" us "$(cut -d' ' -f2 "$W/spawn")"
+}
+
+spawn_round() { # ROUND
+    spawn "$1" no_gate
+    gate_start
+    spawn "$1" gate,_in_no_deployment
+    "$B/namegate" --run-dir "$W/run/gate" run -- sleep 1000 & # with one that lives, somebody else's processes are looked at
+    wait_until 5 has_deployment || fail "no deployment"
+    spawn "$1" gate,_beside_a_deployment
+    spawn "$1" deployment gate run --
+    kill $!
+    wait $!
+    wait_until 5 no_deployments || fail "left: $(gate list)"
+    gate_stop
+}
+
+has_deployment() { [ "$(deployments)" = 1 ]; }
 
 # --- the resolver
 
@@ -351,6 +376,7 @@ compile connect
 compile echo
 compile burst
 compile fill
+compile spawn
 compile ipdeny
 clang -target bpf -g -O2 -Wall -Werror -I"$B/gen" -c "$BENCH/ipdeny.bpf.c" -o "$PROGRAMS/ipdeny.bpf.o" || fail "no ipdeny"
 network_up
@@ -389,7 +415,15 @@ connect_part() {
     [ "$LOST" = 0 ] || say "$LOST records of denials were lost, and cost less"
 }
 
+spawn_part() {
+    local round
+    for round in $(seq "$ROUNDS"); do spawn_round "$round"; done
+    heading "a process that executes true(1) and ends" "us"
+    table spawn us
+}
+
 [[ $PARTS != *connect* ]] || connect_part
+[[ $PARTS != *spawn* ]] || spawn_part
 [[ $PARTS == *resolver* ]] || exit 0
 for round in $(seq "$ROUNDS"); do burst_round "$round"; done
 heading "cached names that wait, workers" "ns" "lost"
