@@ -88,7 +88,7 @@ static bool lease(const struct ng_learn *learn, const struct ng_snapshot *snapsh
 }
 
 int ng_lease_put(struct ng_learn *learn, const struct ng_snapshot *snapshot, struct ng_tracked *tracked,
-                      const struct ng_told *told, ng_claim_fn put)
+                 const struct ng_told *told, ng_claim_fn put)
 {
     ng_tracked_list holders = {0};
     int r = ng_tracks_down(&learn->tracks, tracked, NULL, NULL, &holders);
