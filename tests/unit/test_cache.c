@@ -21,8 +21,9 @@ static struct ng_question question_of(unsigned i)
 static void put(struct ng_cache *cache, unsigned i, size_t size, uint64_t now)
 {
     static uint8_t wire[4 * NG_CACHE_OCTETS];
+    static uint16_t ttls[1];
     struct ng_question question = question_of(i);
-    struct ng_answer answer = {.wire = wire, .size = size, .ttl = 300};
+    struct ng_answer answer = {.wire = wire, .size = size, .ttls = ttls, .ttl = 300};
 
     ng_cache_put(cache, &question, &answer, 0, now);
 }
