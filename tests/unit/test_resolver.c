@@ -4,6 +4,7 @@
 #include "support.h"
 
 #include "../../resolver/resolver.h"
+#include "../../resolver/stats.h"
 #include "../../resolver/wire.h"
 
 #include <namegate/channel.h>
@@ -15,6 +16,8 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -215,6 +218,19 @@ static uint32_t policy(const char *text, uint64_t generation)
     return ready.error;
 }
 
+/* The memory that it shares with the keeper and the kernel. */
+static void give_memory(void)
+{
+    struct ng_message_memory message = {.type = NG_MESSAGE_MEMORY};
+    int stats = ng_stats_create(), epoch = memfd_create("epoch", MFD_CLOEXEC);
+
+    assert_true(stats >= 0);
+    assert_int_equal(ftruncate(epoch, sysconf(_SC_PAGESIZE)), 0);
+    order(&message, sizeof(message), stats, epoch);
+    (void)close(stats);
+    (void)close(epoch);
+}
+
 static void start_resolver(void)
 {
     struct ng_message_start start = {.type = NG_MESSAGE_START,
@@ -234,12 +250,14 @@ static void start_resolver(void)
     setup.channel = pair[0];
     setup.resolver = fork();
     if (setup.resolver == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* also where a failure ends the test */
         (void)close(pair[0]);
         if (pair[1] != NG_CHANNEL_FD)
             (void)dup2(pair[1], NG_CHANNEL_FD);
         exit(ng_resolver_main() < 0);
     }
     (void)close(pair[1]);
+    give_memory();
     order(&start, sizeof(start), setup.destinations, setup.askers);
     listener(AF_INET, SOCK_DGRAM, 0, &setup.udp);
     listener(AF_INET6, SOCK_DGRAM, 0, &setup.udp6);
