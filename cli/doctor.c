@@ -262,7 +262,7 @@ static void check_reach(struct doctor *doctor)
         say(doctor, "reach", NOTE,
             "attach what they start (namegate attach), or keep their sockets from deployments (run --confine)",
             "work that a deployment gives to these is done outside of it: %s", found);
-    say(doctor, "reach", NOTE, "run --confine, or deployments without root",
+    say(doctor, "reach", NOTE, "run --confine, or deployments without root; run --selftest tries whether a way is open",
         "with CAP_NET_RAW, CAP_NET_ADMIN or CAP_SYS_ADMIN a deployment sends packets past the gate (AF_PACKET, TUN), "
         "and root leaves its cgroup");
     say(doctor, "reach", NOTE, "mode strict; or deny the providers' names and networks",

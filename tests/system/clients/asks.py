@@ -3,9 +3,10 @@
 # usage: asks.py DIR NAME SERVER PORT
 # Asks the same question again and again until DIR/end is there, each with one retry; NAME "deployment" tries to go
 # through in between. Prints NAME, whether that was often, how many questions were lost, how many tries went through.
-import os, socket, struct, sys, time
+import collections, os, socket, struct, sys, time
 where, name, server, port = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 asked = lost = through = n = again = 0
+why = collections.Counter()
 while not os.path.exists(where + "/end"):
     n += 1
     query = struct.pack(">HHHHHH", n & 0xffff, 0x100, 1, 0, 0, 0) + b"\x06status\x06github\x03com\x00\x00\x01\x00\x01"
@@ -17,8 +18,9 @@ while not os.path.exists(where + "/end"):
             s.sendto(query, (server, port))
             s.recv(4096)
             break
-        except OSError:
+        except OSError as e:
             again += 1
+            why[str(e)] += 1
     else:
         lost += 1
     s.close()
@@ -30,4 +32,4 @@ while not os.path.exists(where + "/end"):
             pass
     time.sleep(0.005)
 print(name, asked > 50, lost, through)
-print(name, "asked", asked, "again", again, file=sys.stderr)
+print(name, "asked", asked, "again", again, dict(why), file=sys.stderr)
