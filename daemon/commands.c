@@ -373,6 +373,12 @@ static void reload(struct ng_keeper *keeper, struct ng_connection *connection, c
     struct reload *waiting = malloc(sizeof(*waiting));
 
     (void)request;
+    if (ng_lives_hold(keeper, ng_connection_peer(connection)->pid)) {
+        free(waiting);
+        ng_connection_fail(connection, "a deployment cannot put other policies in force",
+                           "do it outside of deployments");
+        return;
+    }
     if (!waiting) {
         ng_connection_fail(connection, "out of memory", NULL);
         return;

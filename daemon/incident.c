@@ -364,6 +364,10 @@ void ng_incidents_request(struct ng_keeper *keeper, struct ng_connection *connec
         ng_connection_fail(connection, "only root may do this", NULL);
     else if (tag && !ng_tag_valid(tag))
         ng_connection_fail(connection, "that is no tag", NULL);
+    /* Whom it makes strict must not end it, nor put a shorter one in its place. */
+    else if ((off || find(keeper->incidents, tag ? tag : "")) &&
+             ng_lives_hold(keeper, ng_connection_peer(connection)->pid))
+        ng_connection_fail(connection, "a deployment cannot end or change an incident", "do it outside of deployments");
     else if (on)
         begin(keeper, connection, request, tag ? tag : "");
     else

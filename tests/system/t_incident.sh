@@ -25,6 +25,16 @@ expect_eperm watched curl -sSv -m 5 https://mirror.internal/
 expect_record '.type == "incident" and .event == "on" and .by.uid == 0 and .incident.reason == "github is down"'
 expect_record '.type == "denial" and .incident and .evidence == "strict"'
 
+say "who stands under it cannot end it, or have a shorter one"
+inside() { some "$B/namegate" --run-dir "$W/run/gate" "$@"; }
+expect_fail inside incident off
+expect_said 'a deployment cannot end or change an incident'
+expect_fail inside incident --for 1s on
+expect_said 'outside of deployments'
+expect_ok inside incident status
+expect_fail inside policy reload
+expect_said 'a deployment cannot put other policies in force'
+
 say "it outlives the daemon, killed or ended"
 gate_kill
 gate_again
