@@ -9,7 +9,7 @@ default_policy
 policy local << 'POLICY'
 policy local { deny 203.0.113.21 }
 POLICY
-gate_start 'metrics 127.0.0.1:9555' 'listen 127.0.0.1:5353' 'max-destinations 48' 'floor 1s' 'grace 1s'
+gate_start 'metrics 127.0.0.1:9555' 'listen 127.0.0.1:5353' 'max-destinations 48'
 samples() {
     curl -sS -m 5 http://127.0.0.1:9555/metrics > "$W/metrics" &&
         python3 "$HERE/clients/openmetrics.py" < "$W/metrics" > "$W/samples"
