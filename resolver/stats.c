@@ -131,6 +131,8 @@ uint64_t ng_histogram_quantile(const struct ng_histogram *histogram, double shar
         if (sum > 0 && sum >= rank)
             break;
     }
+    if (i == 0) /* what took no time by the clock that was read, not one ns */
+        return 0;
     return ng_stats_bound(i) < histogram->max ? ng_stats_bound(i) : histogram->max;
 }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# What the keeper counts, as OpenMetrics and in `stats`: denials, deployments, what is in force, what is full or lost; and
-# the dashboard asks for nothing else.
+# What the keeper counts, as OpenMetrics and in `stats`: denials, deployments, what is in force, what is full or lost;
+# and the dashboard asks for nothing else.
 . "$(dirname "$0")/lib.sh"
 for i in $(seq 60); do zone_add "many.github.com. 300 A 100.64.1.$i"; done
 world_up

@@ -87,6 +87,9 @@ static void quantiles_are_those_of_the_values(void **state)
     near_above(ng_histogram_quantile(times, 0.99), 990000);
     assert_int_equal(ng_histogram_quantile(times, 1), 1000000);
     near_above(ng_histogram_quantile(times, 0), 1000);
+    ng_stats_upstream(f.stats, 5000, 5000);
+    ng_stats_read(f.seen, &f.copy);
+    assert_int_equal(ng_histogram_quantile(times, 0), 0);
     end(&f);
 }
 

@@ -1,6 +1,6 @@
-"""Does what a tutorial says: TUTORIAL DIRECTORY. Each block ```sh is run there by bash, and must succeed. The lines of the
-block without a language behind it must be in the output, in this order: a line as a part of one, "…" for anything, spaces
-do not count."""
+"""Does what a tutorial says: TUTORIAL DIRECTORY. Each block ```sh is run there by bash, and must succeed. The lines of
+the block without a language behind it must be in the output, in this order: a line as a part of one, "…" for anything,
+spaces do not count."""
 import re
 import subprocess
 import sys
