@@ -283,18 +283,19 @@ static void execute(struct ng_lineage *lineage, struct entry *entry, json_t *arg
 json_t *ng_lineage_json(const struct ng_lineage *lineage, pid_t pid)
 {
     const struct ng_process *process = ng_lineage_process(lineage, pid);
+    const struct ng_command *way[NG_LINEAGE_WAY_MAX], *command; /* the nearest first, and at the end the first of all */
+    unsigned count = 0;
     json_t *list = json_array();
 
-    for (uint32_t number = process ? process->command : 0; number;) {
-        const struct ng_command *command = ng_lineage_command(lineage, number);
-
-        if (!command)
-            break;
-        (void)json_array_insert_new(
-            list, 0, json_pack("{s:o, s:o, s:O}", "comm", ng_json_field(command->comm, NG_COMM_LEN), "path",
-                               ng_json_text(command->path, strlen(command->path)), "argv", command->argv));
-        number = command->parent;
+    command = process ? ng_lineage_command(lineage, process->command) : NULL;
+    for (; command; command = ng_lineage_command(lineage, command->parent)) {
+        count += count < NG_LINEAGE_WAY_MAX;
+        way[count - 1] = command;
     }
+    while (count-- > 0)
+        (void)json_array_append_new(
+            list, json_pack("{s:o, s:o, s:O}", "comm", ng_json_field(way[count]->comm, NG_COMM_LEN), "path",
+                            ng_json_text(way[count]->path, strlen(way[count]->path)), "argv", way[count]->argv));
     return list;
 }
 

@@ -17,6 +17,7 @@
 
 #define NG_LINEAGE_PROCESSES_MAX 20000 /* of a deployment, also those that ended; more are only counted */
 #define NG_LINEAGE_COMMANDS_MAX 4096
+#define NG_LINEAGE_WAY_MAX 32 /* commands of a way that are told: one that executes itself has a very long one */
 
 struct ng_lineage;
 
@@ -78,7 +79,8 @@ const struct ng_process *ng_lineage_process(const struct ng_lineage *lineage, pi
 const struct ng_command *ng_lineage_command(const struct ng_lineage *lineage, uint32_t number);
 
 /* The way of commands to where a process stands, the first one first: a list of objects with `comm`, `path` and `argv`.
- * New reference; empty where nothing is known, NULL when out of memory. */
+ * Of a way longer than NG_LINEAGE_WAY_MAX the first command, and those next to the process. New reference; empty where
+ * nothing is known, NULL when out of memory. */
 json_t *ng_lineage_json(const struct ng_lineage *lineage, pid_t pid);
 
 /* Processes that are not followed one by one, and commands without a node of their own. */

@@ -216,12 +216,35 @@ static void test_scan(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+/* One that executes itself makes no record larger than any other. */
+static void test_long_way(void **state)
+{
+    struct ng_lineage *lineage = made();
+    char word[16];
+    json_t *list;
+
+    (void)state;
+    (void)join(lineage, 10, S);
+    for (unsigned i = 1; i <= 1000; i++)
+        (void)exec_of(lineage, 10, word, (size_t)snprintf(word, sizeof(word), "again%u", i), (i + 1) * S);
+    list = ng_lineage_json(lineage, 10);
+    assert_int_equal(json_array_size(list), NG_LINEAGE_WAY_MAX);
+    for (size_t i = 0; i < NG_LINEAGE_WAY_MAX; i++) {
+        (void)snprintf(word, sizeof(word), "again%zu", i ? 1000 - (NG_LINEAGE_WAY_MAX - 1) + i : 1);
+        assert_string_equal(
+            json_string_value(json_array_get(json_object_get(json_array_get(list, i), "argv"), 0)), word);
+    }
+    json_decref(list);
+    ng_lineage_free(lineage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tree),        cmocka_unit_test(test_same_command_is_one),
         cmocka_unit_test(test_pid_of_another), cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_recall),         cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_long_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
