@@ -20,29 +20,55 @@ static __always_inline struct ng_deployment *deployment_of(struct task_struct *t
 
 /* The arguments of these tracepoints are in include/trace/events/sched.h and cgroup.h of the kernel. */
 
+static __always_inline void tell_move(struct task_struct *task, __u32 from, __u32 into)
+{
+    struct ng_move *record = reserve_deed(from, sizeof(*record));
+
+    if (!record)
+        return;
+    __builtin_memset(record, 0, sizeof(*record));
+    record->kind = NG_RECORD_MOVE;
+    record->scope = into;
+    record->time = bpf_ktime_get_boot_ns();
+    record->tgid = (__u32)BPF_CORE_READ(task, tgid);
+    record->parent = (__u32)BPF_CORE_READ(task, real_parent, tgid);
+    record->uid = BPF_CORE_READ(task, cred, uid.val);
+    record->mover = bpf_get_current_pid_tgid() >> 32;
+    record->mover_uid = (__u32)bpf_get_current_uid_gid();
+    BPF_CORE_READ_STR_INTO(&record->comm, task, comm);
+    bpf_get_current_comm(record->mover_comm, sizeof(record->mover_comm));
+    bpf_ringbuf_submit(record, 0);
+}
+
+/* One that clone3() makes in another cgroup was never in its parent's: it is told as made there, and moved. */
 SEC("tp_btf/sched_process_fork") int gate_fork(__u64 *ctx)
 {
     struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
-    __u32 tgid = (__u32)BPF_CORE_READ(child, tgid);
+    __u32 tgid = (__u32)BPF_CORE_READ(child, tgid), scope, into;
     struct ng_deployment *deployment;
     struct ng_fork *record;
 
     if (tgid != (__u32)BPF_CORE_READ(child, pid))
         return 0; /* a thread */
     deployment = deployment_of(child);
-    if (!deployment)
+    into = deployment ? deployment->scope : 0;
+    deployment = deployment_of(parent);
+    scope = deployment ? deployment->scope : into;
+    if (!scope)
         return 0;
-    record = reserve_deed(deployment->scope, sizeof(*record));
+    record = reserve_deed(scope, sizeof(*record));
     if (!record)
         return 0;
     record->kind = NG_RECORD_FORK;
-    record->scope = deployment->scope;
+    record->scope = scope;
     record->time = bpf_ktime_get_boot_ns();
     record->tgid = tgid;
     record->parent = (__u32)BPF_CORE_READ(parent, tgid);
     record->uid = BPF_CORE_READ(child, cred, uid.val);
     record->pad = 0;
     bpf_ringbuf_submit(record, 0);
+    if (into != scope)
+        tell_move(child, scope, into);
     return 0;
 }
 
@@ -105,26 +131,13 @@ SEC("tp_btf/cgroup_attach_task") int gate_move(__u64 *ctx)
     struct task_struct *task = (void *)ctx[2];
     struct ng_control *state = get_control();
     struct ng_deployment *deployment;
-    struct ng_move *record;
+    __u32 scope;
 
     if (!state || !state->levels || BPF_CORE_READ(task, tgid) != BPF_CORE_READ(task, pid))
         return 0;
     deployment = deployment_of(task);
-    record = reserve_deed(deployment ? deployment->scope : 0, sizeof(*record));
-    if (!record)
-        return 0;
-    __builtin_memset(record, 0, sizeof(*record));
-    record->kind = NG_RECORD_MOVE;
-    record->scope = deployment ? deployment->scope : 0;
-    record->time = bpf_ktime_get_boot_ns();
-    record->tgid = (__u32)BPF_CORE_READ(task, tgid);
-    record->parent = (__u32)BPF_CORE_READ(task, real_parent, tgid);
-    record->uid = BPF_CORE_READ(task, cred, uid.val);
-    record->mover = bpf_get_current_pid_tgid() >> 32;
-    record->mover_uid = (__u32)bpf_get_current_uid_gid();
-    BPF_CORE_READ_STR_INTO(&record->comm, task, comm);
-    bpf_get_current_comm(record->mover_comm, sizeof(record->mover_comm));
-    bpf_ringbuf_submit(record, 0);
+    scope = deployment ? deployment->scope : 0;
+    tell_move(task, scope, scope);
     return 0;
 }
 

@@ -59,6 +59,11 @@ mkdir "$CGROUP/outside"
 expect_ok gate run --tag left --policy deploy -- sh -c 'echo $$ > "$0/cgroup.procs"' "$CGROUP/outside"
 expect_record '.type == "trouble" and .trouble == "left" and .tag == "left" and .comm == "sh" and .by.comm == "sh" and
     (.lineage | length == 1)'
+say "and what is made outside from the start"
+client into
+expect_ok gate run --tag into --policy deploy -- "$B/tests/clients/into" "$CGROUP/outside" true
+expect_record '.type == "trouble" and .trouble == "left" and .tag == "into" and .pid != .by.pid and .by.comm == "into" and
+    (.lineage | length == 1)'
 
 say "after a restart of the daemon the processes that live are known again"
 mkfifo "$W/go"
