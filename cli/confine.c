@@ -16,6 +16,7 @@
 
 #define X32_BIT 0x40000000U
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* DAC_READ_SEARCH: files by their handles, past all mounts; DAC_OVERRIDE lets root read all the same. RAW: packets that
  * the kernel did not address. ADMIN: TUN, routes, filters, other namespaces, mounts. BPF, MODULE,
@@ -54,6 +55,21 @@ static int shut_delegates(void)
     for (it = ng_delegate_next(NULL); it; it = ng_delegate_next(it))
         if (stat(it->path, &st) == 0 && S_ISSOCK(st.st_mode) && mount("/dev/null", it->path, NULL, MS_BIND, NULL) < 0)
             return fail("cover the sockets of services outside");
+    return 0;
+}
+
+/* By what root writes here, the kernel starts programs: outside of any cgroup, and with all capabilities. */
+static int shut_helpers(void)
+{
+    static const char *const paths[] = {"/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe",
+                                        "/proc/sys/kernel/hotplug", "/sys/kernel/uevent_helper"};
+    struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+        if (access(paths[i], F_OK) == 0 &&
+            (mount(paths[i], paths[i], NULL, MS_BIND, NULL) < 0 ||
+             mount_setattr(AT_FDCWD, paths[i], 0, &read_only, sizeof(read_only)) < 0))
+            return fail("make what the kernel starts programs by read-only");
     return 0;
 }
 
@@ -127,6 +143,8 @@ int ng_cli_confine(void)
         return fail("read the capabilities");
     /* Without it, as in a container, cgroups are somebody else's already. */
     r = admin == CAP_SET ? shut_kernel_files() : 0;
+    if (r == 0 && admin == CAP_SET)
+        r = shut_helpers();
     if (r == 0 && admin == CAP_SET)
         r = shut_delegates();
     if (r == 0)

@@ -43,6 +43,15 @@ expect_ok confined python3 -c 'import threading, subprocess
 threading.Thread(target=lambda: subprocess.run(["true"], check=True)).start()'
 expect_output 'Read-only' confined touch "$W/bpf/gate/x"
 
+say "what the kernel starts by itself, outside: opened for writing only"
+for file in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /sys/kernel/uevent_helper; do
+    [ -e "$file" ] || continue
+    expect_ok run sh -c ": >> $file"
+    expect_fail confined sh -c ": >> $file"
+    expect_said 'Read-only'
+done
+expect_fail confined unshare --user --map-root-user --mount --pid --fork sh -c "mount -t proc proc /mnt && : >> /mnt/sys/kernel/core_pattern"
+
 say "services that would work for it from outside do not hear it, and are told of where they do"
 python3 "$HERE/clients/paths.py" help-out 198.51.100.10 443 /run/docker.sock &
 wait_until 5 test -S /run/docker.sock
