@@ -200,6 +200,19 @@ static unsigned nesting(struct ng_keeper *keeper, const struct ng_live *live)
     return depth;
 }
 
+/* Whether it, those around it, and those inside of it would be more than the kernel looks at. */
+static bool too_deep(const struct ng_run *run, const struct ng_live *outer)
+{
+    size_t length = strlen(run->target.cgroup);
+    unsigned depth = nesting(run->keeper, outer);
+
+    for (const struct ng_live *live = run->keeper->lives; live; live = live->next)
+        if (run->flags & NG_DEPLOYMENT_BORROWED && strncmp(live->path, run->target.cgroup, length) == 0 &&
+            live->path[length] == '/' && nesting(run->keeper, live) > depth)
+            depth = nesting(run->keeper, live);
+    return depth >= NG_NESTING_MAX;
+}
+
 static void make(struct ng_run *run)
 {
     struct ng_keeper *keeper = run->keeper;
@@ -228,7 +241,7 @@ static void make(struct ng_run *run)
     }
     /* The new one goes inside, and the outer verdicts hold as well. */
     outer = ng_lives_around(keeper, run->target.cgroup);
-    if (nesting(keeper, outer) >= NG_NESTING_MAX) {
+    if (too_deep(run, outer)) {
         fail(run, "too many deployments inside each other", "start it outside of them");
         return;
     }

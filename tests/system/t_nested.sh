@@ -11,6 +11,9 @@ POLICY
 policy quiet << 'POLICY'
 policy quiet { mode audit deny .github.com { reason "nothing to see" } }
 POLICY
+policy around << 'POLICY'
+policy around { mode block deny 198.51.100.12 }
+POLICY
 gate_start
 client reach
 R=$B/tests/clients/reach
@@ -38,6 +41,26 @@ for i in 1 2 3 4 5 6 7 8; do
     expect_ok gate run --tag "o$i" -- bash -c "inner --tag 'i$i' -- true"
 done
 wait_until 10 no_deployments || fail "left: $(gate list)"
+
+say "no more than four inside each other, also where the last one comes around the others"
+mkdir -p "$CGROUP/a/b/c"
+expect_ok gate attach --tag c --policy lax --cgroup "$CGROUP/a/b/c"
+mkfifo "$W/go"
+cat > "$W/deep" << SCRIPT
+echo \$\$ > "$CGROUP/a/b/c/cgroup.procs"
+inner --policy lax -- bash -c "inner --policy lax -- bash -c 'echo > $W/in; read -r < $W/go; $R tcp 198.51.100.12 443'"
+SCRIPT
+bash "$W/deep" > "$W/deep.out" 2>&1 &
+DEEP=$!
+wait_until 10 test -e "$W/in" || fail "it does not start: $(cat "$W/deep.out")"
+expect_ok gate attach --tag b --policy around --cgroup "$CGROUP/a/b"
+expect_fail gate attach --tag a --policy around --cgroup "$CGROUP/a"
+expect_said 'too many deployments inside each other'
+echo > "$W/go"
+wait $DEEP && fail "reached what is denied around: $(cat "$W/deep.out")"
+expect_record '.tag == "b" and .verdict == "deny" and .address == "198.51.100.12"'
+expect_ok gate detach "$(gate list --json | jq -r '.deployments[] | select(.tag == "c") | .deployment')"
+expect_ok gate detach "$(gate list --json | jq -r '.deployments[] | select(.tag == "b") | .deployment')"
 
 say "a second instance makes its deployment inside of the first one's"
 printf 'policy deploy { mode audit }' > "$W/lax.policy"
