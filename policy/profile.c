@@ -47,9 +47,38 @@ int ng_profile_add(struct ng_profile *profile, const struct ng_segment *segment)
     return 1;
 }
 
+static uint64_t rotate(uint64_t word, unsigned bits)
+{
+    return word << bits | word >> (64 - bits);
+}
+
+static void sip_rounds(uint64_t v[static 4], unsigned rounds)
+{
+    for (; rounds; rounds--) {
+        v[0] += v[1];
+        v[2] += v[3];
+        v[1] = rotate(v[1], 13) ^ v[0];
+        v[3] = rotate(v[3], 16) ^ v[2];
+        v[0] = rotate(v[0], 32);
+        v[2] += v[1];
+        v[0] += v[3];
+        v[1] = rotate(v[1], 17) ^ v[2];
+        v[3] = rotate(v[3], 21) ^ v[0];
+        v[2] = rotate(v[2], 32);
+    }
+}
+
+static void sip_word(uint64_t v[static 4], uint64_t word)
+{
+    v[3] ^= word;
+    sip_rounds(v, 2);
+    v[0] ^= word;
+}
+
+/* SipHash-2-4 with the key 0: users bring policies along, and nobody is to find ports with the id of somebody else's. */
 uint64_t ng_profile_id(const struct ng_profile *profile)
 {
-    uint64_t hash = profile->count;
+    uint64_t v[4] = {0x736f6d6570736575ULL, 0x646f72616e646f6dULL, 0x6c7967656e657261ULL, 0x7465646279746573ULL}, hash;
 
     if (profile->count == 0)
         return NG_PROFILE_NONE;
@@ -57,11 +86,14 @@ uint64_t ng_profile_id(const struct ng_profile *profile)
         return profile->segment[0].verdict == NG_VERDICT_DENY ? NG_PROFILE_DENY : NG_PROFILE_ALLOW;
     for (uint32_t i = 0; i < profile->count; i++) {
         const struct ng_segment *s = &profile->segment[i];
-        uint64_t word = ((uint64_t)s->flags << 56) | ((uint64_t)s->respond << 48) | ((uint64_t)s->port_lo << 32) |
-                        ((uint64_t)s->port_hi << 16) | ((uint64_t)s->proto << 8) | s->verdict;
 
-        hash = ng_fold(hash ^ word ^ 0x9e3779b97f4a7c15ULL, 0xe7037ed1a0b428dbULL);
+        sip_word(v, ((uint64_t)s->flags << 56) | ((uint64_t)s->respond << 48) | ((uint64_t)s->port_lo << 32) |
+                        ((uint64_t)s->port_hi << 16) | ((uint64_t)s->proto << 8) | s->verdict);
     }
+    sip_word(v, (uint64_t)profile->count * 8 << 56);
+    v[2] ^= 0xff;
+    sip_rounds(v, 4);
+    hash = v[0] ^ v[1] ^ v[2] ^ v[3];
     return hash > NG_PROFILE_GRANT ? hash : hash + NG_PROFILE_GRANT + 1;
 }
 
