@@ -85,7 +85,11 @@ static int begin(struct ng_keeper *keeper, struct ng_change *change, struct ng_e
 
     if (r == 0)
         r = check_in_use(keeper, change, error);
-    if (r == 0)
+    if (r < 0)
+        return r;
+    r = ng_gate_add_profiles(keeper->gate, change->snapshot, error);
+    /* One that found no room has left what it had added by then: only what is in force stays. */
+    if (r < 0 && keeper->snapshot && ng_gate_switch(keeper->gate, keeper->snapshot, error) == 0)
         r = ng_gate_add_profiles(keeper->gate, change->snapshot, error);
     if (r < 0)
         return r;

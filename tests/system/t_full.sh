@@ -34,3 +34,10 @@ run sh -c 'for i in $(seq 1 90); do dig +time=2 +tries=1 n$i.fill.test; done; cu
 expect_eq "status of curl" $? 0
 expect_output 'status: SERVFAIL' cat "$W/many"
 expect_record '.type == "trouble" and .trouble == "tracked-full"'
+
+say "a policy that found no room for its port lists leaves the room to others"
+seq 17000 | awk 'BEGIN { print "policy many { mode block" } { printf "deny n%d.many.test port %d\n", $1, 1 + $1 }
+    END { print "}" }' > "$W/many.policy"
+expect_output 'use fewer different port lists' gate run --policy "$W/many.policy" -- true
+printf 'policy more { mode block deny more.test port 1 }' | policy more
+expect_ok gate policy reload
