@@ -178,16 +178,16 @@ static __always_inline __u32 judge_call(struct bpf_sock_addr *ctx, struct ng_dep
 static __always_inline bool repeated(const struct ng_control *state, struct question *question)
 {
     __u64 cgroup = bpf_get_current_cgroup_id();
-    struct ng_permit *permit = permit_of(cgroup, question);
+    struct ng_permit permit = {};
 
-    if (!is_current(permit, state))
+    if (!is_current(cgroup, question, state, &permit))
         return false;
-    if (question->proto == IPPROTO_TCP && permit->tgid != bpf_get_current_pid_tgid() >> 32) {
+    if (question->proto == IPPROTO_TCP && permit.tgid != bpf_get_current_pid_tgid() >> 32) {
         struct ng_deployment *deployment = deployment_by_id(task_deployment(state->levels));
 
         if (!deployment)
             return false;
-        keep_permit(question, cgroup, deployment->scope, permit->epoch, permit->evidence | PERMIT_HERE);
+        keep_permit(question, cgroup, deployment->scope, permit.epoch, permit.evidence | PERMIT_HERE);
     }
     count(NG_COUNTER(question->hook, NG_OUTCOME_PASS));
     return true;
@@ -425,11 +425,11 @@ static __always_inline int egress_verdict(struct __sk_buff *skb, struct ng_deplo
 static __always_inline bool repeated_packet(struct __sk_buff *skb, const struct ng_control *state,
                                             struct question *question)
 {
-    struct ng_permit *permit = permit_of(bpf_skb_cgroup_id(skb), question);
+    struct ng_permit permit = {};
 
-    if (question->raw || !is_current(permit, state))
+    if (question->raw || !is_current(bpf_skb_cgroup_id(skb), question, state, &permit))
         return false;
-    if (question->proto != IPPROTO_TCP && permit->tgid != bpf_get_current_pid_tgid() >> 32)
+    if (question->proto != IPPROTO_TCP && permit.tgid != bpf_get_current_pid_tgid() >> 32)
         return false; /* somebody else: to be told */
     count(NG_COUNTER(NG_HOOK_EGRESS, NG_OUTCOME_PASS));
     return true;

@@ -24,14 +24,26 @@ static __always_inline struct ng_permit *permit_of(__u64 cgroup, const struct qu
     return bpf_map_lookup_elem(&permits, &key);
 }
 
-/* Whether judge() let this through, and nothing was written since that could change it. */
-static __always_inline bool is_current(const struct ng_permit *permit, const struct ng_control *state)
+/* Whether judge() let this through, and nothing was written since that could change it. The map gives the memory of an
+ * entry that goes to another one at once, whoever still reads it: what was read counts if the entry is there after. */
+static __always_inline bool is_current(__u64 cgroup, const struct question *question, const struct ng_control *state,
+                                       struct ng_permit *ret_permit)
 {
+    const volatile struct ng_permit *permit;
+    struct ng_permit_key key;
     __u32 zero = 0;
     __u64 *now = bpf_map_lookup_elem(&epoch, &zero);
 
-    return permit && permit->epoch && now && permit->epoch == *(volatile __u64 *)now && !state->incident &&
-           !state->escalated;
+    permit_key(&key, cgroup, question);
+    permit = bpf_map_lookup_elem(&permits, &key);
+    if (!permit || !now)
+        return false;
+    ret_permit->epoch = permit->epoch;
+    ret_permit->tgid = permit->tgid;
+    ret_permit->evidence = permit->evidence;
+    if (!ret_permit->epoch || ret_permit->epoch != *(volatile __u64 *)now || state->incident || state->escalated)
+        return false;
+    return bpf_map_lookup_elem(&permits, &key) == permit;
 }
 
 static __always_inline void tell_reach(const struct question *question, __u32 scope, const struct ng_permit *permit)
