@@ -178,16 +178,17 @@ static __always_inline __u32 judge_call(struct bpf_sock_addr *ctx, struct ng_dep
 static __always_inline bool repeated(const struct ng_control *state, struct question *question)
 {
     __u64 cgroup = bpf_get_current_cgroup_id();
-    struct ng_permit permit = {};
+    struct ng_permit *permit = NULL;
+    __u64 now = is_current(cgroup, question, state, &permit);
 
-    if (!is_current(cgroup, question, state, &permit))
+    if (!now || !permit)
         return false;
-    if (question->proto == IPPROTO_TCP && permit.tgid != bpf_get_current_pid_tgid() >> 32) {
+    if (question->proto == IPPROTO_TCP && permit->tgid != bpf_get_current_pid_tgid() >> 32) {
         struct ng_deployment *deployment = deployment_by_id(task_deployment(state->levels));
 
         if (!deployment)
             return false;
-        keep_permit(question, cgroup, deployment->scope, permit.epoch, permit.evidence | PERMIT_HERE);
+        keep_permit(question, cgroup, deployment->scope, now, permit->evidence | PERMIT_HERE);
     }
     count(NG_COUNTER(question->hook, NG_OUTCOME_PASS));
     return true;
@@ -425,11 +426,11 @@ static __always_inline int egress_verdict(struct __sk_buff *skb, struct ng_deplo
 static __always_inline bool repeated_packet(struct __sk_buff *skb, const struct ng_control *state,
                                             struct question *question)
 {
-    struct ng_permit permit = {};
+    struct ng_permit *permit = NULL;
 
-    if (question->raw || !is_current(bpf_skb_cgroup_id(skb), question, state, &permit))
+    if (question->raw || !is_current(bpf_skb_cgroup_id(skb), question, state, &permit) || !permit)
         return false;
-    if (question->proto != IPPROTO_TCP && permit.tgid != bpf_get_current_pid_tgid() >> 32)
+    if (question->proto != IPPROTO_TCP && permit->tgid != bpf_get_current_pid_tgid() >> 32)
         return false; /* somebody else: to be told */
     count(NG_COUNTER(NG_HOOK_EGRESS, NG_OUTCOME_PASS));
     return true;

@@ -24,26 +24,39 @@ static __always_inline struct ng_permit *permit_of(__u64 cgroup, const struct qu
     return bpf_map_lookup_elem(&permits, &key);
 }
 
-/* Whether judge() let this through, and nothing was written since that could change it. The map gives the memory of an
- * entry that goes to another one at once, whoever still reads it: what was read counts if the entry is there after. */
-static __always_inline bool is_current(__u64 cgroup, const struct question *question, const struct ng_control *state,
-                                       struct ng_permit *ret_permit)
+const volatile __u64 permit_secret = 0; /* random; set by the keeper before loading */
+
+/* One word that says for which key, and at which epoch, a verdict was kept. The map gives the memory of an entry that goes
+ * to another one at once, whoever still reads it, so that key and epoch must be read as one. */
+static __always_inline __u64 mark_of(const struct ng_permit_key *key, __u64 at)
 {
-    const volatile struct ng_permit *permit;
+    const __u64 *word = (const __u64 *)key;
+    __u64 mark = permit_secret;
+
+    for (__u32 i = 0; i < sizeof(*key) / sizeof(*word); i++) {
+        mark = (mark ^ word[i]) * 0x9e3779b97f4a7c15ULL; /* 2^64 over the golden ratio */
+        mark ^= mark >> 32;
+    }
+    return mark ^ at;
+}
+
+/* The epoch, if judge() let this through at it, and nothing was written since that could change it; else 0. */
+static __always_inline __u64 is_current(__u64 cgroup, const struct question *question, const struct ng_control *state,
+                                        struct ng_permit **ret_permit)
+{
     struct ng_permit_key key;
+    struct ng_permit *permit;
     __u32 zero = 0;
-    __u64 *now = bpf_map_lookup_elem(&epoch, &zero);
+    __u64 *counter = bpf_map_lookup_elem(&epoch, &zero);
+    __u64 now = counter ? *(volatile __u64 *)counter : 0;
 
     permit_key(&key, cgroup, question);
     permit = bpf_map_lookup_elem(&permits, &key);
-    if (!permit || !now)
-        return false;
-    ret_permit->epoch = permit->epoch;
-    ret_permit->tgid = permit->tgid;
-    ret_permit->evidence = permit->evidence;
-    if (!ret_permit->epoch || ret_permit->epoch != *(volatile __u64 *)now || state->incident || state->escalated)
-        return false;
-    return bpf_map_lookup_elem(&permits, &key) == permit;
+    if (!permit || !now || *(volatile __u64 *)&permit->mark != mark_of(&key, now) || state->incident ||
+        state->escalated)
+        return 0;
+    *ret_permit = permit;
+    return now;
 }
 
 static __always_inline void tell_reach(const struct question *question, __u32 scope, const struct ng_permit *permit)
@@ -74,7 +87,7 @@ static __always_inline void tell_reach(const struct question *question, __u32 sc
  * Global, so that the verifier proves it once. */
 int keep_permit(struct question *question, __u64 cgroup, __u32 scope, __u64 judged_at, __u32 what)
 {
-    struct ng_permit permit = {.epoch = judged_at, .evidence = (__u8)what};
+    struct ng_permit permit = {.evidence = (__u8)what};
     struct ng_permit_key key;
     struct ng_permit *old;
     bool news = false;
@@ -82,6 +95,7 @@ int keep_permit(struct question *question, __u64 cgroup, __u32 scope, __u64 judg
     if (!question)
         return 0;
     permit_key(&key, cgroup, question);
+    permit.mark = judged_at ? mark_of(&key, judged_at) : 0;
     old = bpf_map_lookup_elem(&permits, &key);
     if (what & PERMIT_HERE) {
         permit.tgid = bpf_get_current_pid_tgid() >> 32;

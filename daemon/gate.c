@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <search.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #define PATH_ROOM 512
@@ -190,6 +191,8 @@ static int load(struct ng_gate *gate, const char *cgroup_mount, uint32_t max_des
     if (r < 0)
         return r;
     prepare_unix_hook(gate);
+    if (getrandom((void *)(uintptr_t)&gate->object->rodata->permit_secret, sizeof(uint64_t), 0) != sizeof(uint64_t))
+        return ng_error_set(error, EIO, NULL, "no random number can be had: %m");
     r = prepare_maps(gate, max_destinations);
     if (r == 0)
         r = gate__load(gate->object);

@@ -317,7 +317,7 @@ struct ng_permit_key {
 _Static_assert(sizeof(struct ng_permit_key) == 32, "layout of ng_permit_key");
 
 struct ng_permit {
-    __u64 epoch;       /* at which it was judged; 0: the verdict does not last, judge again */
+    __u64 mark;        /* of its key and the epoch at which it was judged (permit.bpf.h); 0: judge again */
     __u32 tgid;        /* the process of the deployment that was there last, 0: not known */
     __u32 uid;
     __u8 evidence;     /* enum ng_evidence */
