@@ -30,6 +30,7 @@ struct ng_lineage {
     struct ng_command **command; /* by number, less 1; NULL where one is not known any more */
     uint32_t commands, room;
     uint64_t left_out;
+    uint64_t made_at; /* ns */
 };
 
 int ng_lineage_new(uint32_t processes, struct ng_lineage **ret_lineage)
@@ -40,6 +41,7 @@ int ng_lineage_new(uint32_t processes, struct ng_lineage **ret_lineage)
         return -ENOMEM;
     TAILQ_INIT(&lineage->ended);
     lineage->last_process = processes;
+    lineage->made_at = ng_now();
     *ret_lineage = lineage;
     return 0;
 }
@@ -81,6 +83,11 @@ uint64_t ng_lineage_left_out(const struct ng_lineage *lineage)
 }
 
 /* --- processes */
+
+static const struct ng_process *process_of(const struct entry *entry)
+{
+    return entry ? &entry->process : NULL;
+}
 
 static struct entry *find(const struct ng_lineage *lineage, pid_t pid)
 {
@@ -160,6 +167,14 @@ static struct entry *running(const struct ng_lineage *lineage, uint32_t tgid, ui
 const struct ng_command *ng_lineage_command(const struct ng_lineage *lineage, uint32_t number)
 {
     return number > 0 && number <= lineage->commands ? lineage->command[number - 1] : NULL;
+}
+
+/* Whether a process stands where these words were executed. */
+static bool stands_at(const struct ng_lineage *lineage, const struct entry *entry, const json_t *argv)
+{
+    const struct ng_command *command = ng_lineage_command(lineage, entry->process.command);
+
+    return command && json_equal(command->argv, argv);
 }
 
 static struct ng_command *find_command(const struct ng_lineage *lineage, uint32_t parent, const json_t *argv,
@@ -301,11 +316,6 @@ json_t *ng_lineage_json(const struct ng_lineage *lineage, pid_t pid)
 
 /* --- what the kernel tells */
 
-static const struct ng_process *process_of(const struct entry *entry)
-{
-    return entry ? &entry->process : NULL;
-}
-
 const struct ng_process *ng_lineage_forked(struct ng_lineage *lineage, const struct ng_fork *made)
 {
     const struct entry *known = running(lineage, made->tgid, made->time);
@@ -320,14 +330,18 @@ const struct ng_process *ng_lineage_executed(struct ng_lineage *lineage, const s
     size_t length = executed->argv_len < NG_ARGV_LEN ? executed->argv_len : NG_ARGV_LEN;
     struct entry *entry = running(lineage, executed->tgid, executed->time);
     char path[NG_PATH_LEN], comm[NG_COMM_LEN];
+    json_t *words = ng_json_argv(executed->argv, length);
 
     if (!entry)
         entry = add(lineage, (pid_t)executed->tgid, (pid_t)executed->parent, executed->uid, executed->time);
-    if (!entry)
-        return NULL;
+    /* Told to the daemon before this one, which left it in the buffer: /proc was faster. */
+    if (!entry || (executed->time < lineage->made_at && words && stands_at(lineage, entry, words))) {
+        json_decref(words);
+        return process_of(entry);
+    }
     (void)snprintf(path, sizeof(path), "%.*s", (int)sizeof(path) - 1, executed->path);
     (void)snprintf(comm, sizeof(comm), "%.*s", (int)sizeof(comm) - 1, executed->comm);
-    execute(lineage, entry, ng_json_argv(executed->argv, length), path, comm);
+    execute(lineage, entry, words, path, comm);
     entry->process.uid = executed->uid;
     return &entry->process;
 }
@@ -457,29 +471,36 @@ static size_t read_file(pid_t pid, const char *name, char *text, size_t room)
     return n > 0 ? (size_t)n : 0;
 }
 
-static void take(struct ng_lineage *lineage, const struct seen *seen, bool bare)
+/* What a process executed last. */
+static void look_up(struct ng_lineage *lineage, struct entry *entry)
 {
-    struct entry *entry = add(lineage, seen->pid, seen->parent, seen->uid, seen->started_at);
     char argv[NG_ARGV_LEN], comm[NG_COMM_LEN + 1] = "", path[NG_PATH_LEN] = "", link[64];
-    const struct ng_command *above;
-    json_t *words;
-    size_t length;
+    pid_t pid = entry->process.pid;
+    size_t length = read_file(pid, "cmdline", argv, sizeof(argv));
+    json_t *words = ng_json_argv(argv, length);
 
-    if (!entry || bare)
-        return;
-    length = read_file(seen->pid, "cmdline", argv, sizeof(argv));
-    (void)read_file(seen->pid, "comm", comm, sizeof(comm) - 1);
+    (void)read_file(pid, "comm", comm, sizeof(comm) - 1);
     comm[strcspn(comm, "\n")] = '\0';
-    (void)snprintf(link, sizeof(link), "/proc/%d/exe", seen->pid);
+    (void)snprintf(link, sizeof(link), "/proc/%d/exe", pid);
     if (readlink(link, path, sizeof(path) - 1) < 0)
         *path = '\0'; /* a thread of the kernel, or gone by now */
-    words = ng_json_argv(argv, length);
-    above = ng_lineage_command(lineage, entry->process.command);
-    /* The same words as above it: it has most likely executed nothing of its own. */
-    if (above && words && json_equal(above->argv, words))
+    /* The same words as where it stands: it has most likely executed nothing since. */
+    if (words && stands_at(lineage, entry, words))
         json_decref(words);
     else
         execute(lineage, entry, words, path, comm);
+}
+
+static void take(struct ng_lineage *lineage, const struct seen *seen, bool bare)
+{
+    struct entry *entry = running(lineage, (uint32_t)seen->pid, seen->started_at);
+
+    if (entry && entry->process.started_at != RECALLED)
+        return; /* the kernel has told */
+    if (!entry)
+        entry = add(lineage, seen->pid, seen->parent, seen->uid, seen->started_at);
+    if (entry && !bare)
+        look_up(lineage, entry);
 }
 
 /* What an earlier daemon knew, and is not there any more. */
@@ -509,8 +530,7 @@ int ng_lineage_scan(struct ng_lineage *lineage, const char *cgroup, pid_t bare)
         end_unseen(lineage, &scan);
     qsort(scan.seen, scan.count, sizeof(scan.seen[0]), by_start);
     for (size_t i = 0; r == 0 && i < scan.count; i++)
-        if (!running(lineage, (uint32_t)scan.seen[i].pid, scan.seen[i].started_at))
-            take(lineage, &scan.seen[i], scan.seen[i].pid == bare);
+        take(lineage, &scan.seen[i], scan.seen[i].pid == bare);
     free(scan.seen);
     return r;
 }
