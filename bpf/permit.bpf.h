@@ -26,8 +26,8 @@ static __always_inline struct ng_permit *permit_of(__u64 cgroup, const struct qu
 
 const volatile __u64 permit_secret = 0; /* random; set by the keeper before loading */
 
-/* One word that says for which key, and at which epoch, a verdict was kept. The map gives the memory of an entry that goes
- * to another one at once, whoever still reads it, so that key and epoch must be read as one. */
+/* One word that says for which key, and at which epoch, a verdict was kept. The map gives the memory of an entry that
+ * goes to another one at once, whoever still reads it, so that key and epoch must be read as one. */
 static __always_inline __u64 mark_of(const struct ng_permit_key *key, __u64 at)
 {
     const __u64 *word = (const __u64 *)key;

@@ -75,7 +75,8 @@ static void sip_word(uint64_t v[static 4], uint64_t word)
     v[0] ^= word;
 }
 
-/* SipHash-2-4 with the key 0: users bring policies along, and nobody is to find ports with the id of somebody else's. */
+/* SipHash-2-4 with the key 0: users bring policies along, and nobody is to find ports with the id of somebody
+ * else's. */
 uint64_t ng_profile_id(const struct ng_profile *profile)
 {
     uint64_t v[4] = {0x736f6d6570736575ULL, 0x646f72616e646f6dULL, 0x6c7967656e657261ULL, 0x7465646279746573ULL}, hash;
