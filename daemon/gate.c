@@ -6,6 +6,7 @@
 #include "layout.h"
 
 #include <namegate/cleanup.h>
+#include <namegate/clock.h>
 #include <namegate/epoch.h>
 
 #include "gate.skel.h"
@@ -25,7 +26,7 @@
 #define TELLERS 5
 #define ATTACH_UNIX_CONNECT 49 /* BPF_CGROUP_UNIX_CONNECT of linux/bpf.h, since Linux 6.7 */
 #define DRAIN_TURNS 32
-#define CONSUME_MAX 2000 /* events in a row, then others have their turn */
+#define CONSUME_FOR (NG_SECOND / 20) /* events in a row, then others have their turn */
 
 struct ng_gate {
     struct gate *object;
@@ -38,7 +39,7 @@ struct ng_gate {
     char *pin_root;
     bool adopted;
     struct ng_gate_ops ops;
-    unsigned consumed; /* records, in this turn */
+    uint64_t until; /* ns: end of this turn */
 };
 
 static const char *const hook_names[NG_HOOK_MAX] = {
@@ -323,7 +324,7 @@ static int on_record(void *arg, void *data, size_t size)
     default:
         break;
     }
-    return ++gate->consumed < CONSUME_MAX ? 0 : -EAGAIN;
+    return ng_now() < gate->until ? 0 : -EAGAIN;
 }
 
 int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_destinations,
@@ -427,7 +428,7 @@ int ng_gate_events_fd(const struct ng_gate *gate)
 
 bool ng_gate_consume(struct ng_gate *gate)
 {
-    gate->consumed = 0;
+    gate->until = ng_now() + CONSUME_FOR;
     return ring_buffer__consume(gate->ring) == -EAGAIN;
 }
 

@@ -73,3 +73,34 @@ expect_output 'github.com:443' gate events --tag curl
 flooded() { jq -c 'select(.type == "denial" and .tag == "flood")' "$W/state/events.jsonl" | wc -l; }
 CHECKS=$((CHECKS + 1))
 [ "$(flooded)" -le 36000 ] || fail "$(flooded) records of a flood"
+
+say "nor does one whose records are long keep the daemon from others"
+cat > "$W/long.py" << 'SCRIPT'
+import os, socket, sys, time
+if int(sys.argv[1]):
+    os.execv(sys.executable, [sys.executable, "-S", sys.argv[0], str(int(sys.argv[1]) - 1), "\1" * 460])
+end = time.time() + 15
+while time.time() < end:
+    try:
+        with socket.socket() as s:
+            s.connect(("198.51.100.10", 443))
+    except OSError:
+        pass
+SCRIPT
+chmod 644 "$W/long.py"
+mine run --tag records -- /usr/bin/python3 "$W/long.py" 40 > "$W/long.out" 2>&1 &
+long=$!
+records_made() { gate list --json | jq -e '.deployments[] | select(.tag == "records").denied > 0' > /dev/null; }
+wait_until 30 records_made || fail "nothing is denied: $(cat "$W/long.out")"
+for _ in 1 2 3; do
+    mine report --last > "$W/report.out" 2>&1 &
+    report=$!
+    began=$EPOCHREALTIME
+    expect_output "deployments" gate status
+    took=$((${EPOCHREALTIME/./} - ${began/./}))
+    CHECKS=$((CHECKS + 1))
+    [ $took -lt 8000000 ] || fail "the daemon was busy for $took us"
+    wait $report
+done
+kill $long
+wait $long || :
