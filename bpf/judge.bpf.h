@@ -109,21 +109,14 @@ static __always_inline __u32 names_join(__u32 a, __u32 b)
     return ((a | b) & 255u) | respond << 8;
 }
 
-/* What the names of an address say, as NAMES_* bits. Global, so that the verifier proves it once. */
-__u32 names_verdict(struct question *question, __u32 scope, __u64 started_at, __u64 heartbeat)
+/* Global, so that the verifier proves it once. */
+__u32 claims_verdict(struct ng_destination *destination, struct question *question, __u64 started_at, __u64 heartbeat)
 {
-    struct ng_destination_key key = {.scope = scope};
-    struct ng_destination *destination;
+    __u64 now = bpf_ktime_get_boot_ns();
     __u32 bits = NAMES_SILENT;
-    __u64 now;
 
-    if (!question)
+    if (!destination || !question)
         return NAMES_DENIED;
-    __builtin_memcpy(key.address, question->address, sizeof(key.address));
-    destination = bpf_map_lookup_elem(&destinations, &key);
-    if (!destination)
-        return bits;
-    now = bpf_ktime_get_boot_ns();
     for (int i = 0; i < NG_CLAIMS_MAX; i++) {
         struct ng_claim *claim = &destination->claim[i];
         __u32 word;
@@ -145,6 +138,29 @@ __u32 names_verdict(struct question *question, __u32 scope, __u64 started_at, __
             bits |= claim->expires_at == NG_FOREVER ? NAMES_ALLOWED | NAMES_KEPT : NAMES_ALLOWED;
     }
     return bits;
+}
+
+/* What the names of an address say, as NAMES_* bits. An entry that is replaced or removed while it is read may be
+ * another address' already: what was read counts if the entry is there after. In doubt denies. Global, so that the
+ * verifier proves it once. */
+__u32 names_verdict(struct question *question, __u32 scope, __u64 started_at, __u64 heartbeat)
+{
+    struct ng_destination_key key = {.scope = scope};
+
+    if (!question)
+        return NAMES_DENIED;
+    __builtin_memcpy(key.address, question->address, sizeof(key.address));
+    for (int attempt = 0; attempt < 3; attempt++) {
+        struct ng_destination *destination = bpf_map_lookup_elem(&destinations, &key);
+        __u32 bits;
+
+        if (!destination)
+            return NAMES_SILENT;
+        bits = claims_verdict(destination, question, started_at, heartbeat);
+        if (bpf_map_lookup_elem(&destinations, &key) == destination)
+            return bits;
+    }
+    return NAMES_DENIED;
 }
 
 /* Returns whether a name allows this without an end. */
