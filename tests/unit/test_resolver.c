@@ -135,8 +135,10 @@ static void start_upstream(void)
     int tcp = bound(AF_INET, SOCK_STREAM, setup.upstream_port, &port);
 
     setup.upstream = fork();
-    if (setup.upstream == 0)
+    if (setup.upstream == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         serve_upstream(udp, tcp);
+    }
     (void)close(udp);
     (void)close(tcp);
 }
