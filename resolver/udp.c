@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #define BATCH 32
+#define TURN 8 /* queries that are taken in one turn: who waits for a turn spins for so long, rather than sleep */
 #define DATAGRAM_MAX 4096 /* octets of a query; longer ones are no honest queries */
 
 union control {
@@ -155,6 +156,14 @@ static void udp_flush(struct ng_listener *listener)
     send_all(udp, replies);
 }
 
+/* What must have left before the replies. */
+static void conclude(const struct udp *udp, const struct replies *replies)
+{
+    ng_upstream_send(udp->base.upstream);
+    if (replies->count)
+        ng_keeper_link_flush(udp->base.link);
+}
+
 /* It is nobody's turn but for what the engine does. */
 static void on_ready(struct ng_source *source, uint32_t events)
 {
@@ -171,13 +180,14 @@ static void on_ready(struct ng_source *source, uint32_t events)
     now = ng_now();
     for (int i = 0; i < count; i++)
         identify(udp, &side->batch, i, now);
-    (void)pthread_mutex_lock(udp->base.turn);
-    for (int i = 0; i < count; i++)
-        take(udp, &side->batch, i);
-    ng_upstream_send(udp->base.upstream);
-    if (side->replies.count)
-        ng_keeper_link_flush(udp->base.link);
-    (void)pthread_mutex_unlock(udp->base.turn);
+    for (int i = 0; i < count; i += TURN) {
+        (void)pthread_mutex_lock(udp->base.turn);
+        for (int j = i; j < count && j < i + TURN; j++)
+            take(udp, &side->batch, j);
+        if (i + TURN >= count)
+            conclude(udp, &side->replies);
+        (void)pthread_mutex_unlock(udp->base.turn);
+    }
     send_all(udp, &side->replies);
 }
 
