@@ -76,7 +76,7 @@ help:
 	@echo 'make clean      remove $(B)'
 	@echo 'Variables: V=1 shows commands, SAN=address|thread builds with sanitizers, CC=clang'
 
--include $(shell find $(B)/obj $(B)/gen -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/gen $(B)/fuzz/obj -name '*.d' 2>/dev/null)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -143,12 +143,20 @@ $(B)/tests/fixture: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/report/*.c)) $(
 $(B)/tests/replay: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/replay/*.c)) $(RESOLVER_OBJECTS) $(POLICY_OBJECTS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_resolver) $(LIBS_policy) -lbpf -o $@
-$(B)/fuzz/fuzz_engine: $(patsubst %,tests/replay/%.c,world check notes)
-$(B)/fuzz/%: tests/fuzz/%.c $(POLICY_SOURCES) $(RESOLVER_SOURCES) $(B)/gen/parse.c $(B)/gen/lex.c
+# The fuzz targets share their objects.
+FUZZFLAGS = -std=gnu11 -O1 -g -D_GNU_SOURCE -Iinclude -isystem $(B)/gen -Ipolicy -Wno-everything \
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FUZZ_OBJECTS = $(patsubst %.c,$(B)/fuzz/obj/%.o,$(POLICY_SOURCES) $(RESOLVER_SOURCES) gen/parse.c gen/lex.c)
+$(B)/fuzz/obj/gen/%.o: $(B)/gen/%.c $(B)/gen/parse.h
 	@mkdir -p $(@D)
-	$(if $(V),,@echo '  FUZZ $@')
-	$(Q)$(CLANG) -std=gnu11 -O1 -g -D_GNU_SOURCE -Iinclude -isystem $(B)/gen -Ipolicy -Wno-everything \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $^ $(LIBS_resolver) $(LIBS_policy) -lbpf -o $@
+	$(Q)$(CLANG) $(FUZZFLAGS) -c $< -o $@
+$(B)/fuzz/obj/%.o: %.c $(B)/gen/parse.h
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  FUZZ $<')
+	$(Q)$(CLANG) $(FUZZFLAGS) -MMD -MP -c $< -o $@
+$(B)/fuzz/fuzz_engine: $(patsubst %,$(B)/fuzz/obj/tests/replay/%.o,world check notes)
+$(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJECTS)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $^ $(LIBS_resolver) $(LIBS_policy) -lbpf -o $@
 
 # Unit tests, replay and the fuzz seeds, as they are built now (see SAN).
 unit: check-conf $(UNIT_TESTS) $(if $(wildcard tests/replay/*.c),$(B)/tests/replay)
