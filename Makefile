@@ -160,8 +160,8 @@ $(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJECTS)
 
 # Unit tests, replay and the fuzz seeds, as they are built now (see SAN).
 unit: check-conf $(UNIT_TESTS) $(if $(wildcard tests/replay/*.c),$(B)/tests/replay)
-	$(Q)for test in $(UNIT_TESTS); do "$$test" > $(B)/tests/log 2>&1 || { cat $(B)/tests/log; echo "FAIL $$test"; exit 1; }; \
-		grep -h PASSED $(B)/tests/log | tail -n 1 | sed "s|^|$$(basename $$test) |"; done
+	$(Q)printf '%s\n' $(UNIT_TESTS) | xargs -P 4 -I {} sh -c '{} > {}.log 2>&1 || { cat {}.log; echo "FAIL {}"; exit 255; }; \
+		grep -h PASSED {}.log | tail -n 1 | sed "s|^|$$(basename {}) |"'
 	$(Q)$(B)/tests/replay tests/replay/*.rpl
 
 check:
@@ -180,10 +180,10 @@ fuzz-seeds: $(FUZZERS)
 
 FUZZ_SECONDS ?= 10
 fuzz: $(FUZZERS)
-	$(Q)for f in $(FUZZERS); do n=$$(basename $$f); mkdir -p $(B)/fuzz/corpus/$$n; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus/$$n \
-		tests/fuzz/seeds/$${n#fuzz_} 2> $(B)/fuzz/log || { tail -n 30 $(B)/fuzz/log; exit 1; }; \
-		echo "$$n: $$(tail -n 1 $(B)/fuzz/log)"; done
+	$(Q)printf '%s\n' $(FUZZERS) | xargs -P 2 -I {} sh -c 'n=$$(basename {}); mkdir -p $(B)/fuzz/corpus/$$n; \
+		{} -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus/$$n \
+		tests/fuzz/seeds/$${n#fuzz_} 2> {}.log || { tail -n 30 {}.log; exit 255; }; \
+		echo "$$n: $$(tail -n 1 {}.log)"'
 
 # The policies that are installed are right, laid out, and pass their own tests.
 check-conf: $(B)/namegate $(B)/namegate-tools
