@@ -528,7 +528,8 @@ int ng_lineage_scan(struct ng_lineage *lineage, const char *cgroup, pid_t bare)
         r = ng_cgroup_walk(cgroup, look_at, &scan);
     if (r == 0)
         end_unseen(lineage, &scan);
-    qsort(scan.seen, scan.count, sizeof(scan.seen[0]), by_start);
+    if (scan.count > 0)
+        qsort(scan.seen, scan.count, sizeof(scan.seen[0]), by_start);
     for (size_t i = 0; r == 0 && i < scan.count; i++)
         take(lineage, &scan.seen[i], scan.seen[i].pid == bare);
     free(scan.seen);

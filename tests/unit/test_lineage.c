@@ -196,6 +196,7 @@ static void test_scan(void **state)
 
     (void)state;
     assert_non_null(mkdtemp(dir));
+    assert_int_equal(ng_lineage_scan(lineage, dir, 0), 0); /* nobody is there */
     (void)snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
     file = fopen(path, "w");
     (void)fprintf(file, "%d\n%d\n0\n", getpid(), getppid());
