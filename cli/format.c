@@ -82,12 +82,13 @@ static void put_what(FILE *out, const json_t *record)
     const char *evidence = ng_cli_string(record, "evidence"), *address = ng_cli_string(record, "address");
     const char *name = ng_cli_string(json_array_get(json_object_get(record, "names"), 0), "name");
     bool by_address = strcmp(evidence, "address") == 0 || strcmp(evidence, "network") == 0;
+    const char *other = by_address ? name : address;
 
     ng_cli_format_destination(out, *name && !by_address ? name : address, record);
-    if (!*name)
+    if (!*name || !*other)
         return;
     (void)fputs(" (", out);
-    ng_cli_put(out, by_address ? name : address);
+    ng_cli_put(out, other);
     (void)fputc(')', out);
 }
 

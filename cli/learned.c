@@ -120,6 +120,8 @@ static int add_flow(struct ng_learned *learned, const struct ng_recorded *record
     const char *name = known_name(recorded, flow);
     struct ng_opinion opinion;
 
+    if (ng_recorded_is_look_up(flow))
+        return strcmp(ng_cli_string(flow, "verdict"), "deny") == 0 ? add_to(&learned->refused, name, flow) : 0;
     if (!ng_recorded_counts(flow) || ng_recorded_case(recorded, flow, learned->bare, 0, judged) < 0 ||
         ng_recorded_judge(judged, flow, &opinion) < 0)
         return 0;

@@ -248,8 +248,14 @@ static int put_rest(FILE *out, const struct ng_dependencies *rest, const char *h
         told = true;
         r = text ? make_ranges(it, RANGES_MAX, &ranges) : -ENOMEM;
         if (r == 0) {
+            const struct range *last = &ranges.items[ranges.count - 1];
+
+            ranges.count -= last->high == 0; /* neither a look-up nor ICMP has ports */
             (void)fputs("    #   ", out);
-            put_destinations(out, text, &ranges);
+            if (ranges.count)
+                put_destinations(out, text, &ranges);
+            else
+                (void)fputs(text, out);
             (void)fputs(": ", out);
             put_uses(out, it);
             (void)fputc('\n', out);
@@ -304,7 +310,7 @@ static void forget_needed(const struct ng_dependencies *needed, struct ng_depend
         size_t kept = 0;
 
         for (size_t c = 0; also && c < it->cells.count; c++) {
-            bool happened = false;
+            bool happened = it->cells.items[c].proto == 0; /* it was looked up */
 
             for (size_t k = 0; k < also->cells.count; k++)
                 happened |= also->cells.items[k].proto == it->cells.items[c].proto &&

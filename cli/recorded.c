@@ -140,6 +140,21 @@ int ng_recorded_case(const struct ng_recorded *recorded, const json_t *flow, con
     return 0;
 }
 
+void ng_recorded_look_up(const json_t *resolution, const struct ng_snapshot *snapshot, unsigned policy,
+                         struct ng_case *ret_case)
+{
+    static const uint8_t none[16];
+
+    ng_case_make_address(snapshot, policy, none, ret_case);
+    ret_case->addressed = false;
+    add_names(ret_case, json_object_get(resolution, "chain"));
+}
+
+bool ng_recorded_is_look_up(const json_t *flow)
+{
+    return strcmp(ng_cli_string(flow, "proto"), "dns") == 0;
+}
+
 int ng_recorded_judge(const struct ng_case *it, const json_t *flow, struct ng_opinion *ret_opinion)
 {
     long long port = ng_cli_integer(flow, "port");
@@ -156,7 +171,7 @@ int ng_recorded_proto(const json_t *flow)
     static const struct {
         const char *name;
         int proto;
-    } known[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}, {"icmp", IPPROTO_ICMP}};
+    } known[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}, {"icmp", IPPROTO_ICMP}, {"dns", 0}};
     const char *text = ng_cli_string(flow, "proto");
     char *end = NULL;
     unsigned long number;

@@ -23,10 +23,15 @@ bool ng_recorded_told(const struct ng_recorded *recorded, const char *name, cons
 int ng_recorded_case(const struct ng_recorded *recorded, const json_t *flow, const struct ng_snapshot *snapshot,
                      unsigned policy, struct ng_case *ret_case);
 
-/* The same, judged. */
+/* A look-up of that deployment: a resolution, or a flow of protocol "dns". */
+void ng_recorded_look_up(const json_t *resolution, const struct ng_snapshot *snapshot, unsigned policy,
+                         struct ng_case *ret_case);
+bool ng_recorded_is_look_up(const json_t *flow);
+
+/* The same, judged; not for look-ups. */
 int ng_recorded_judge(const struct ng_case *it, const json_t *flow, struct ng_opinion *ret_opinion);
 
-/* The protocol (IPPROTO_*) of a flow, -EBADMSG. */
+/* The protocol (IPPROTO_*) of a flow, 0 of a look-up, -EBADMSG. */
 int ng_recorded_proto(const json_t *flow);
 
 /* Whether it stayed on the host: loopback. */

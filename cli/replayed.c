@@ -5,6 +5,7 @@
 #include "dependency.h"
 #include "policy.h"
 #include "recorded.h"
+#include "report.h"
 
 #include <string.h>
 
@@ -66,9 +67,10 @@ static int add(struct judging *judging, const json_t *flow, const struct ng_opin
 {
     json_t *found = find(judging, flow, opinion);
     json_int_t count = ng_cli_integer(flow, "count");
+    const char *address = ng_cli_string(flow, "address");
 
     if (!found || ng_count_key(found, "count", count) < 0 ||
-        ng_count_key(json_object_get(found, "addresses"), ng_cli_string(flow, "address"), count) < 0 ||
+        (*address && ng_count_key(json_object_get(found, "addresses"), address, count) < 0) ||
         ng_count_key(json_object_get(found, "commands"), ng_cli_string(flow, "comm"), count) < 0)
         return -ENOMEM;
     if (strcmp(ng_cli_string(flow, "first"), ng_cli_string(found, "first")) < 0)
@@ -78,9 +80,21 @@ static int add(struct judging *judging, const json_t *flow, const struct ng_opin
     return 0;
 }
 
-static int judge(struct judging *judging, const json_t *flow)
+static int conclude(struct judging *judging, const json_t *flow, const struct ng_opinion *opinion)
 {
     json_int_t count = ng_cli_integer(flow, "count");
+
+    judging->checked += count;
+    if (opinion->verdict != NG_VERDICT_DENY)
+        return 0;
+    judging->denied += count;
+    if (strcmp(ng_cli_string(flow, "verdict"), "deny") == 0)
+        judging->denied_then += count;
+    return add(judging, flow, opinion);
+}
+
+static int judge(struct judging *judging, const json_t *flow)
+{
     struct ng_opinion opinion;
 
     if (!ng_recorded_counts(flow) || ng_recorded_case(judging->recorded, flow, judging->replay->snapshot,
@@ -88,15 +102,43 @@ static int judge(struct judging *judging, const json_t *flow)
         return 0;
     if (judging->replay->mode >= 0)
         judging->judged->mode = (uint8_t)judging->replay->mode;
-    if (ng_recorded_judge(judging->judged, flow, &opinion) < 0)
+    return ng_recorded_judge(judging->judged, flow, &opinion) < 0 ? 0 : conclude(judging, flow, &opinion);
+}
+
+/* How a look-up fared: as the flow of the same command and name says, if there is one. */
+static const json_t *fared(const json_t *deployment, const json_t *resolution)
+{
+    const json_t *flow;
+    size_t i;
+
+    json_array_foreach(json_object_get(deployment, "flows"), i, flow)
+        if (ng_recorded_is_look_up(flow) &&
+            ng_cli_integer(flow, "lineage") == ng_cli_integer(resolution, "lineage") &&
+            strcmp(ng_cli_string(flow, "name"), ng_cli_string(resolution, "name")) == 0)
+            return flow;
+    return NULL;
+}
+
+/* What a policy would have had answered otherwise. Each answer that was withheld is among the resolutions, too. */
+static int judge_look_up(struct judging *judging, const json_t *deployment, const json_t *resolution)
+{
+    _cleanup_json_ json_t *flow = NULL;
+    struct ng_opinion opinion;
+    const json_t *known;
+    const char *comm;
+
+    ng_recorded_look_up(resolution, judging->replay->snapshot, judging->policy, judging->judged);
+    if (ng_case_answer(judging->judged, &opinion) == NG_ANSWER_REAL)
         return 0;
-    judging->checked += count;
-    if (opinion.verdict != NG_VERDICT_DENY)
-        return 0;
-    judging->denied += count;
-    if (strcmp(ng_cli_string(flow, "verdict"), "deny") == 0)
-        judging->denied_then += count;
-    return add(judging, flow, &opinion);
+    known = fared(deployment, resolution);
+    comm = ng_cli_string(ng_ledger_row(json_object_get(deployment, "lineage"), ng_cli_integer(resolution, "lineage")),
+                         "comm");
+    flow = json_pack("{s:O?, s:s, s:i, s:s, s:s, s:s, s:O?, s:O?, s:O?}", "name", json_object_get(resolution, "name"),
+                     "address", "", "port", 0, "proto", "dns", "verdict",
+                     known ? ng_cli_string(known, "verdict") : "allow", "comm",
+                     known ? ng_cli_string(known, "comm") : comm, "count", json_object_get(resolution, "count"),
+                     "first", json_object_get(resolution, "first"), "last", json_object_get(resolution, "last"));
+    return flow ? conclude(judging, flow, &opinion) : -ENOMEM;
 }
 
 static int worst_first(const void *a, const void *b)
@@ -150,13 +192,16 @@ static int policy_of(const struct ng_replay *replay, const json_t *deployment)
 
 static int judge_all(struct judging *judging, const json_t *deployment, json_t **ret_list)
 {
-    const json_t *flow;
+    const json_t *flow, *resolution;
     size_t i;
     int r = ng_recorded_new(deployment, &judging->recorded);
 
     json_array_foreach(json_object_get(deployment, "flows"), i, flow)
         if (r == 0)
             r = judge(judging, flow);
+    json_array_foreach(json_object_get(deployment, "resolutions"), i, resolution)
+        if (r == 0)
+            r = judge_look_up(judging, deployment, resolution);
     return r < 0 ? r : make_list(judging, ret_list);
 }
 

@@ -125,12 +125,15 @@ static int add_text(json_t *list, const char *text)
 
 static int add_others(struct ng_report_finding *finding, const json_t *flow)
 {
+    const char *address = ng_cli_string(flow, "address");
     const json_t *name;
     size_t i;
     int r = 0;
 
-    if (strcmp(finding->destination, ng_cli_string(flow, "address")) != 0)
-        return add_text(finding->others, ng_cli_string(flow, "address"));
+    if (!*address)
+        return 0; /* it was not told one */
+    if (strcmp(finding->destination, address) != 0)
+        return add_text(finding->others, address);
     json_array_foreach(json_object_get(flow, "names"), i, name)
     {
         if (r == 0 && json_is_string(name))

@@ -179,15 +179,15 @@ static void account(struct ng_keeper *keeper, const struct ng_live *live, const 
 {
     const struct ng_event *event = blame->event;
     const struct ng_resolution *named = ng_blame_named(blame);
-    char name[NG_NAME_TEXT_MAX], address[INET6_ADDRSTRLEN], proto[8], comm[NG_COMM_LEN + 1];
+    char name[NG_NAME_TEXT_MAX], address[INET6_ADDRSTRLEN], proto[NG_PROTO_TEXT_MAX], comm[NG_COMM_LEN + 1];
     char reason[sizeof(blame->reason)];
     json_t *hold_comm = NULL, *hold_reason = NULL;
     struct ng_ledger_flow flow = {
         .deployment = live->ledger,
         .lineage = lineage_of(live, event->tgid),
         .name = named ? ng_name_to_text(&named->chain[0], name) : NULL,
-        .address = ng_address_text(event->address, address),
-        .proto = ng_proto_name(event->proto, proto),
+        .address = event->hook == NG_HOOK_DNS ? "" : ng_address_text(event->address, address),
+        .proto = ng_event_proto(event, proto),
         .verdict = verdict,
         .evidence = blame->evidence,
         .hook = ng_hook_name(event->hook),

@@ -25,13 +25,11 @@ static void add_holder(void *arg, const struct ng_resolution *resolution)
     blame->holders++;
 }
 
-static void begin(struct ng_blame *blame, const struct ng_event *event, const struct ng_snapshot *snapshot,
-                  const struct ng_track *track)
+static void begin(struct ng_blame *blame, const struct ng_event *event, const struct ng_snapshot *snapshot)
 {
     *blame = (struct ng_blame){.event = event, .snapshot = snapshot, .policy = -ENOENT};
     if (snapshot)
         blame->policy = ng_snapshot_find_scope(snapshot, event->policy);
-    ng_track_each(track, event->address, add_holder, blame);
 }
 
 static bool denied_by_name(struct ng_blame *blame, const struct ng_resolution *resolution)
@@ -88,12 +86,17 @@ static void find_rule(struct ng_blame *blame)
             (void)denied_by_name(blame, blame->holder[i]);
     if (!blame->guilty && event->evidence == NG_EVIDENCE_STRICT && blame->holders)
         blame->guilty = blame->holder[0];
+}
+
+static void find_reason(struct ng_blame *blame)
+{
     /* What denies a dependency is said with the way to it. */
     if (blame->has_rule)
         (void)snprintf(blame->reason, sizeof(blame->reason), "%s%s%s", blame->rule.path,
                        *blame->rule.path && *blame->rule.reason ? ": " : "", blame->rule.reason);
     else
-        (void)snprintf(blame->reason, sizeof(blame->reason), "%s", reason_of_evidence(event, blame->holders > 0));
+        (void)snprintf(blame->reason, sizeof(blame->reason), "%s",
+                       reason_of_evidence(blame->event, blame->holders > 0));
 }
 
 static bool is_decoy(const uint8_t address[16])
@@ -135,9 +138,25 @@ void ng_blame_denial(const struct ng_event *event, const struct ng_snapshot *sna
 {
     struct ng_blame *blame = ret_blame;
 
-    begin(blame, event, snapshot, track);
+    begin(blame, event, snapshot);
+    ng_track_each(track, event->address, add_holder, blame);
     find_rule(blame);
+    find_reason(blame);
     blame->evidence = grade(blame);
+}
+
+void ng_blame_answer(const struct ng_event *event, const struct ng_snapshot *snapshot,
+                     const struct ng_resolution *resolution, uint8_t answer, struct ng_blame *ret_blame)
+{
+    struct ng_blame *blame = ret_blame;
+
+    begin(blame, event, snapshot);
+    add_holder(blame, resolution);
+    if (blame->policy >= 0 && answer != NG_ANSWER_REAL)
+        (void)denied_by_name(blame, resolution);
+    blame->guilty = resolution;
+    find_reason(blame);
+    blame->evidence = answer == NG_ANSWER_DECOY ? "decoy" : "asked";
 }
 
 /* An allow of a name follows the name that was asked for. */
@@ -173,7 +192,8 @@ void ng_blame_reach(const struct ng_event *event, const struct ng_snapshot *snap
 {
     struct ng_blame *blame = ret_blame;
 
-    begin(blame, event, snapshot, track);
+    begin(blame, event, snapshot);
+    ng_track_each(track, event->address, add_holder, blame);
     blame->evidence = "none";
     if (blame->policy < 0)
         return;

@@ -31,6 +31,10 @@ struct ng_blame {
 void ng_blame_denial(const struct ng_event *event, const struct ng_snapshot *snapshot, const struct ng_track *track,
                      struct ng_blame *ret_blame);
 
+/* Of an answer that was withheld (NG_HOOK_DNS), or would have been. */
+void ng_blame_answer(const struct ng_event *event, const struct ng_snapshot *snapshot,
+                     const struct ng_resolution *resolution, uint8_t answer, struct ng_blame *ret_blame);
+
 /* Of a connection that was allowed: of the event only scope, policy, address, port and proto count. */
 void ng_blame_reach(const struct ng_event *event, const struct ng_snapshot *snapshot, const struct ng_track *track,
                     struct ng_blame *ret_blame);

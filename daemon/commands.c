@@ -43,7 +43,7 @@ static json_t *attached_json(const struct ng_keeper *keeper, bool *all)
 {
     json_t *attached = json_object();
 
-    for (unsigned hook = 0; hook < NG_HOOK_MAX; hook++) {
+    for (unsigned hook = 0; hook < NG_HOOK_DNS; hook++) { /* which is none of the kernel */
         bool yes = ng_gate_attached(keeper->gate, hook);
 
         *all = *all && yes;

@@ -25,15 +25,17 @@ int ng_mode_parse(const char *text)
     return -EINVAL;
 }
 
-const char *ng_proto_name(unsigned proto, char text[static 8])
+const char *ng_event_proto(const struct ng_event *event, char text[static NG_PROTO_TEXT_MAX])
 {
-    if (proto == IPPROTO_TCP)
+    if (event->hook == NG_HOOK_DNS)
+        return "dns";
+    if (event->proto == IPPROTO_TCP)
         return "tcp";
-    if (proto == IPPROTO_UDP)
+    if (event->proto == IPPROTO_UDP)
         return "udp";
-    if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
+    if (event->proto == IPPROTO_ICMP || event->proto == IPPROTO_ICMPV6)
         return "icmp";
-    (void)snprintf(text, 8, "%u", proto & 0xff);
+    (void)snprintf(text, NG_PROTO_TEXT_MAX, "%u", event->proto);
     return text;
 }
 
@@ -47,6 +49,7 @@ bool ng_tag_valid(const char *text)
 
 static void release_finding(struct ng_finding *finding)
 {
+    free((char *)(uintptr_t)finding->proto);
     free((char *)(uintptr_t)finding->destination);
     free((char *)(uintptr_t)finding->rule);
     free((char *)(uintptr_t)finding->reason);
@@ -90,7 +93,7 @@ void ng_live_free(struct ng_live *live)
 
 static bool same_finding(const struct ng_finding *a, const struct ng_finding *b)
 {
-    return a->port == b->port && a->proto == b->proto && a->would == b->would &&
+    return a->port == b->port && a->would == b->would && strcmp(a->proto, b->proto) == 0 &&
            strcmp(a->destination, b->destination) == 0 && strcmp(a->rule, b->rule) == 0 &&
            strncmp(a->comm, b->comm, NG_COMM_LEN) == 0;
 }
@@ -115,11 +118,12 @@ void ng_live_found(struct ng_live *live, const struct ng_finding *finding, bool 
         return;
     *own = *finding;
     own->count = 1;
+    own->proto = strdup(finding->proto);
     own->destination = strdup(finding->destination);
     own->rule = strdup(finding->rule);
     own->reason = strdup(finding->reason);
     own->instead = strdup(finding->instead);
-    if (own->destination && own->rule && own->reason && own->instead)
+    if (own->proto && own->destination && own->rule && own->reason && own->instead)
         live->findings++;
     else
         release_finding(own);
@@ -146,10 +150,8 @@ static int compare_findings(const void *a, const void *b)
 
 static json_t *finding_json(const struct ng_finding *finding)
 {
-    char proto[8];
-
     return json_pack("{s:s, s:i, s:s, s:I, s:s, s:o, s:s, s:s, s:s}", "destination", finding->destination, "port",
-                     (int)finding->port, "proto", ng_proto_name((unsigned)finding->proto, proto), "count",
+                     (int)finding->port, "proto", finding->proto, "count",
                      (json_int_t)finding->count, "verdict", finding->would ? "would-deny" : "deny", "comm",
                      ng_json_field(finding->comm, NG_COMM_LEN), "rule", finding->rule, "reason", finding->reason,
                      "instead", finding->instead);

@@ -19,9 +19,9 @@ struct ng_finding {
     const char *rule;        /* FILE:LINE, or "" */
     const char *reason;
     const char *instead;
+    const char *proto;
     char comm[NG_COMM_LEN];
     uint16_t port;
-    uint8_t proto;
     bool would;
     uint64_t count;
 };
@@ -80,6 +80,8 @@ json_t *ng_live_summary(const struct ng_live *live, uint64_t lost);
 
 const char *ng_mode_name(unsigned mode);
 int ng_mode_parse(const char *text);
-const char *ng_proto_name(unsigned proto, char text[static 8]);
+/* The protocol of what was denied: "dns", where an answer was withheld, else that of the packet; perhaps into text. */
+#define NG_PROTO_TEXT_MAX 8
+const char *ng_event_proto(const struct ng_event *event, char text[static NG_PROTO_TEXT_MAX]);
 
 #endif

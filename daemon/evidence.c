@@ -91,8 +91,9 @@ static json_t *argv_json(const struct ng_event *event, const json_t *lineage)
 static int add_process(json_t *record, const struct ng_event *event, const struct ng_live *live)
 {
     json_t *lineage = live ? ng_lineage_json(live->lineage, (pid_t)event->tgid) : json_array();
-    json_t *process = json_pack("{s:i, s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "pid", (int)event->tgid, "tid",
-                                (int)event->pid, "uid", (json_int_t)event->uid, "gid", (json_int_t)event->gid, "comm",
+    json_t *gid = event->hook == NG_HOOK_DNS ? json_null() : json_integer((json_int_t)event->gid);
+    json_t *process = json_pack("{s:i, s:i, s:I, s:o, s:o, s:o, s:o, s:o}", "pid", (int)event->tgid, "tid",
+                                (int)event->pid, "uid", (json_int_t)event->uid, "gid", gid, "comm",
                                 ng_json_field(event->comm, NG_COMM_LEN), "argv", argv_json(event, lineage),
                                 "ancestors", ancestors_json(event, live), "lineage", lineage);
     int r = process ? json_object_update(record, process) : -1;
@@ -105,15 +106,16 @@ json_t *ng_evidence_denial(const struct ng_blame *blame, const struct ng_live *l
 {
     const char *instead = blame->has_rule ? blame->rule.instead : "";
     const struct ng_event *event = blame->event;
-    char proto[8];
+    char proto[NG_PROTO_TEXT_MAX];
+    bool dns = event->hook == NG_HOOK_DNS;
     json_t *record = json_pack(
         "{s:s, s:o, s:s, s:s?, s:s?, s:s, s:s, s:s, s:s?, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:s, s:b, s:b}", "type",
         "denial", "time", json_null(), "deployment", live ? live->id : "", "tag", live ? live->kernel.tag : NULL,
         "policy", live ? live->kernel.name : NULL, "mode", ng_mode_name(event->mode), "verdict",
         event->flags & NG_EVENT_WOULD ? "would-deny" : "deny", "hook", ng_hook_name(event->hook), "errno",
-        event->error ? strerrorname_np(-event->error) : NULL, "proto", ng_proto_name(event->proto, proto), "address",
-        ng_json_address(event->address), "port", (int)event->port, "names", names_json(blame), "rule",
-        ng_evidence_rule(blame), "reason", ng_json_text(blame->reason, strlen(blame->reason)), "instead",
+        event->error ? strerrorname_np(-event->error) : NULL, "proto", ng_event_proto(event, proto), "address",
+        dns ? json_string("") : ng_json_address(event->address), "port", (int)event->port, "names", names_json(blame),
+        "rule", ng_evidence_rule(blame), "reason", ng_json_text(blame->reason, strlen(blame->reason)), "instead",
         ng_json_text(instead, strlen(instead)), "evidence", blame->evidence, "probe",
         (event->flags & NG_EVENT_PROBE) != 0, "incident", (event->flags & NG_EVENT_INCIDENT) != 0);
 

@@ -44,7 +44,7 @@ struct ng_gate {
 
 static const char *const hook_names[NG_HOOK_MAX] = {
     "connect4", "connect6",     "sendmsg4",     "sendmsg6",    "recvmsg4",
-    "recvmsg6", "getpeername4", "getpeername6", "sock_create", "egress",      "cut",
+    "recvmsg6", "getpeername4", "getpeername6", "sock_create", "egress",      "cut",      "dns",
 };
 
 const char *ng_hook_name(unsigned hook)

@@ -49,15 +49,22 @@ static const char *destination_of(const json_t *record)
     return text_of(record, "address");
 }
 
+static void say_destination(const json_t *record, FILE *file)
+{
+    (void)fputs(destination_of(record), file);
+    if (number_of(record, "port"))
+        (void)fprintf(file, " port %" PRId64, number_of(record, "port"));
+    (void)fprintf(file, "/%s", text_of(record, "proto"));
+}
+
 static void say_denial(const json_t *record, FILE *file)
 {
     const json_t *rule = json_object_get(record, "rule");
     bool would = strcmp(text_of(record, "verdict"), "would-deny") == 0;
 
-    (void)fprintf(file, "%s[%" PRId64 "] of %s %s %s port %" PRId64 "/%s", text_of(record, "comm"),
-                  number_of(record, "pid"), text_of(record, "deployment"),
-                  would ? "would have been denied" : "was denied", destination_of(record), number_of(record, "port"),
-                  text_of(record, "proto"));
+    (void)fprintf(file, "%s[%" PRId64 "] of %s %s ", text_of(record, "comm"), number_of(record, "pid"),
+                  text_of(record, "deployment"), would ? "would have been denied" : "was denied");
+    say_destination(record, file);
     if (json_is_object(rule))
         (void)fprintf(file, " by %s:%" PRId64, text_of(rule, "file"), number_of(rule, "line"));
     if (*text_of(record, "reason"))
@@ -70,9 +77,9 @@ static void say_shadow(const json_t *record, FILE *file)
 {
     bool allowed = strcmp(text_of(record, "shadow_verdict"), "allow") == 0;
 
-    (void)fprintf(file, "%s %s %s port %" PRId64 "/%s of %s, which %s: %s", text_of(record, "shadow_path"),
-                  allowed ? "would allow" : "would deny", destination_of(record), number_of(record, "port"),
-                  text_of(record, "proto"), text_of(record, "deployment"),
+    (void)fprintf(file, "%s %s ", text_of(record, "shadow_path"), allowed ? "would allow" : "would deny");
+    say_destination(record, file);
+    (void)fprintf(file, " of %s, which %s: %s", text_of(record, "deployment"),
                   strcmp(text_of(record, "verdict"), "deny") == 0    ? "was denied"
                   : strcmp(text_of(record, "verdict"), "allow") == 0 ? "was let through"
                                                                      : "is only audited",

@@ -173,6 +173,9 @@ void ng_lives_follow(struct ng_keeper *keeper);
 uint8_t ng_lives_flags(const struct ng_policy_info *policy);
 uint64_t ng_lives_oldest(const struct ng_keeper *keeper);
 void ng_lives_event(void *arg, const struct ng_event *event);
+/* It was told a name: what it has, or (enum ng_answer_kind) something else, which is a denial. */
+void ng_lives_told(struct ng_keeper *keeper, struct ng_live *live, const struct ng_resolution *resolution,
+                   uint8_t answer);
 /* What was not denied before may be now: connections to it end. */
 void ng_lives_denied_more(struct ng_keeper *keeper);
 void ng_lives_cut(void *arg, const struct ng_socket *cut);

@@ -482,9 +482,9 @@ void ng_lives_follow(struct ng_keeper *keeper)
 static void found(struct ng_live *live, const struct ng_blame *blame)
 {
     const struct ng_event *event = blame->event;
-    char name[NG_NAME_TEXT_MAX], address[INET6_ADDRSTRLEN], rule[PATH_MAX + 16] = "";
+    char name[NG_NAME_TEXT_MAX], address[INET6_ADDRSTRLEN], proto[NG_PROTO_TEXT_MAX], rule[PATH_MAX + 16] = "";
     struct ng_finding finding = {.port = event->port,
-                                 .proto = event->proto,
+                                 .proto = ng_event_proto(event, proto),
                                  .would = event->flags & NG_EVENT_WOULD,
                                  .destination = blame->guilty ? ng_name_to_text(&blame->guilty->chain[0], name)
                                                               : ng_address_text(event->address, address),
@@ -498,6 +498,20 @@ static void found(struct ng_live *live, const struct ng_blame *blame)
     ng_live_found(live, &finding, event->flags & NG_EVENT_PROBE);
 }
 
+/* live NULL: it ended long ago. */
+static void denied(struct ng_keeper *keeper, struct ng_live *live, const struct ng_blame *blame)
+{
+    const struct ng_event *event = blame->event;
+
+    ng_records_add(keeper->records, ng_evidence_denial(blame, live), event->time);
+    ng_tally_denial(keeper->tally, live ? live->tally : NG_TALLY_OTHER, event, blame->evidence);
+    if (!live)
+        return;
+    found(live, blame);
+    ng_account_denial(keeper, live, blame);
+    ng_shadow_event(keeper, live, blame, event->flags & NG_EVENT_WOULD ? "would-deny" : "deny");
+}
+
 void ng_lives_event(void *arg, const struct ng_event *event)
 {
     struct ng_keeper *keeper = arg;
@@ -508,13 +522,35 @@ void ng_lives_event(void *arg, const struct ng_event *event)
     if (live && ng_selftest_takes(live, event))
         return;
     ng_blame_denial(event, keeper->snapshot, keeper->track, &blame);
-    ng_records_add(keeper->records, ng_evidence_denial(&blame, live), event->time);
-    ng_tally_denial(keeper->tally, live ? live->tally : NG_TALLY_OTHER, event, blame.evidence);
-    if (!live)
+    denied(keeper, live, &blame);
+}
+
+void ng_lives_told(struct ng_keeper *keeper, struct ng_live *live, const struct ng_resolution *resolution,
+                   uint8_t answer)
+{
+    const struct ng_asker *asker = &resolution->asker;
+    struct ng_event event = {.time = resolution->replied_at,
+                             .generation = keeper->state.generation,
+                             .cgroup = live->cgroup,
+                             .scope = asker->scope,
+                             .policy = asker->policy,
+                             .flags = asker->mode == NG_MODE_AUDIT ? NG_EVENT_WOULD : 0,
+                             .hook = NG_HOOK_DNS,
+                             .evidence = NG_EVIDENCE_NAME,
+                             .mode = asker->mode,
+                             .pid = asker->pid,
+                             .tgid = asker->pid,
+                             .uid = asker->uid};
+    struct ng_blame blame;
+
+    if (answer == NG_ANSWER_REAL && !keeper->shadow)
         return;
-    found(live, &blame);
-    ng_account_denial(keeper, live, &blame);
-    ng_shadow_event(keeper, live, &blame, event->flags & NG_EVENT_WOULD ? "would-deny" : "deny");
+    memcpy(event.comm, asker->comm, sizeof(event.comm));
+    ng_blame_answer(&event, keeper->snapshot, resolution, answer, &blame);
+    if (answer == NG_ANSWER_REAL)
+        ng_shadow_event(keeper, live, &blame, "allow");
+    else
+        denied(keeper, live, &blame);
 }
 
 void ng_lives_denied_more(struct ng_keeper *keeper)

@@ -7,7 +7,7 @@ static void sample_kernel(struct ng_keeper *keeper)
 {
     static const unsigned outcomes[NG_TALLY_VERDICTS] = {NG_OUTCOME_DENY, NG_OUTCOME_WOULD};
 
-    for (unsigned hook = 0; hook < NG_HOOK_CUT; hook++) /* that is counted here, as it happens */
+    for (unsigned hook = 0; hook < NG_HOOK_CUT; hook++) /* that and more is counted here, as it happens */
         for (unsigned verdict = 0; verdict < NG_TALLY_VERDICTS; verdict++)
             ng_tally_hook(keeper->tally, hook, verdict,
                           ng_gate_counter(keeper->gate, NG_COUNTER(hook, outcomes[verdict])));

@@ -296,8 +296,14 @@ const char *ng_shadow_judge(struct ng_shadow *shadow, const struct ng_live *live
     it->raw = event->evidence == NG_EVIDENCE_RAW;
     it->bypassing = event->evidence == NG_EVIDENCE_RESOLVER && event->port != NG_DOT_PORT;
     it->abandoned = event->evidence == NG_EVIDENCE_ABANDONED && info.on_loss == NG_ON_LOSS_CLOSED;
-    ng_track_each(track, event->address, add_resolution, &adding);
-    ng_case_judge(it, event->proto, event->port, ret_opinion);
+    if (event->hook == NG_HOOK_DNS) {
+        for (unsigned i = 0; facts->asked && i < facts->asked->links; i++)
+            (void)ng_case_add(it, &facts->asked->chain[i], i == 0);
+        (void)ng_case_answer(it, ret_opinion);
+    } else {
+        ng_track_each(track, event->address, add_resolution, &adding);
+        ng_case_judge(it, event->proto, event->port, ret_opinion);
+    }
     if (ret_opinion->verdict != NG_VERDICT_DENY)
         return "allow";
     return it->mode == NG_MODE_AUDIT ? "would-deny" : "deny";
@@ -374,6 +380,7 @@ void ng_shadow_event(struct ng_keeper *keeper, const struct ng_live *live, const
     facts.incident = keeper->state.incident || live->kernel.flags & NG_DEPLOYMENT_INCIDENT;
     facts.guarded = is_guarded(&shadow->guard, blame->event->address);
     facts.granted = is_granted(keeper, live, blame);
+    facts.asked = blame->guilty;
     judged = ng_shadow_judge(shadow, live, blame->event, keeper->track, &facts, &opinion);
     if (!judged || strcmp(judged, verdict) == 0)
         return;

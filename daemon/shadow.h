@@ -36,10 +36,11 @@ struct ng_shadow_facts {
     bool escalated;
     bool granted;  /* root lets it through */
     bool guarded;  /* an address that no name can make denied */
+    const struct ng_resolution *asked; /* with NG_HOOK_DNS: what was looked up */
 };
 
 /* The verdict on what a deployment did, as in records: "allow", "would-deny", "deny". Of the event count time, scope,
- * address, port, proto and evidence. NULL: no policy of the shadow is for that deployment. */
+ * address, port, proto, hook and evidence. NULL: no policy of the shadow is for that deployment. */
 const char *ng_shadow_judge(struct ng_shadow *shadow, const struct ng_live *live, const struct ng_event *event,
                             const struct ng_track *track, const struct ng_shadow_facts *facts,
                             struct ng_opinion *ret_opinion);

@@ -258,18 +258,20 @@ void ng_supervise_refresh(struct ng_keeper *keeper, bool live_only)
 static void told(struct ng_keeper *keeper, const struct ng_message_told *message)
 {
     const struct ng_resolution *resolution;
-    const struct ng_live *live;
+    struct ng_live *live;
     bool first = false;
 
-    if (ng_track_told(keeper->track, message, &first) < 0)
+    if (message->answer > NG_ANSWER_DECOY || ng_track_told(keeper->track, message, &first) < 0)
         return;
     resolution = ng_track_find(keeper->track, message->resolution);
     live = ng_lives_by_scope(keeper, message->asker.scope);
     if (first || !message->asker.scope)
         ng_records_add(keeper->records, ng_evidence_resolution(resolution, live ? live->id : NULL),
                        message->replied_at);
-    if (live)
-        ng_account_resolution(keeper, live, resolution);
+    if (!live)
+        return;
+    ng_account_resolution(keeper, live, resolution);
+    ng_lives_told(keeper, live, resolution, (uint8_t)message->answer);
 }
 
 static const char *trouble_text(uint32_t trouble)

@@ -196,8 +196,8 @@ void ng_tally_denial(struct ng_tally *tally, unsigned slot, const struct ng_even
 {
     enum ng_tally_verdict verdict = event->flags & NG_EVENT_WOULD ? NG_TALLY_WOULD : NG_TALLY_DENY;
 
-    if (event->hook == NG_HOOK_CUT) /* which the kernel does not count */
-        ng_shared_add(&tally->memory->hook[NG_HOOK_CUT][verdict], 1);
+    if (event->hook >= NG_HOOK_CUT) /* which the kernel does not count */
+        ng_shared_add(&tally->memory->hook[event->hook][verdict], 1);
     if (event->flags & NG_EVENT_PROBE) {
         ng_shared_add(&tally->memory->count[NG_TALLY_PROBES], 1);
         return;

@@ -14,6 +14,8 @@
  *             "rule": {..}|null, "reason", "instead", "probe", "incident", "count", "first", "last"}],
  *  "shadow": [as flows, with "shadow_verdict" and "shadow_rule"]}
  *
+ * A flow of protocol "dns" (address "", port 0) is a look-up that was not answered with the truth.
+ *
  * Outcome: clean: nothing was denied, nor would have been (probes do not count); would-block: something would have been
  * denied; blocked-failed: something was denied and the command did not exit with 0; blocked-recovered: it exited with 0
  * all the same; running: it lives; unknown: nobody saw how it ended. Until the end the counts are those of its flows.

@@ -139,6 +139,23 @@ void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struc
                             &ret_opinion->rule) == 0;
 }
 
+uint8_t ng_case_answer(const struct ng_case *it, struct ng_opinion *ret_opinion)
+{
+    *ret_opinion = (struct ng_opinion){.verdict = NG_VERDICT_ALLOW};
+    for (unsigned i = 0; i < it->names && !it->granted; i++) {
+        uint64_t profile = ng_match_name(it->snapshot, it->policy, &it->name[i]);
+        uint8_t kind = ng_snapshot_answer(it->snapshot, profile);
+
+        if (kind == NG_ANSWER_REAL)
+            continue;
+        *ret_opinion = (struct ng_opinion){.verdict = NG_VERDICT_DENY, .evidence = NG_EVIDENCE_NAME};
+        ret_opinion->has_rule =
+            ng_explain_name(it->snapshot, it->policy, &it->name[i], 0, 0, &ret_opinion->rule) == 0;
+        return kind;
+    }
+    return NG_ANSWER_REAL;
+}
+
 /* A number for each outcome that differs: the verdict, and which of the case's rules decided. */
 struct numbering {
     struct ng_case *it;

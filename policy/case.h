@@ -56,6 +56,10 @@ const char *ng_opinion_text(const struct ng_opinion *opinion);
 /* proto may be 0: a protocol that no rule names. */
 void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struct ng_opinion *ret_opinion);
 
+/* Judges the look-up of a case that is one name with its chain: NG_VERDICT_DENY where a rule has it answered other than
+ * with the truth, as the resolver does it. Returns what it is answered, enum ng_answer_kind. */
+uint8_t ng_case_answer(const struct ng_case *it, struct ng_opinion *ret_opinion);
+
 /* The ports of a case by what decides there: verdict, evidence and rule. What is the same has the same value. */
 int ng_case_spans(struct ng_case *it, ng_spans *ret_spans);
 

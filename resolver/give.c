@@ -124,26 +124,26 @@ static int give_other(struct ng_engine *engine, const struct ng_client *client, 
 void ng_engine_give(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                     const struct ng_asker *asker, struct ng_tracked *tracked, const struct ng_wire_answer *answer)
 {
-    bool judged = tracked && asker && asker->mode != NG_MODE_AUDIT, tell = false;
+    bool judged = asker && asker->mode != NG_MODE_AUDIT, tell = false;
     const struct ng_tracked *denied = NULL;
-    uint8_t kind = NG_ANSWER_REAL;
+    uint8_t kind = NG_ANSWER_REAL; /* in mode audit, what it would be */
     struct ng_ede ede = {.code = answer->ttl ? NG_EDE_STALE : 0};
     struct ng_message_told message;
     int r = 0;
 
-    if (judged)
+    if (tracked && asker)
         kind = ng_learn_answer_kind(engine->learn, tracked, asker->scope, asker->policy, &denied);
-    if (denied && query->edns) {
+    if (denied && judged && query->edns) {
         ede.code = kind == NG_ANSWER_REFUSE  ? NG_EDE_BLOCKED
                    : kind == NG_ANSWER_DECOY ? NG_EDE_FORGED
                                              : NG_EDE_FILTERED;
         explain(engine, &denied->name, asker->policy, &ede);
     }
     if (tracked && asker)
-        r = ng_learn_told(engine->learn, tracked, asker->scope, asker->policy, &tell);
+        r = ng_learn_told(engine->learn, tracked, asker, &tell);
     if (r == 0 && tracked && (asker || tracked->ruled))
         ng_engine_announce(engine, tracked);
-    if (r == 0 && kind != NG_ANSWER_REAL)
+    if (r == 0 && judged && kind != NG_ANSWER_REAL)
         r = give_other(engine, client, query, tracked, kind, ede.code ? &ede : NULL);
     else if (r == 0)
         reply(engine, client, query, answer, ede.code ? &ede : NULL);
@@ -159,7 +159,7 @@ void ng_engine_give(struct ng_engine *engine, const struct ng_client *client, co
     if (!tell)
         return;
     engine->ops.flush(engine->ops.arg, client);
-    ng_tell_told(&message, tracked, asker, engine->ops.now(engine->ops.arg));
+    ng_tell_told(&message, tracked, kind, asker, engine->ops.now(engine->ops.arg));
     engine->ops.tell(engine->ops.arg, &message, sizeof(message));
 }
 

@@ -6,7 +6,8 @@
 
 #include <errno.h>
 
-#define TELL_AGAIN NG_SECOND /* how often the keeper hears of the same name and deployment */
+#define TELL_AGAIN NG_SECOND         /* how often the keeper hears of the same name and process */
+#define TELL_OTHER (NG_SECOND / 100) /* and of the same name and deployment */
 
 /* What service bindings say of another name is no address of this one. */
 static int put_grant(struct ng_learn *learn, const struct ng_snapshot *snapshot, const struct grant *grant,
@@ -118,23 +119,22 @@ bool ng_lease_live(const struct ng_learn *learn, uint32_t scope)
     return false;
 }
 
-int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, uint32_t policy,
-                  bool *ret_tell)
+int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, const struct ng_asker *asker, bool *ret_tell)
 {
-    struct ng_told *told = ng_lease_told(tracked, scope);
+    struct ng_told *told = ng_lease_told(tracked, asker->scope);
     uint64_t now = learn->ops.now(learn->ops.arg);
 
     *ret_tell = false;
-    if (!ng_lease_live(learn, scope))
+    if (!ng_lease_live(learn, asker->scope))
         return 0; /* it ended while its question was under way */
     if (!told) {
-        struct ng_told made = {.scope = scope, .policy = policy, .version = UINT64_MAX};
+        struct ng_told made = {.scope = asker->scope, .policy = asker->policy, .version = UINT64_MAX};
 
         if (!ng_vector_add(&tracked->told, made))
             return -ENOMEM;
         told = &tracked->told.items[tracked->told.count - 1];
     }
-    *ret_tell = told->at == 0 || now - told->at >= TELL_AGAIN;
+    *ret_tell = told->at == 0 || now - told->at >= (told->pid == asker->pid ? TELL_AGAIN : TELL_OTHER);
     if (told->version != learn->version) {
         int r = ng_lease_put(learn, learn->snapshot, tracked, told, ng_claims_add);
 
@@ -143,8 +143,10 @@ int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t s
         *ret_tell = true;
     }
     told->version = learn->version;
-    if (*ret_tell)
+    if (*ret_tell) {
         told->at = now;
+        told->pid = asker->pid;
+    }
     return 0;
 }
 

@@ -41,10 +41,11 @@ void ng_tell_resolution(struct ng_tracks *tracks, struct ng_tracked *tracked, ng
     ng_vector_free(&holders);
 }
 
-void ng_tell_told(struct ng_message_told *message, const struct ng_tracked *tracked, const struct ng_asker *asker,
-                  uint64_t replied_at)
+void ng_tell_told(struct ng_message_told *message, const struct ng_tracked *tracked, uint8_t answer,
+                  const struct ng_asker *asker, uint64_t replied_at)
 {
     *message = (struct ng_message_told){.type = NG_MESSAGE_TOLD,
+                                        .answer = answer,
                                         .resolution = tracked->id,
                                         .wrote_at = tracked->wrote_at,
                                         .replied_at = replied_at};

@@ -17,8 +17,8 @@ typedef void (*ng_tell_fn)(void *arg, const void *message, size_t size);
 void ng_tell_resolution(struct ng_tracks *tracks, struct ng_tracked *tracked, ng_tell_fn tell, void *arg);
 
 /* asker: NULL for somebody outside of deployments. */
-void ng_tell_told(struct ng_message_told *message, const struct ng_tracked *tracked, const struct ng_asker *asker,
-                  uint64_t replied_at);
+void ng_tell_told(struct ng_message_told *message, const struct ng_tracked *tracked, uint8_t answer,
+                  const struct ng_asker *asker, uint64_t replied_at);
 
 /* name and address may be NULL. */
 void ng_tell_trouble(struct ng_message_trouble *message, enum ng_trouble trouble, int error,

@@ -35,7 +35,8 @@ struct ng_tracked_address {
 struct ng_told {
     uint32_t scope, policy;
     uint64_t version; /* of all that is known, when it got its leases */
-    uint64_t at;      /* ns: when the keeper was informed last */
+    uint64_t at;      /* ns: when the keeper was informed last, */
+    uint32_t pid;     /* and of which process */
 };
 
 struct ng_tracked {

@@ -89,6 +89,7 @@ enum ng_hook {
     NG_HOOK_SOCK_CREATE,
     NG_HOOK_EGRESS,
     NG_HOOK_CUT, /* no hook of the kernel: the walk over open sockets found one whose peer is denied by now */
+    NG_HOOK_DNS, /* nor is this: the resolver withheld what a name leads to (NG_ANSWER_REFUSE, NG_ANSWER_DECOY) */
     NG_HOOK_MAX
 };
 

@@ -200,11 +200,12 @@ struct ng_message_resolution {
     __u8 address[NG_ADDRESSES_MAX][16];
 };
 
-/* A deployment was told that resolution. Also sent with scope 0 when an untagged client was the first to be told, for
- * up to 100 resolutions a second. */
+/* A deployment was told that resolution or, by a rule's choice, something else; at most once a second of the same name
+ * and process. Also sent with scope 0 when an untagged client was the first to be told, for up to 100 resolutions a
+ * second. */
 struct ng_message_told {
     __u32 type;
-    __u32 pad;
+    __u32 answer;        /* enum ng_answer_kind: in mode audit, what it would have been */
     __u64 resolution;    /* id */
     __u64 wrote_at;      /* ns */
     __u64 replied_at;    /* ns: taken after the reply was handed to the kernel */

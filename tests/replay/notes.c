@@ -17,6 +17,9 @@ static void name_text(const struct ng_wire_name *wire, char *text)
 static const char *const troubles[] = {"",        "map-full", "map-write", "tracked-full", "guarded",
                                        "upstream", "malformed", "lost",     "recovered", "restored"};
 
+static const char *const answers[] = {[NG_ANSWER_REAL] = "", [NG_ANSWER_REFUSE] = " refused",
+                                      [NG_ANSWER_DECOY] = " decoy"};
+
 void notes_take(void *arg, const void *message, size_t size)
 {
     struct world *world = arg;
@@ -42,7 +45,8 @@ void notes_take(void *arg, const void *message, size_t size)
         break;
     case NG_MESSAGE_TOLD:
         check_told(world, told);
-        (void)snprintf(note.text, sizeof(note.text), "told %s", told->asker.scope ? told->asker.comm : "others");
+        (void)snprintf(note.text, sizeof(note.text), "told %s%s", told->asker.scope ? told->asker.comm : "others",
+                       answers[told->answer % 3]);
         break;
     case NG_MESSAGE_READY:
         (void)snprintf(note.text, sizeof(note.text), "ready %u", ready->error);

@@ -21,8 +21,43 @@ expect_fail run getent ahosts api.github.com
 expect_eperm run bash -c ': < /dev/tcp/198.51.100.11/443'
 expect_output '^198.51.100.11$' ask +short api.github.com
 
+say "a deployment that failed by it is not clean, and its report says why"
+gate run --tag asks -- sh -c 'getent ahosts api.github.com' > /dev/null 2> "$W/summary"
+expect_eq "status of a run" $? 2
+expect_output 'api\.github\.com/dns' cat "$W/summary"
+expect_output 'blocked and failed' gate report --last
+expect_said 'api\.github\.com'
+expect_said 'dns'
+expect_said 'it may be what is down'
+expect_said 'mirror\.internal'
+report() { gate report --last --json | jq -e "$1" > /dev/null || fail "$1: $(gate report --last --json)"; }
+report '.outcome == "blocked-failed" and .denied >= 1 and .lost == 0'
+report '.flows | map(select(.hook == "dns")) | length == 1 and (.[0] | .name == "api.github.com" and
+    .verdict == "deny" and .proto == "dns" and .port == 0 and .address == "" and .errno == null and .class == "direct" and
+    .evidence == "asked" and .comm == "getent" and .instead == "mirror.internal" and (.rule.line == 2))'
+expect_record '.type == "denial" and .hook == "dns" and .tag == "asks" and .names[0].name == "api.github.com" and
+    .verdict == "deny" and .address == "" and .gid == null and (.lineage | length > 1) and .argv[0] == "getent"'
+expect_output 'api\.github\.com/dns' gate events --tag asks
+expect_output 'api\.github\.com/dns .*mirror\.internal.*was denied then' gate replay --policy "$W/policies/deploy.policy" --last
+cat > "$W/lenient.policy" << 'POLICY'
+policy lenient { deny github.com }
+POLICY
+expect_ok gate replay --policies "$W/policies" --policy "$W/lenient.policy" --last
+expect_output '#   api\.github\.com: ' gate learn --last
+expect_ok gate run --mode audit --tag asks -- getent ahosts api.github.com
+report '.outcome == "would-block" and (.flows | map(select(.hook == "dns" and .verdict == "would-deny")) | length == 1)'
+expect_ok gate run --tag asks -- getent ahosts mirror.internal
+report '.outcome == "clean"'
+expect_output '^- api\.github\.com/dns .*would be denied' gate diff-runs --against last --tag asks
+# each process that asks is on record, also in the same moment
+expect_ok gate run --tag asks -- sh -c 'for i in 1 2 3; do getent ahosts api.github.com; sleep 0.05; done; exit 0'
+report '.flows | map(select(.hook == "dns") | .count) | add >= 3'
+expect_ok gate run --tag asks -- sh -c 'sh -c "getent ahosts api.github.com; :"; sleep 0.05; env getent ahosts api.github.com; :'
+report '.flows | map(select(.hook == "dns")) | length == 2'
+
 say "a decoy: the record says exactly which name was meant"
 expect_output '^2[45][0-9]\.' run dig +short other.test
+expect_record '.type == "denial" and .hook == "dns" and .evidence == "decoy" and .names[0].name == "other.test"'
 expect_output '^100::' run dig +short other.test AAAA
 expect_output 'EDE: 4 ' run dig other.test
 expect_eperm run bash -c 'exec 3<> /dev/tcp/other.test/80'

@@ -78,6 +78,9 @@ static void what_happened_is_allowed_and_no_more(void **state)
                        flow("localhost", "127.0.0.1", 8000, "tcp", "allow", 9),
                        flow("ns.example.org", "192.0.2.53", 53, "udp", "allow", 9),
                        flow("github.com", "198.51.100.10", 443, "tcp", "deny", 4),
+                       flow("gone.example.org", "", 0, "dns", "deny", 2),
+                       flow("mirror.internal", "", 0, "dns", "deny", 2),
+                       flow("seen.example.org", "", 0, "dns", "would-deny", 2),
                        flow("evil\n.example", "198.51.100.11", 443, "tcp", "deny", 1),
                        NULL};
     json_t *deployment = document("deploy.1", flows);
@@ -98,6 +101,9 @@ static void what_happened_is_allowed_and_no_more(void **state)
     expect_none(text, "192.0.2.53");
     expect_none(text, "allow github.com");
     expect_text(text, "    #   github.com port 443 proto tcp: 4 times by curl");
+    expect_text(text, "    #   gone.example.org: 2 times by curl");
+    expect_none(text, "seen.example.org");
+    expect_none(text, "#   mirror.internal");
     expect_text(text, "    #   evil\\n.example port 443 proto tcp: once");
     free(text);
     json_decref(deployment);
@@ -413,6 +419,21 @@ static void replay_tells_what_a_policy_would_have_denied(void **state)
                               json_string("2026-11-02T10:00:02.000000Z")); /* told when all was over */
     result = judged("policy deploy { deny bad.example.org }", 0, -1, deployment);
     assert_int_equal(integer(result, "denied"), 0);
+    json_decref(result);
+    /* Look-ups that it would have had answered otherwise, whatever became of them then. */
+    (void)json_object_set_new(json_array_get(json_object_get(deployment, "resolutions"), 0), "count", json_integer(2));
+    result = judged("policy deploy { deny bad.example.org { answer refuse reason \"r\" } }", 0, -1, deployment);
+    assert_int_equal(integer(result, "denied"), 2);
+    assert_int_equal(integer(result, "denied_then"), 0);
+    it = json_array_get(json_object_get(result, "flows"), 0);
+    assert_string_equal(string(it, "name"), "x.example.org");
+    assert_string_equal(string(it, "proto"), "dns");
+    assert_string_equal(string(it, "was"), "allow");
+    assert_string_equal(string(it, "reason"), "r");
+    assert_int_equal(json_array_size(json_object_get(it, "addresses")), 0);
+    json_decref(result);
+    result = judged("policy deploy { deny bad.example.org port 443 { answer refuse } }", 0, -1, deployment);
+    assert_int_equal(integer(result, "denied"), 0); /* that is answered as it is */
     json_decref(result);
     /* Under a policy that is not there. */
     result = judged("policy other { mode strict }", -1, -1, deployment);

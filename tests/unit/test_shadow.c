@@ -200,12 +200,35 @@ static void whom_it_judges(void **state)
     release(&world);
 }
 
+static void look_ups_that_it_would_have_answered_otherwise(void **state)
+{
+    struct world world = make("policy x { deny .bad.example { answer refuse } deny port.example port 80 { answer refuse } }",
+                              NULL);
+
+    (void)state;
+    world.event.hook = NG_HOOK_DNS;
+    resolve(&world, 1, "a.example", "x.bad.example", 200 * NG_SECOND, true);
+    resolve(&world, 2, "port.example", NULL, 200 * NG_SECOND, true);
+    world.facts.asked = ng_track_find(world.track, 1);
+    assert_string_equal(judge(&world), "deny");
+    world.live.kernel.mode = NG_MODE_AUDIT;
+    world.live.kernel.mode_fixed = 1;
+    assert_string_equal(judge(&world), "would-deny");
+    world.facts.granted = true;
+    assert_string_equal(judge(&world), "allow");
+    world.facts.granted = false;
+    world.facts.asked = ng_track_find(world.track, 2);
+    assert_string_equal(judge(&world), "allow");
+    release(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_count_while_they_are_in_force),
         cmocka_unit_test(the_mode_is_that_which_would_hold),
         cmocka_unit_test(whom_it_judges),
+        cmocka_unit_test(look_ups_that_it_would_have_answered_otherwise),
     };
 
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
