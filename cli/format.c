@@ -344,7 +344,7 @@ static void put_summary_head(FILE *out, const json_t *summary, const char *deplo
     long long denied = ng_cli_integer(summary, "denied"), would = ng_cli_integer(summary, "would");
     long long first = denied ? denied : would;
 
-    (void)fprintf(out, "namegate: %lld connection%s ", first, first == 1 ? "" : "s");
+    (void)fprintf(out, "namegate: %lld attempt%s ", first, first == 1 ? "" : "s");
     ng_cli_put_colour(out, denied ? NG_CLI_BAD : NG_CLI_WARN, denied ? "denied" : "would have been denied");
     if (denied && would) /* the mode was changed while it ran */
         (void)fprintf(out, ", %lld would have been", would);

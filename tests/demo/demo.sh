@@ -44,7 +44,7 @@ expect_eq "gated, refused with EPERM (curl and wget by two addresses, the tool b
     "$(grep -c 'Operation not permitted' "$W/gated")" 5
 expect_output 'a package' cat "$W/gated"
 expect_output '198.51.100.11 says 200|2001:db8:1::11 says 200' cat "$W/beside"
-expect_output 'connections denied' cat "$W/summary"
+expect_output 'attempts denied' cat "$W/summary"
 expect_output 'git clone -q https://github.com/repo.git sources  <- change this' cat "$W/report"
 expect_output 'update-check  <- look at this' cat "$W/report"
 expect_output '^   mirror.internal 443/tcp' cat "$W/report"

@@ -36,7 +36,7 @@ expect_output '^tty' script -qec "$B/namegate --run-dir $W/run/gate run -- sh -c
 say "the summary names destination, program, rule, reason and remedy"
 run sh -c 'curl -s -m 5 https://api.github.com/; curl -s -m 5 https://github.com/; true' 2> "$W/summary"
 expect_eq "status" $? 0
-expect_output 'namegate: [0-9]+ connections denied \(sh\.[0-9a-f]{8}, policy deploy\)' cat "$W/summary"
+expect_output 'namegate: [0-9]+ attempts denied \(sh\.[0-9a-f]{8}, policy deploy\)' cat "$W/summary"
 expect_output 'api.github.com:443/tcp +[0-9]+x +by curl .*deploy.policy:3 +this host serves.*instead: mirror.internal' cat "$W/summary"
 run sh -c 'curl -s -m 5 https://api.github.com/; true' 2>&1 > /dev/null | grep -q probe && fail "probes are no denials"
 

@@ -12,7 +12,7 @@ chmod 755 "$W/run" "$W/run/gate"
 mine() { somebody namegate --run-dir "$W/run/gate" --state-dir "$W/state" "$@"; }
 
 expect_eperm mine run --tag mine -- curl -sSv -m 5 https://api.github.com/
-expect_said 'namegate: [0-9]+ connections? denied'
+expect_said 'namegate: [0-9]+ attempts? denied'
 expect_ok mine run -- curl -sS -m 5 https://mirror.internal/
 expect_output '^games$' mine run -- id -un
 say "what is its own, and not root's"

@@ -127,16 +127,16 @@ static void test_summary(void **state)
     (void)state;
     expect_summary("{\"denied\":0,\"would\":0,\"probes\":3,\"lines\":[]}", "");
     expect_summary("{\"denied\":3,\"would\":0,\"lines\":[" LINE "]}",
-                   "namegate: 3 connections denied (deploy.1a2b3c4d, policy deploy)\n" SHOWN
+                   "namegate: 3 attempts denied (deploy.1a2b3c4d, policy deploy)\n" SHOWN
                    "  by which commands, and why: " REPORT);
     expect_summary("{\"denied\":0,\"would\":1,\"lines\":[{\"destination\":\"2001:db8::1\",\"port\":53,"
                    "\"proto\":\"udp\","
                    "\"count\":1,\"comm\":\"dig\",\"rule\":\"\",\"reason\":\"strict\",\"instead\":\"\"}]}",
-                   "namegate: 1 connection would have been denied (deploy.1a2b3c4d, policy deploy)\n"
+                   "namegate: 1 attempt would have been denied (deploy.1a2b3c4d, policy deploy)\n"
                    "  [2001:db8::1]:53/udp  1x  by dig  strict\n"
                    "  by which commands, and why: " REPORT);
     expect_summary("{\"denied\":2,\"would\":1,\"lines\":[]}",
-                   "namegate: 2 connections denied, 1 would have been (deploy.1a2b3c4d, policy deploy)\n"
+                   "namegate: 2 attempts denied, 1 would have been (deploy.1a2b3c4d, policy deploy)\n"
                    "  by which commands, and why: " REPORT);
 }
 
@@ -144,7 +144,7 @@ static void test_long_summary(void **state)
 {
     (void)state;
     expect_summary("{\"denied\":9,\"would\":0,\"lines\":[" LINE "," LINE "," LINE "," LINE "," LINE "]}",
-                   "namegate: 9 connections denied (deploy.1a2b3c4d, policy deploy)\n" SHOWN_3 "  ... and 2 more: " REPORT);
+                   "namegate: 9 attempts denied (deploy.1a2b3c4d, policy deploy)\n" SHOWN_3 "  ... and 2 more: " REPORT);
 }
 
 static void test_duration(void **state)
