@@ -9,28 +9,6 @@
 #include <string.h>
 #include <time.h>
 
-json_t *ng_json_text(const char *text, size_t length)
-{
-    json_t *json = json_stringn(text, length);
-    _cleanup_free_ char *escaped = NULL;
-    size_t used = 0;
-
-    if (json)
-        return json;
-    escaped = malloc(4 * length + 1);
-    if (!escaped)
-        return NULL;
-    for (size_t i = 0; i < length; i++) {
-        unsigned char octet = (unsigned char)text[i];
-
-        if (octet >= ' ' && octet < 0x7f)
-            escaped[used++] = (char)octet;
-        else
-            used += (size_t)sprintf(escaped + used, "\\x%02x", octet);
-    }
-    return json_stringn(escaped, used);
-}
-
 json_t *ng_json_field(const char *field, size_t size)
 {
     return ng_json_text(field, strnlen(field, size));

@@ -3,6 +3,7 @@
 #ifndef NAMEGATE_TEXT_H
 #define NAMEGATE_TEXT_H
 
+#include "../ledger/text.h"
 #include "../policy/name.h"
 
 #include <jansson.h>
@@ -10,8 +11,6 @@
 
 /* All return a new reference, or NULL when out of memory, which jansson's packers pass on. */
 
-/* UTF-8 as it is; otherwise each octet that is not printable ASCII as \xHH. */
-json_t *ng_json_text(const char *text, size_t length);
 /* A field of fixed size that NUL ends, if it is shorter. */
 json_t *ng_json_field(const char *field, size_t size);
 json_t *ng_json_name(const struct ng_name *name);

@@ -6,6 +6,7 @@
 #include "attribute.h"
 #include "classify.h"
 #include "schema.h"
+#include "text.h"
 
 #include <namegate/cleanup.h>
 
@@ -35,28 +36,6 @@ NG_DEFINE_CLEANUP(db, sqlite3, close_db)
 #define _cleanup_db_ _cleanup_(ng_cleanup_db)
 
 /* --- columns */
-
-static json_t *text_json(const char *text, size_t length)
-{
-    json_t *json = json_stringn(text, length);
-    _cleanup_free_ char *escaped = NULL;
-    size_t used = 0;
-
-    if (json)
-        return json;
-    escaped = malloc(4 * length + 1); /* it is not UTF-8 */
-    if (!escaped)
-        return NULL;
-    for (size_t i = 0; i < length; i++) {
-        unsigned char octet = (unsigned char)text[i];
-
-        if (octet >= ' ' && octet < 0x7f)
-            escaped[used++] = (char)octet;
-        else
-            used += (size_t)sprintf(escaped + used, "\\x%02x", octet);
-    }
-    return json_stringn(escaped, used);
-}
 
 enum kind { TEXT, INTEGER, BOOLEAN, TIME, STATUS, LIST, OBJECT, LIST_OR_NULL };
 
@@ -103,7 +82,7 @@ static json_t *column_json(sqlite3_stmt *row, int column, enum kind kind)
     switch (kind) {
     case TEXT:
         text = (const char *)sqlite3_column_text(row, column);
-        return text ? text_json(text, (size_t)sqlite3_column_bytes(row, column)) : NULL;
+        return text ? ng_json_text(text, (size_t)sqlite3_column_bytes(row, column)) : NULL;
     case BOOLEAN:
         return json_boolean(sqlite3_column_int(row, column));
     case TIME:
