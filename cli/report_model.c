@@ -87,7 +87,9 @@ void ng_report_put_duration(FILE *out, const json_t *document)
 {
     double seconds = json_number_value(json_object_get(document, "duration_s"));
 
-    if (seconds < 60)
+    if (seconds < 1)
+        (void)fprintf(out, "%.0f ms", 1e3 * seconds);
+    else if (seconds < 60)
         (void)fprintf(out, "%.1f s", seconds);
     else
         (void)fprintf(out, "%lld min %lld s", (long long)seconds / 60, (long long)seconds % 60);

@@ -84,11 +84,13 @@ static void put_lane(FILE *out, const struct ng_report *report, const struct spa
 
 static void put_axis(FILE *out, const struct span *span)
 {
-    double seconds = (double)(span->end - span->begin) / 1e6;
+    double ms = (double)(span->end - span->begin) / 1e3;
+    bool brief = ms < 2000;
 
     (void)fputs("<div class=\"axis\" aria-hidden=\"true\"><span></span><span class=\"track\">", out);
     for (int i = 0; i <= 4; i++)
-        (void)fprintf(out, "<span style=\"left:%d%%\">%.*f s</span>", 25 * i, seconds < 10 ? 1 : 0, seconds * i / 4);
+        (void)fprintf(out, "<span style=\"left:%d%%\">%.*f %s</span>", 25 * i, !brief && ms < 10000 ? 1 : 0,
+                      (brief ? ms : ms / 1e3) * i / 4, brief ? "ms" : "s");
     (void)fputs("</span></div>\n", out);
 }
 
