@@ -224,7 +224,7 @@ int ng_cli_report(struct ng_cli *cli, int argc, char **argv)
     status = !view.documents || !view.reports ? NG_CLI_FAILED
              : against                        ? report_against(&view, &query, fail)
                                               : report(&view, &query);
-    for (size_t i = 0; view.reports && i < view.count; i++)
+    for (size_t i = 0; view.reports && i < PAGE_MAX; i++) /* of what is no page, any number was shown */
         ng_report_free(view.reports[i]);
     free(view.reports);
     json_decref(view.documents);

@@ -41,6 +41,18 @@ expect_output '^hostile.00000003: ' report --state-dir "$W/mounted"
 umount "$W/mounted"
 expect_eq "what is left beside it" "$(ls "$W/a copy?#%")" ledger.db
 
+say "more deployments than a page holds"
+fixture "$W/many"
+sqlite3 "$W/many/ledger.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+    INSERT INTO deployment (id, name, tag, policy, mode, uid, started_us, ended_us, seen_us)
+    SELECT 1000 + i, 'many.' || i, 'many', 'deploy', 'block', 0, 1704067200000000, 1704067200000000, 1704067200000000 FROM n" ||
+    fail "cannot add deployments"
+expect_ok report --state-dir "$W/many" --tag many --since 2024-01-01
+expect_eq "all are told of" "$(grep -c '^many\.' "$W/out")" 300
+expect_ok report --state-dir "$W/many" --tag many --since 2024-01-01 --json
+expect_fail report --state-dir "$W/many" --tag many --since 2024-01-01 --html "$W/many.html"
+expect_said 'a page holds 200 deployments'
+
 say "the command line"
 for wrong in --since=yesterday '--last --since=2h' '--json --markdown' '--markdown --html=x' 'word'; do
     # shellcheck disable=SC2086 # words of a command line
