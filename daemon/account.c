@@ -242,17 +242,17 @@ void ng_account_shadow(struct ng_keeper *keeper, const struct ng_live *live, con
 }
 
 void ng_account_resolution(struct ng_keeper *keeper, const struct ng_live *live,
-                           const struct ng_resolution *resolution)
+                           const struct ng_resolution *resolution, const struct ng_message_told *told)
 {
     char name[NG_NAME_TEXT_MAX];
     json_t *chain = keeper->ledger ? ng_evidence_chain(resolution) : NULL;
     json_t *addresses = keeper->ledger ? ng_evidence_addresses(resolution) : NULL;
     struct ng_ledger_resolution row = {.deployment = live->ledger,
-                                       .lineage = lineage_of(live, resolution->asker.pid),
+                                       .lineage = lineage_of(live, told->asker.pid),
                                        .name = ng_name_to_text(&resolution->chain[0], name),
                                        .chain = chain,
                                        .addresses = addresses,
-                                       .time_us = us_of(resolution->replied_at)};
+                                       .time_us = us_of(told->replied_at)};
 
     if (keeper->ledger)
         ng_ledger_add_resolution(keeper->ledger, &row);

@@ -33,7 +33,7 @@ void ng_account_shadow(struct ng_keeper *keeper, const struct ng_live *live, con
 
 /* It was told a name. */
 void ng_account_resolution(struct ng_keeper *keeper, const struct ng_live *live,
-                           const struct ng_resolution *resolution);
+                           const struct ng_resolution *resolution, const struct ng_message_told *told);
 
 /* What `status` says of the ledger: a new reference; and of what is wrong with it. */
 json_t *ng_account_json(const struct ng_keeper *keeper);

@@ -25,6 +25,7 @@ struct ng_child {
     int executable;
     int channel;
     pid_t pid;
+    bool receiving;
     ng_message_fn on_message;
     void *arg;
 };
@@ -283,19 +284,25 @@ ssize_t ng_child_receive(struct ng_child *child, size_t max)
 {
     static uint8_t datagram[NG_DATAGRAM_MAX];
     size_t got = 0;
+    int r = 0;
 
+    if (child->receiving)
+        return 0; /* what a message led to asks for the next one, while this one's datagram is in use */
     if (max > 2 * CHANNEL_BUFFER) /* which is what the kernel makes of it */
         max = 2 * CHANNEL_BUFFER; /* it may fill as fast as it is read */
-    while (got < max && child->channel >= 0) {
+    child->receiving = true;
+    while (r == 0 && got < max && child->channel >= 0) {
         ssize_t size = recv(child->channel, datagram, sizeof(datagram), MSG_DONTWAIT | MSG_TRUNC);
 
         if (size < 0 && (errno == EAGAIN || errno == EINTR))
             break;
         if (size <= 0 || (size_t)size > sizeof(datagram) || take_all(child, datagram, (size_t)size) < 0)
-            return -ECONNRESET; /* it has ended, or does not keep to the protocol: start another */
-        got += (size_t)size;
+            r = -ECONNRESET; /* it has ended, or does not keep to the protocol: start another */
+        else
+            got += (size_t)size;
     }
-    return (ssize_t)got;
+    child->receiving = false;
+    return r < 0 ? r : (ssize_t)got;
 }
 
 void ng_child_reap(struct ng_child *child)

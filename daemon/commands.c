@@ -325,7 +325,7 @@ static void summary(struct ng_keeper *keeper, struct ng_connection *connection, 
     const char *id = json_string_value(json_object_get(request, "deployment"));
     struct ng_live *live;
 
-    ng_gate_drain(keeper->gate); /* so that what the command met last is in it */
+    ng_supervise_settle(keeper); /* so that what the command met last is in it */
     live = id ? ng_lives_known(keeper, id) : NULL;
     if (!live || !may_see(ng_connection_peer(connection), live))
         ng_connection_fail(connection, "there is no such deployment", "namegate list");

@@ -78,7 +78,8 @@ static void on_events(void *arg, uint32_t events)
     struct ng_keeper *keeper = arg;
 
     (void)events;
-    (void)ng_gate_consume(keeper->gate); /* what is left makes the descriptor ready again */
+    /* What is left makes the descriptor ready again. */
+    ng_supervise_account(keeper, ng_gate_consume(keeper->gate));
 }
 
 static void hup_done(void *arg, const struct ng_error *error, const char *warnings, const char *changes)
@@ -434,6 +435,7 @@ void ng_keeper_free(struct ng_keeper *keeper)
     ng_statistics_free(keeper->statistics);
     ng_tally_free(keeper->tally);
     ng_track_free(keeper->track);
+    ng_vector_free(&keeper->told);
     ng_incidents_free(keeper->incidents);
     ng_grants_free(keeper->grants);
     ng_shadow_free(keeper->shadow);

@@ -24,6 +24,7 @@
 
 #include "../ledger/ledger.h"
 #include "../policy/compile.h"
+#include "../policy/vector.h"
 
 struct ng_change;
 struct ng_report_job;
@@ -39,6 +40,8 @@ struct ng_local_seen {
     off_t size; /* -1: there was none */
     struct timespec changed;
 };
+
+typedef NG_VECTOR(struct ng_message_told) ng_told_list;
 
 struct ng_keeper {
     struct ng_options options;
@@ -68,6 +71,7 @@ struct ng_keeper {
     bool child_ready, restart_due;
     struct ng_cutter *cutter;
     struct ng_track *track;
+    ng_told_list told;              /* and not accounted for yet */
     struct ng_records *records;
     struct ng_ledger *ledger;       /* NULL: switched off */
     const char *ledger_trouble;     /* as put on record */
@@ -116,6 +120,10 @@ void ng_supervise_message(void *arg, const void *message, size_t size);
 /* Reads what it had to say at that time (ns): it speaks before it replies, so that names of what was reached then are
  * known after this. */
 void ng_supervise_hear(struct ng_keeper *keeper, uint64_t until);
+/* Puts on record what deployments were told, once the kernel has said who it is that asked. more: it has not yet. */
+void ng_supervise_account(struct ng_keeper *keeper, bool more);
+/* All that kernel and resolver know by now is on record after this. */
+void ng_supervise_settle(struct ng_keeper *keeper);
 void ng_supervise_deployment(struct ng_keeper *keeper, const struct ng_live *live, bool ended);
 /* Has the resolver ask for all names that a policy denies exactly; `token` comes back when it is done. */
 int ng_supervise_prewarm(struct ng_keeper *keeper, uint32_t policy, uint64_t token);
@@ -173,9 +181,9 @@ void ng_lives_follow(struct ng_keeper *keeper);
 uint8_t ng_lives_flags(const struct ng_policy_info *policy);
 uint64_t ng_lives_oldest(const struct ng_keeper *keeper);
 void ng_lives_event(void *arg, const struct ng_event *event);
-/* It was told a name: what it has, or (enum ng_answer_kind) something else, which is a denial. */
+/* It was told a name: what it has, or something else, which is a denial. live NULL: it ended long ago. */
 void ng_lives_told(struct ng_keeper *keeper, struct ng_live *live, const struct ng_resolution *resolution,
-                   uint8_t answer);
+                   const struct ng_message_told *told);
 /* What was not denied before may be now: connections to it end. */
 void ng_lives_denied_more(struct ng_keeper *keeper);
 void ng_lives_cut(void *arg, const struct ng_socket *cut);

@@ -295,7 +295,8 @@ void ng_lives_end(struct ng_keeper *keeper, struct ng_live *live)
     /* Their cgroups go with this one, and nobody would be told. */
     while (!borrowed && (inside = inside_of(keeper, live)))
         ng_lives_end(keeper, inside);
-    ng_gate_drain(keeper->gate); /* what it did last */
+    if (live->started)
+        ng_supervise_settle(keeper); /* what it did last */
     if (live->started) {
         record(keeper, live, false);
         ng_account_finish(keeper, live);
@@ -526,12 +527,12 @@ void ng_lives_event(void *arg, const struct ng_event *event)
 }
 
 void ng_lives_told(struct ng_keeper *keeper, struct ng_live *live, const struct ng_resolution *resolution,
-                   uint8_t answer)
+                   const struct ng_message_told *told)
 {
-    const struct ng_asker *asker = &resolution->asker;
-    struct ng_event event = {.time = resolution->replied_at,
+    const struct ng_asker *asker = &told->asker;
+    struct ng_event event = {.time = told->replied_at,
                              .generation = keeper->state.generation,
-                             .cgroup = live->cgroup,
+                             .cgroup = live ? live->cgroup : 0,
                              .scope = asker->scope,
                              .policy = asker->policy,
                              .flags = asker->mode == NG_MODE_AUDIT ? NG_EVENT_WOULD : 0,
@@ -543,11 +544,11 @@ void ng_lives_told(struct ng_keeper *keeper, struct ng_live *live, const struct 
                              .uid = asker->uid};
     struct ng_blame blame;
 
-    if (answer == NG_ANSWER_REAL && !keeper->shadow)
+    if (told->answer == NG_ANSWER_REAL && (!live || !keeper->shadow))
         return;
     memcpy(event.comm, asker->comm, sizeof(event.comm));
-    ng_blame_answer(&event, keeper->snapshot, resolution, answer, &blame);
-    if (answer == NG_ANSWER_REAL)
+    ng_blame_answer(&event, keeper->snapshot, resolution, (uint8_t)told->answer, &blame);
+    if (told->answer == NG_ANSWER_REAL)
         ng_shadow_event(keeper, live, &blame, "allow");
     else
         denied(keeper, live, &blame);

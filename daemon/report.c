@@ -188,7 +188,7 @@ void ng_report_request(struct ng_keeper *keeper, struct ng_connection *connectio
         ng_connection_fail(connection, "others are reading the ledger", "try again in a moment");
         return;
     }
-    ng_gate_drain(keeper->gate);
+    ng_supervise_settle(keeper);
     ng_lives_check(keeper); /* one whose command is over has ended, also for those who are quick to ask */
     job = calloc(1, sizeof(*job));
     if (job) {

@@ -24,6 +24,7 @@
 #define RESTART_DELAY NG_SECOND /* of one that could not be started, or died soon; doubled each time */
 #define RESTART_DELAY_MAX (16 * NG_SECOND)
 #define STEADY (10 * NG_SECOND) /* who has lived for so long did not die soon */
+#define TOLD_MAX 65536          /* look-ups that wait for the kernel to have said who asks */
 #define CRASHES_TOLD 3          /* in a row, and it is on record */
 
 /* The keeper reads the channel, and then not for a while, because to be woken costs more than what the messages ask
@@ -34,6 +35,7 @@ static void on_channel(void *arg, uint32_t events)
     ssize_t got = ng_child_receive(keeper->child, NG_CHILD_TURN);
 
     (void)events;
+    ng_supervise_account(keeper, ng_gate_consume(keeper->gate));
     if (got < 0) {
         ng_supervise_exited(keeper);
         return;
@@ -257,21 +259,48 @@ void ng_supervise_refresh(struct ng_keeper *keeper, bool live_only)
 
 static void told(struct ng_keeper *keeper, const struct ng_message_told *message)
 {
+    const struct ng_live *live = ng_lives_by_scope(keeper, message->asker.scope);
     const struct ng_resolution *resolution;
-    struct ng_live *live;
     bool first = false;
 
     if (message->answer > NG_ANSWER_DECOY || ng_track_told(keeper->track, message, &first) < 0)
         return;
     resolution = ng_track_find(keeper->track, message->resolution);
-    live = ng_lives_by_scope(keeper, message->asker.scope);
     if (first || !message->asker.scope)
         ng_records_add(keeper->records, ng_evidence_resolution(resolution, live ? live->id : NULL),
                        message->replied_at);
-    if (!live)
+    if (message->asker.scope && !ng_vector_add(&keeper->told, *message))
+        keeper->lost_messages++;
+}
+
+void ng_supervise_account(struct ng_keeper *keeper, bool more)
+{
+    ng_told_list list = keeper->told;
+
+    if (more && list.count < TOLD_MAX)
         return;
-    ng_account_resolution(keeper, live, resolution);
-    ng_lives_told(keeper, live, resolution, (uint8_t)message->answer);
+    keeper->told = (ng_told_list){0}; /* who follows the records may go, and much may end by that */
+    for (size_t i = 0; i < list.count; i++) {
+        const struct ng_message_told *message = &list.items[i];
+        const struct ng_resolution *resolution = ng_track_find(keeper->track, message->resolution);
+        struct ng_live *live = ng_lives_by_scope(keeper, message->asker.scope);
+
+        if (!resolution) {
+            keeper->lost_messages++;
+            continue;
+        }
+        if (live)
+            ng_account_resolution(keeper, live, resolution, message);
+        ng_lives_told(keeper, live, resolution, message);
+    }
+    ng_vector_free(&list);
+}
+
+void ng_supervise_settle(struct ng_keeper *keeper)
+{
+    ng_supervise_hear(keeper, ng_now());
+    ng_gate_drain(keeper->gate);
+    ng_supervise_account(keeper, false);
 }
 
 static const char *trouble_text(uint32_t trouble)

@@ -121,6 +121,15 @@ static int give_other(struct ng_engine *engine, const struct ng_client *client, 
     return 0;
 }
 
+static void tell_told(struct ng_engine *engine, const struct ng_tracked *tracked, uint8_t kind,
+                      const struct ng_asker *asker)
+{
+    struct ng_message_told message;
+
+    ng_tell_told(&message, tracked, kind, asker, engine->ops.now(engine->ops.arg));
+    engine->ops.tell(engine->ops.arg, &message, sizeof(message));
+}
+
 void ng_engine_give(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                     const struct ng_asker *asker, struct ng_tracked *tracked, const struct ng_wire_answer *answer)
 {
@@ -128,7 +137,6 @@ void ng_engine_give(struct ng_engine *engine, const struct ng_client *client, co
     const struct ng_tracked *denied = NULL;
     uint8_t kind = NG_ANSWER_REAL; /* in mode audit, what it would be */
     struct ng_ede ede = {.code = answer->ttl ? NG_EDE_STALE : 0};
-    struct ng_message_told message;
     int r = 0;
 
     if (tracked && asker)
@@ -143,6 +151,11 @@ void ng_engine_give(struct ng_engine *engine, const struct ng_client *client, co
         r = ng_learn_told(engine->learn, tracked, asker, &tell);
     if (r == 0 && tracked && (asker || tracked->ruled))
         ng_engine_announce(engine, tracked);
+    /* A deployment may end by it at once, and then its report is made: this must be in it. */
+    if (r == 0 && tell && kind != NG_ANSWER_REAL) {
+        tell_told(engine, tracked, kind, asker);
+        tell = false;
+    }
     if (r == 0 && judged && kind != NG_ANSWER_REAL)
         r = give_other(engine, client, query, tracked, kind, ede.code ? &ede : NULL);
     else if (r == 0)
@@ -159,8 +172,7 @@ void ng_engine_give(struct ng_engine *engine, const struct ng_client *client, co
     if (!tell)
         return;
     engine->ops.flush(engine->ops.arg, client);
-    ng_tell_told(&message, tracked, kind, asker, engine->ops.now(engine->ops.arg));
-    engine->ops.tell(engine->ops.arg, &message, sizeof(message));
+    tell_told(engine, tracked, kind, asker);
 }
 
 /* Learns an answer of the cache, which no rule and no deployment needed before. ttl: its TTL from now on. */

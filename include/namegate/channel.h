@@ -208,7 +208,7 @@ struct ng_message_told {
     __u32 answer;        /* enum ng_answer_kind: in mode audit, what it would have been */
     __u64 resolution;    /* id */
     __u64 wrote_at;      /* ns */
-    __u64 replied_at;    /* ns: taken after the reply was handed to the kernel */
+    __u64 replied_at;    /* ns: taken after the reply was handed to the kernel; of another answer, before */
     struct ng_asker asker;
 };
 

@@ -229,17 +229,18 @@ void check_resolution(struct world *world, const struct ng_message_resolution *m
     (void)ng_vector_add(&world->announced, announced);
 }
 
-/* Write, announce, reply, tell: in this order. */
+/* Write, announce, reply, tell: in this order; but of an answer that is withheld, or would be, before the reply. */
 void check_told(struct world *world, const struct ng_message_told *message)
 {
+    uint64_t reply = message->answer == NG_ANSWER_REAL ? world->replied_at : world->now;
     bool known = false;
 
     for (size_t i = 0; i < world->announced.count; i++)
         known |= world->announced.items[i].id == message->resolution &&
-                 world->announced.items[i].at <= world->replied_at;
+                 world->announced.items[i].at <= reply;
     if (!known)
         world_breaks(world, "a deployment was told what the keeper had not heard of before");
-    if (message->wrote_at > world->replied_at)
+    if (message->wrote_at > reply)
         world_breaks(world, "a map write came after its reply");
     if (message->replied_at < world->replied_at || message->replied_at > world->now)
         world_breaks(world, "the time of a reply is not when it left");

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What a denied name is answered: refused, or a decoy; with the reason. And old answers when the upstream is down.
 . "$(dirname "$0")/lib.sh"
+zone_add '*.wild.test. A 198.51.100.60'
 world_up
+client ask
+ask_and_end=$(realpath "$B")/tests/clients/ask
 policy deploy << 'POLICY'
 policy deploy {
     deny github.com, *.github.com { answer refuse reason "it may be what is down" instead "mirror.internal" }
+    deny *.wild.test { answer refuse }
     deny other.test { answer decoy reason "a decoy" }
     deny moved.test { reason "as it is" }
 }
@@ -54,6 +58,21 @@ expect_ok gate run --tag asks -- sh -c 'for i in 1 2 3; do getent ahosts api.git
 report '.flows | map(select(.hook == "dns") | .count) | add >= 3'
 expect_ok gate run --tag asks -- sh -c 'sh -c "getent ahosts api.github.com; :"; sleep 0.05; env getent ahosts api.github.com; :'
 report '.flows | map(select(.hook == "dns")) | length == 2'
+
+say "nothing is lost of who ends by it at once, and each is the one who asked"
+for _ in $(seq 20); do
+    gate run --tag last-word -- "$ask_and_end" api.github.com > /dev/null 2> "$W/summary"
+    expect_eq "status of a run" $? 3
+    expect_output '1 attempt denied' cat "$W/summary"
+    report '.tag == "last-word" and .outcome == "blocked-failed" and .denied == 1 and (.flows | length == 1)'
+done
+gate run --mode audit --tag last-word -- "$ask_and_end" api.github.com 2> "$W/summary"
+report '.outcome == "would-block" and .would == 1'
+expect_ok gate run --tag all -- sh -c 'for i in $(seq 100); do "$1" $i.wild.test; done; true' sh "$ask_and_end"
+report '.denied == 100 and (.flows | length == 100) and
+    (. as $it | .flows | all(.lineage as $at | .name == ($it.lineage[] | select(.number == $at) | .argv[-1])))'
+report '. as $it | .resolutions | length == 100 and
+    all(.lineage as $at | .name == ($it.lineage[] | select(.number == $at) | .argv[-1]))'
 
 say "a decoy: the record says exactly which name was meant"
 expect_output '^2[45][0-9]\.' run dig +short other.test
