@@ -148,7 +148,7 @@ void ng_engine_give(struct ng_engine *engine, const struct ng_client *client, co
         explain(engine, &denied->name, asker->policy, &ede);
     }
     if (tracked && asker)
-        r = ng_learn_told(engine->learn, tracked, asker, &tell);
+        r = ng_learn_told(engine->learn, tracked, asker, kind != NG_ANSWER_REAL, &tell);
     if (r == 0 && tracked && (asker || tracked->ruled))
         ng_engine_announce(engine, tracked);
     /* A deployment may end by it at once, and then its report is made: this must be in it. */

@@ -49,9 +49,10 @@ int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, stru
 /* A name could not be resolved: what is denied because of it stays denied for longer. */
 void ng_learn_failed(struct ng_learn *learn, const struct ng_name *name);
 
-/* A process of a deployment is about to be told a resolution: gives the deployment its leases. *ret_tell: the keeper
- * should be informed. Errors as with ng_learn_answer(). */
-int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, const struct ng_asker *asker, bool *ret_tell);
+/* A process of a deployment is about to be told a resolution (withheld: or not, or would not be): gives the deployment
+ * its leases. *ret_tell: the keeper should be informed. Errors as with ng_learn_answer(). */
+int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, const struct ng_asker *asker, bool withheld,
+                  bool *ret_tell);
 
 /* What a policy wants a name to be answered, enum ng_answer_kind, and which name of its chain is denied; NULL: none.
  * The truth to a deployment (scope) that has a grant for it. */

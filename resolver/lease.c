@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #define TELL_AGAIN NG_SECOND         /* how often the keeper hears of the same name and process */
-#define TELL_OTHER (NG_SECOND / 100) /* and of the same name and deployment */
+#define TELL_OTHER (NG_SECOND / 100) /* and of the same name and deployment, unless an answer is withheld */
 
 /* What service bindings say of another name is no address of this one. */
 static int put_grant(struct ng_learn *learn, const struct ng_snapshot *snapshot, const struct grant *grant,
@@ -119,7 +119,23 @@ bool ng_lease_live(const struct ng_learn *learn, uint32_t scope)
     return false;
 }
 
-int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, const struct ng_asker *asker, bool *ret_tell)
+/* Whether the keeper is to hear of it. */
+static bool is_news(struct ng_told *told, uint32_t pid, bool withheld, uint64_t now)
+{
+    unsigned kept = told->pids < NG_TOLD_PIDS ? told->pids : NG_TOLD_PIDS;
+
+    if (told->at == 0 || now - told->at >= TELL_AGAIN) {
+        told->pids = 0;
+        return true;
+    }
+    for (unsigned i = 0; i < kept; i++)
+        if (told->pid[i] == pid)
+            return false;
+    return withheld || now - told->at >= TELL_OTHER;
+}
+
+int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, const struct ng_asker *asker, bool withheld,
+                  bool *ret_tell)
 {
     struct ng_told *told = ng_lease_told(tracked, asker->scope);
     uint64_t now = learn->ops.now(learn->ops.arg);
@@ -134,7 +150,7 @@ int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, const stru
             return -ENOMEM;
         told = &tracked->told.items[tracked->told.count - 1];
     }
-    *ret_tell = told->at == 0 || now - told->at >= (told->pid == asker->pid ? TELL_AGAIN : TELL_OTHER);
+    *ret_tell = is_news(told, asker->pid, withheld, now);
     if (told->version != learn->version) {
         int r = ng_lease_put(learn, learn->snapshot, tracked, told, ng_claims_add);
 
@@ -145,7 +161,7 @@ int ng_learn_told(struct ng_learn *learn, struct ng_tracked *tracked, const stru
     told->version = learn->version;
     if (*ret_tell) {
         told->at = now;
-        told->pid = asker->pid;
+        told->pid[told->pids++ % NG_TOLD_PIDS] = asker->pid;
     }
     return 0;
 }

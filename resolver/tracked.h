@@ -32,11 +32,12 @@ struct ng_tracked_address {
 };
 
 /* A deployment that was told the name's addresses. */
+#define NG_TOLD_PIDS 8
 struct ng_told {
     uint32_t scope, policy;
     uint64_t version; /* of all that is known, when it got its leases */
     uint64_t at;      /* ns: when the keeper was informed last, */
-    uint32_t pid;     /* and of which process */
+    uint32_t pid[NG_TOLD_PIDS], pids; /* and of which processes in that second */
 };
 
 struct ng_tracked {

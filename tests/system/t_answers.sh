@@ -59,7 +59,7 @@ report '.flows | map(select(.hook == "dns") | .count) | add >= 3'
 expect_ok gate run --tag asks -- sh -c 'sh -c "getent ahosts api.github.com; :"; sleep 0.05; env getent ahosts api.github.com; :'
 report '.flows | map(select(.hook == "dns")) | length == 2'
 
-say "nothing is lost of who ends by it at once, and each is the one who asked"
+say "nothing is lost: who ends by it at once, many who ask in the same moment; and each is the one who asked"
 for _ in $(seq 20); do
     gate run --tag last-word -- "$ask_and_end" api.github.com > /dev/null 2> "$W/summary"
     expect_eq "status of a run" $? 3
@@ -68,6 +68,8 @@ for _ in $(seq 20); do
 done
 gate run --mode audit --tag last-word -- "$ask_and_end" api.github.com 2> "$W/summary"
 report '.outcome == "would-block" and .would == 1'
+expect_ok gate run --tag crowd -- sh -c 'for i in 1 2 3 4 5 6 7 8; do "$1" api.github.com & done; wait' sh "$ask_and_end"
+report '.denied == 8 and .lost == 0'
 expect_ok gate run --tag all -- sh -c 'for i in $(seq 100); do "$1" $i.wild.test; done; true' sh "$ask_and_end"
 report '.denied == 100 and (.flows | length == 100) and
     (. as $it | .flows | all(.lineage as $at | .name == ($it.lineage[] | select(.number == $at) | .argv[-1])))'
