@@ -69,12 +69,12 @@ bool ng_recorded_told(const struct ng_recorded *recorded, const char *name, cons
     return false;
 }
 
-/* Names that are none cannot be named by a rule either. */
+/* No rule can spell out a name with odd octets, but '*' stands for it, too. */
 static void add_name(struct ng_case *it, const json_t *text, bool asked)
 {
     struct ng_name name;
 
-    if (json_is_string(text) && ng_name_from_text(json_string_value(text), json_string_length(text), &name) == 0)
+    if (json_is_string(text) && ng_name_from_record(json_string_value(text), json_string_length(text), &name) == 0)
         (void)ng_case_add(it, &name, asked);
 }
 

@@ -18,7 +18,23 @@ static bool plain(uint8_t c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-int ng_name_from_text(const char *text, size_t length, struct ng_name *ret_name)
+/* Reads \DDD. */
+static int read_escape(const char *text, size_t length, uint8_t *ret_octet)
+{
+    unsigned octet = 0;
+
+    for (size_t i = 1; i <= 3; i++) {
+        if (i >= length || text[i] < '0' || text[i] > '9')
+            return -EINVAL;
+        octet = octet * 10 + (unsigned)(text[i] - '0');
+    }
+    if (octet > UINT8_MAX)
+        return -EINVAL;
+    *ret_octet = lower((uint8_t)octet);
+    return 0;
+}
+
+static int read_text(const char *text, size_t length, bool escapes, struct ng_name *ret_name)
 {
     struct ng_name name = {0};
     size_t used = 0, label = 0; /* label: where the length of the label being read stands */
@@ -29,17 +45,21 @@ int ng_name_from_text(const char *text, size_t length, struct ng_name *ret_name)
         return -EINVAL;
     for (size_t i = 0; i <= length; i++) {
         uint8_t c = i < length ? lower((uint8_t)text[i]) : '.';
+        bool escaped = escapes && c == '\\';
 
-        if (c >= 0x80)
+        if (escaped && read_escape(text + i, length - i, &c) < 0)
+            return -EINVAL;
+        i += escaped ? 3 : 0;
+        if (c >= 0x80 && !escaped)
             return -EILSEQ;
-        if (c == '.') {
+        if (c == '.' && !escaped) {
             if (used == label)
                 return -EINVAL;
             name.wire[label] = (uint8_t)(used - label);
             label = ++used;
             continue;
         }
-        if (!plain(c))
+        if (!plain(c) && !escaped)
             return -EINVAL;
         if (used - label == 63 || used + 2 >= NG_NAME_MAX)
             return -ENAMETOOLONG;
@@ -48,6 +68,16 @@ int ng_name_from_text(const char *text, size_t length, struct ng_name *ret_name)
     name.length = (uint8_t)(used + 1);
     *ret_name = name;
     return 0;
+}
+
+int ng_name_from_text(const char *text, size_t length, struct ng_name *ret_name)
+{
+    return read_text(text, length, false, ret_name);
+}
+
+int ng_name_from_record(const char *text, size_t length, struct ng_name *ret_name)
+{
+    return read_text(text, length, true, ret_name);
 }
 
 int ng_name_from_wire(const uint8_t *wire, size_t size, struct ng_name *ret_name)

@@ -36,6 +36,9 @@ static inline void ng_name_copy(struct ng_name *to, const struct ng_name *from)
  * Letters, digits, '-' and '_' are accepted. *ret_name is untouched on failure. */
 int ng_name_from_text(const char *text, size_t length, struct ng_name *ret_name);
 
+/* The same of what ng_name_to_text() has written, with its escapes. */
+int ng_name_from_record(const char *text, size_t length, struct ng_name *ret_name);
+
 /* Copies an uncompressed wire name of at most `size` octets, lowering its case. Returns the octets used or -EBADMSG. */
 int ng_name_from_wire(const uint8_t *wire, size_t size, struct ng_name *ret_name);
 

@@ -435,6 +435,13 @@ static void replay_tells_what_a_policy_would_have_denied(void **state)
     result = judged("policy deploy { deny bad.example.org port 443 { answer refuse } }", 0, -1, deployment);
     assert_int_equal(integer(result, "denied"), 0); /* that is answered as it is */
     json_decref(result);
+    /* Also of a name that no rule can spell out. */
+    (void)json_object_set_new(deployment, "resolutions",
+                              json_pack("[{s:s, s:[s], s:[], s:i}]", "name", "a\\032\\046b.bad.example.org", "chain",
+                                        "a\\032\\046b.bad.example.org", "addresses", "count", 3));
+    result = judged("policy deploy { deny *.bad.example.org { answer refuse } }", 0, -1, deployment);
+    assert_int_equal(integer(result, "denied"), 3);
+    json_decref(result);
     /* Under a policy that is not there. */
     result = judged("policy other { mode strict }", -1, -1, deployment);
     assert_true(json_is_null(json_object_get(result, "policy")));

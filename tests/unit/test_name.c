@@ -76,13 +76,22 @@ static void wire_is_checked(void **state)
 static void odd_octets_are_escaped(void **state)
 {
     static const uint8_t odd[] = "\4a.\0\xff\1z";
-    struct ng_name name;
+    struct ng_name name, again;
     char text[NG_NAME_TEXT_MAX];
     uint8_t root = 0;
 
     (void)state;
     assert_int_equal(ng_name_from_wire(odd, sizeof(odd), &name), sizeof(odd));
     assert_string_equal(ng_name_to_text(&name, text), "a\\046\\000\\255.z");
+    assert_int_equal(ng_name_from_text(text, strlen(text), &again), -EINVAL);
+    assert_int_equal(ng_name_from_record(text, strlen(text), &again), 0);
+    assert_true(ng_name_equal(&name, &again));
+    assert_int_equal(ng_name_from_record("\\065B.z", 7, &again), 0);
+    assert_string_equal(ng_name_to_text(&again, text), "ab.z");
+    assert_int_equal(ng_name_from_record("a\\25", 4, &again), -EINVAL);
+    assert_int_equal(ng_name_from_record("a\\256", 5, &again), -EINVAL);
+    assert_int_equal(ng_name_from_record("a\\2x5.z", 7, &again), -EINVAL);
+    assert_int_equal(ng_name_from_record("\xff.z", 3, &again), -EILSEQ);
     assert_int_equal(ng_name_from_wire(&root, 1, &name), 1);
     assert_string_equal(ng_name_to_text(&name, text), ".");
 }
