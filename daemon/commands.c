@@ -62,12 +62,14 @@ static json_t *endpoints_json(const struct ng_endpoint *endpoints, unsigned coun
     return list;
 }
 
-static uint64_t outcome(const struct ng_keeper *keeper, unsigned outcome_slot)
+static uint64_t outcome(const struct ng_keeper *keeper, enum ng_tally_verdict verdict)
 {
+    unsigned slot = verdict == NG_TALLY_DENY ? NG_OUTCOME_DENY : NG_OUTCOME_WOULD;
     uint64_t sum = 0;
 
     for (unsigned hook = 0; hook < NG_HOOK_MAX; hook++)
-        sum += ng_gate_counter(keeper->gate, NG_COUNTER(hook, outcome_slot));
+        sum += hook < NG_HOOK_CUT ? ng_gate_counter(keeper->gate, NG_COUNTER(hook, slot))
+                                  : ng_tally_hooked(keeper->tally, hook, verdict);
     return sum;
 }
 
@@ -131,8 +133,8 @@ static void status(struct ng_keeper *keeper, struct ng_connection *connection, c
             "{s:o, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:o}", "shadow",
             ng_shadow_json(keeper->shadow), "incident", keeper->state.incident != 0, "incidents",
             ng_incidents_json(keeper->incidents), "grants", ng_grants_json(keeper->grants), "escalated",
-            keeper->state.escalated != 0, "denied", (json_int_t)outcome(keeper, NG_OUTCOME_DENY), "would",
-            (json_int_t)outcome(keeper, NG_OUTCOME_WOULD), "probes", (json_int_t)ng_tally_probes(keeper->tally),
+            keeper->state.escalated != 0, "denied", (json_int_t)outcome(keeper, NG_TALLY_DENY), "would",
+            (json_int_t)outcome(keeper, NG_TALLY_WOULD), "probes", (json_int_t)ng_tally_probes(keeper->tally),
             "lost_events",
             (json_int_t)(ng_gate_counter(keeper->gate, NG_COUNTER_LOST) + ng_records_lost(keeper->records)),
             "lost_deeds", (json_int_t)ng_gate_counter(keeper->gate, NG_COUNTER_LOST_DEEDS), "ledger",

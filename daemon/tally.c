@@ -206,6 +206,11 @@ void ng_tally_denial(struct ng_tally *tally, unsigned slot, const struct ng_even
     ng_shared_add(&tally->memory->tag[slot].denials[verdict], 1);
 }
 
+uint64_t ng_tally_hooked(const struct ng_tally *tally, enum ng_hook hook, enum ng_tally_verdict verdict)
+{
+    return ng_shared_get(&tally->memory->hook[hook][verdict]);
+}
+
 uint64_t ng_tally_probes(const struct ng_tally *tally)
 {
     return ng_shared_get(&tally->memory->count[NG_TALLY_PROBES]);

@@ -123,6 +123,7 @@ void ng_tally_ended(struct ng_tally *tally, unsigned slot, const char *outcome);
 void ng_tally_denial(struct ng_tally *tally, unsigned slot, const struct ng_event *event, const char *evidence);
 
 uint64_t ng_tally_probes(const struct ng_tally *tally);
+uint64_t ng_tally_hooked(const struct ng_tally *tally, enum ng_hook hook, enum ng_tally_verdict verdict);
 
 /* What others count. */
 void ng_tally_hook(struct ng_tally *tally, enum ng_hook hook, enum ng_tally_verdict verdict, uint64_t count);

@@ -59,6 +59,10 @@ report '.flows | map(select(.hook == "dns") | .count) | add >= 3'
 expect_ok gate run --tag asks -- sh -c 'sh -c "getent ahosts api.github.com; :"; sleep 0.05; env getent ahosts api.github.com; :'
 report '.flows | map(select(.hook == "dns")) | length == 2'
 
+before=$(gate status --json | jq .denied)
+expect_fail run getent ahosts api.github.com
+expect_eq "what status counts" "$(($(gate status --json | jq .denied) - before))" 1
+
 say "nothing is lost: who ends by it at once, many who ask in the same moment; and each is the one who asked"
 for _ in $(seq 20); do
     gate run --tag last-word -- "$ask_and_end" api.github.com > /dev/null 2> "$W/summary"
