@@ -131,7 +131,7 @@ void ng_account_finish(struct ng_keeper *keeper, const struct ng_live *live)
                                 .denied = live->denied,
                                 .would = live->would,
                                 .probes = live->probes,
-                                .lost = ng_gate_counter(keeper->gate, NG_COUNTER_LOST) - live->lost_before,
+                                .lost = ng_keeper_lost(keeper) - live->lost_before,
                                 .left_out = ng_lineage_left_out(live->lineage)};
 
     if (keeper->ledger)

@@ -94,7 +94,7 @@ static json_t *problems_json(const struct ng_keeper *keeper, bool attached)
             (void)json_array_append_new(problems, json_sprintf("policy '%s' is gone, and deployment %s is %s until it "
                                                                "is back", live->kernel.name, live->id,
                                                                ng_mode_name(live->kernel.mode)));
-    if (ng_gate_counter(keeper->gate, NG_COUNTER_LOST) != keeper->lost_events ||
+    if (ng_keeper_lost(keeper) != keeper->lost_events ||
         (keeper->lost_at && ng_now() - keeper->lost_at < LOST_SHOWN))
         (void)json_array_append_new(
             problems, json_string("denials were not recorded in the last minute, because there were too many: see "
@@ -136,7 +136,7 @@ static void status(struct ng_keeper *keeper, struct ng_connection *connection, c
             keeper->state.escalated != 0, "denied", (json_int_t)outcome(keeper, NG_TALLY_DENY), "would",
             (json_int_t)outcome(keeper, NG_TALLY_WOULD), "probes", (json_int_t)ng_tally_probes(keeper->tally),
             "lost_events",
-            (json_int_t)(ng_gate_counter(keeper->gate, NG_COUNTER_LOST) + ng_records_lost(keeper->records)),
+            (json_int_t)(ng_keeper_lost(keeper) + ng_records_lost(keeper->records)),
             "lost_deeds", (json_int_t)ng_gate_counter(keeper->gate, NG_COUNTER_LOST_DEEDS), "ledger",
             ng_account_json(keeper), "healthy", problem_count == 0, "problems", problems);
 

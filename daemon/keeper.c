@@ -36,9 +36,14 @@ int ng_keeper_set_state(struct ng_keeper *keeper)
     return ng_gate_set_control(keeper->gate, &keeper->state);
 }
 
+uint64_t ng_keeper_lost(const struct ng_keeper *keeper)
+{
+    return ng_gate_counter(keeper->gate, NG_COUNTER_LOST) + keeper->lost_messages;
+}
+
 static void watch_losses(struct ng_keeper *keeper)
 {
-    uint64_t lost = ng_gate_counter(keeper->gate, NG_COUNTER_LOST);
+    uint64_t lost = ng_keeper_lost(keeper);
 
     if (lost != keeper->lost_events)
         keeper->lost_at = ng_now();

@@ -113,6 +113,8 @@ int ng_keeper_run(struct ng_keeper *keeper);
 /* A private daemon ends when nothing needs it any more. arg is the keeper. */
 void ng_keeper_idle(void *arg);
 int ng_keeper_set_state(struct ng_keeper *keeper);
+/* Events of the kernel and messages of the resolver that never came: what deployments were denied may be among them. */
+uint64_t ng_keeper_lost(const struct ng_keeper *keeper);
 
 /* resolver side (supervise.c): starts the resolver, feeds it, hears it */
 int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error);

@@ -154,7 +154,7 @@ static void enlist(struct ng_keeper *keeper, struct ng_live *live)
 {
     live->tally = ng_tally_slot(keeper->tally, live->kernel.tag);
     ng_tally_live(keeper->tally, live->tally, true);
-    live->lost_before = ng_gate_counter(keeper->gate, NG_COUNTER_LOST);
+    live->lost_before = ng_keeper_lost(keeper);
     live->next = keeper->lives;
     keeper->lives = live;
 }

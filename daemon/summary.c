@@ -76,7 +76,7 @@ void ng_summary(struct ng_keeper *keeper, struct ng_connection *connection, stru
     json_t *reply;
 
     ng_lives_settle(keeper, live);
-    reply = ng_live_summary(live, ng_gate_counter(keeper->gate, NG_COUNTER_LOST));
+    reply = ng_live_summary(live, ng_keeper_lost(keeper));
     if (keeper->ledger && reply)
         reply_later(keeper, connection, reply);
     else

@@ -3,8 +3,10 @@
 # What the daemon runs on is lost: room for events, file descriptors, the disk, the upstreams, the resolver again and
 # again. Each time what is denied stays denied, what cannot be known is refused, and it is told.
 . "$(dirname "$0")/lib.sh"
+zone_add '*.wild.test. A 198.51.100.60'
 world_up
 default_policy
+policy wild <<< 'policy wild { deny *.wild.test { answer refuse } }'
 mount -t tmpfs -o size=256m tmpfs "$W/state"
 gate_start
 status() { gate status --json | jq -r "$1"; }
@@ -43,6 +45,37 @@ wait_until 5 problem 'denials were not recorded' || fail "$(gate status)"
 expect_output 'records of denials were lost' cat "$W/f/summary"
 expect_eq "recorded all the same" "$(($(cat "$W/state"/events.jsonl* | grep -c '"tag":"flood"') > 500))" 1
 still_denied
+
+say "names are refused faster than anybody reads of it: the report says that it is not whole"
+refusals='import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect(("192.0.2.53", 53))
+s.settimeout(5)
+wild = b"".join(b"\x32" + 50 * b"x" for _ in range(4)) + b"\4wild\4test\0"
+for i in range(0, 40000, 50):
+    for k in range(i, i + 50):
+        s.send(b"\0\7\1\0\0\1\0\0\0\0\0\0\6n%05d" % k + wild + b"\0\1\0\1")
+    for k in range(50):
+        if s.recv(1500)[3] & 15 != 3:
+            sys.exit("not refused")
+print("refused")'
+rm -f "$W"/f/*
+gate run --policy wild --tag refusals -- sh -c "touch $W/f/there; while ! [ -e $W/f/go ]; do sleep 0.05; done; python3 -c '$refusals' > $W/f/seen
+    while ! [ -e $W/f/end ]; do sleep 0.05; done" 2> "$W/f/summary" &
+flooder=$!
+wait_until 10 test -e "$W/f/there" || fail "it does not start"
+before=$(status .lost_events)
+more_lost() { [ "$(status .lost_events)" -gt "$before" ]; }
+kill -STOP "$GATE_PID"
+touch "$W/f/go"
+wait_until 60 test -s "$W/f/seen" || fail "the look-ups do not end"
+kill -CONT "$GATE_PID"
+wait_until 10 more_lost || fail "nothing is counted as lost"
+touch "$W/f/end"
+wait $flooder
+expect_output 'records of denials were lost' cat "$W/f/summary"
+expect_output 'incomplete: [1-9][0-9]* events were lost' gate report --tag refusals
+wait_until 5 problem 'denials were not recorded' || fail "$(gate status)"
 
 say "no descriptor is left to the daemon"
 mkdir "$W/d"
