@@ -73,8 +73,8 @@ char *ng_report_command(const json_t *argv, size_t max);
 char *ng_report_cut(const char *text, size_t max);
 
 /* The commands of a way, the first one first. Left out is what no process stayed at, but executed something else from
- * (`env`, say). Culprit: the one that has to be changed: of what is direct, the first one, seen from the script, that
- * names the destination; of what is hidden, the one that the script started. NULL where nobody knows. */
+ * (`env`, say). Culprit: the one that has to be changed: the one that the script started, or, where that does not name
+ * the destination, the part of the script that does. NULL where nobody knows. */
 struct ng_report_trace {
     const json_t *row[NG_LEDGER_DEPTH_MAX];
     unsigned count;

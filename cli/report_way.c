@@ -57,26 +57,6 @@ char *ng_report_command(const json_t *argv, size_t max)
     return escaped ? ng_report_cut(escaped, max) : NULL;
 }
 
-static size_t count_children(const json_t *lineage, json_int_t number)
-{
-    size_t count = 0, i;
-    const json_t *row;
-
-    json_array_foreach(lineage, i, row) count += ng_cli_integer(row, "parent") == number;
-    return count;
-}
-
-static bool is_shell(const json_t *row)
-{
-    static const char *const shells[] = {"sh", "bash", "dash", "ksh", "zsh", "busybox"};
-    const char *path = ng_cli_string(row, "path"), *slash = strrchr(path, '/');
-
-    for (size_t i = 0; i < sizeof(shells) / sizeof(*shells); i++)
-        if (strcmp(slash ? slash + 1 : path, shells[i]) == 0)
-            return true;
-    return false;
-}
-
 int ng_report_settle(struct ng_report *report)
 {
     const json_t *processes = json_object_get(report->document, "processes"), *process;
@@ -108,23 +88,19 @@ static bool passing(const struct ng_report *report, const json_t *row)
 static void find_culprit(const struct ng_report *report, const struct ng_report_finding *finding,
                          struct ng_report_trace *trace)
 {
-    const json_t *lineage = json_object_get(report->document, "lineage");
-    unsigned at = 1;
+    unsigned script = ng_ledger_script(report->document, trace->row, trace->count);
+    unsigned last = script < trace->count ? script : trace->count - 1;
 
-    for (unsigned i = 1; i <= trace->count; i++) { /* the script itself comes last: all of it is too much to change */
-        if (!ng_ledger_names(trace->row[i % trace->count], finding->flow))
+    for (unsigned i = 0; i <= last; i++) { /* the script itself comes last: all of it is too much to change */
+        const json_t *row = trace->row[last - i];
+
+        if (!ng_ledger_names(row, finding->flow))
             continue;
         trace->named = true;
-        trace->culprit = trace->row[i % trace->count];
+        trace->culprit = row;
         return;
     }
-    while (at < trace->count && ng_ledger_is_script(report->document, trace->row[at]))
-        at++;
-    /* A shell that is the only thing a shell starts is still the script. */
-    while (at + 1 < trace->count && is_shell(trace->row[at]) &&
-           count_children(lineage, ng_cli_integer(trace->row[at - 1], "number")) == 1)
-        at++;
-    trace->culprit = trace->row[at < trace->count ? at : trace->count - 1];
+    trace->culprit = trace->row[last];
 }
 
 void ng_report_trace(const struct ng_report *report, const struct ng_report_finding *finding,

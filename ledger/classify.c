@@ -120,7 +120,8 @@ bool ng_ledger_names(const json_t *row, const json_t *flow)
     return false;
 }
 
-bool ng_ledger_is_script(const json_t *document, const json_t *row)
+/* Whether the first process of the deployment was at it. */
+static bool is_first(const json_t *document, const json_t *row)
 {
     const json_t *lineage = json_object_get(document, "lineage");
     const json_t *first = json_array_get(json_object_get(document, "processes"), 0), *way[NG_LEDGER_DEPTH_MAX];
@@ -132,11 +133,45 @@ bool ng_ledger_is_script(const json_t *document, const json_t *row)
     return !ng_ledger_parent(lineage, row);
 }
 
+/* Of a script with `#!` it is the first argument that says so. */
+static bool is_shell(const json_t *row)
+{
+    static const char *const shells[] = {"sh", "bash", "dash", "ksh", "zsh", "busybox"};
+    const char *path = text_of(row, "path"), *word = json_string_value(json_array_get(json_object_get(row, "argv"), 0));
+
+    for (unsigned i = 0; i < sizeof(shells) / sizeof(*shells); i++)
+        if (strcmp(basename(path), shells[i]) == 0 || (word && strcmp(basename(word), shells[i]) == 0))
+            return true;
+    return false;
+}
+
+static bool is_only_child(const json_t *document, const json_t *row)
+{
+    json_int_t parent = number_of(row, "parent");
+    const json_t *other;
+    size_t count = 0, i;
+
+    json_array_foreach(json_object_get(document, "lineage"), i, other) count += number_of(other, "parent") == parent;
+    return count == 1;
+}
+
+unsigned ng_ledger_script(const json_t *document, const json_t *const *way, unsigned count)
+{
+    unsigned script = 0;
+
+    while (script < count && is_first(document, way[script]))
+        script++;
+    while (script > 0 && script < count && is_shell(way[script]) && is_shell(way[script - 1]) &&
+           is_only_child(document, way[script]))
+        script++;
+    return script;
+}
+
 const char *ng_ledger_class(const json_t *document, const json_t *flow)
 {
     const json_t *lineage = json_object_get(document, "lineage");
     const json_t *way[NG_LEDGER_DEPTH_MAX];
-    unsigned count;
+    unsigned count, script;
 
     if (strcmp(text_of(flow, "verdict"), "deny") != 0 && strcmp(text_of(flow, "verdict"), "would-deny") != 0)
         return NULL;
@@ -145,9 +180,10 @@ const char *ng_ledger_class(const json_t *document, const json_t *flow)
     count = ng_ledger_way(lineage, number_of(flow, "lineage"), way);
     if (count == 0)
         return NULL;
-    if (ng_ledger_is_script(document, way[count - 1]))
+    script = ng_ledger_script(document, way, count);
+    if (script == count)
         return "direct";
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i <= script; i++) /* what a tool starts is the tool's doing, also where it names the host */
         if (ng_ledger_names(way[i], flow))
             return "direct";
     return "hidden";

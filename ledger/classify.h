@@ -28,9 +28,10 @@ bool ng_ledger_mentions(const char *text, const char *destination);
  * address, or, where the address is all that is known or is shared, a name that has it. */
 bool ng_ledger_names(const json_t *row, const json_t *flow);
 
-/* Whether a row is one that the first process of a deployment was at: the script itself, also where `env` or a shell
- * became it. */
-bool ng_ledger_is_script(const json_t *document, const json_t *row);
+/* How many rows of a way, its first ones, are the script itself: what the first process of the deployment was at, also
+ * where `env` or a shell became it, and a shell that is the only thing that a shell started. The row behind them is the
+ * command that the script started. */
+unsigned ng_ledger_script(const json_t *document, const json_t *const *way, unsigned count);
 
 /* "direct", "hidden", "transient"; NULL: not denied, or nobody knows by whom. Of the document it needs the lineage and
  * the processes. */

@@ -19,9 +19,9 @@
  * Outcome: clean: nothing was denied, nor would have been (probes do not count); would-block: something would have been
  * denied; blocked-failed: something was denied and the command did not exit with 0; blocked-recovered: it exited with 0
  * all the same; running: it lives; unknown: nobody saw how it ended. Until the end the counts are those of its flows.
- * Class, of what is denied or would be: transient: through `depends`; direct: the script's own process,
- * or a process one of whose commands, up to the script, names the destination (a name of its chain, or its address) in
- * its arguments; hidden: the rest, a tool's own doing; null where it is not known by whom. */
+ * Class, of what is denied or would be: transient: through `depends`; direct: the script's own process asked, or the
+ * script, or the command that it started, names the destination (a name of its chain, or its address) in its arguments;
+ * hidden: the rest, a tool's own doing; null where it is not known by whom. */
 #ifndef NAMEGATE_LEDGER_READER_H
 #define NAMEGATE_LEDGER_READER_H
 
