@@ -38,6 +38,8 @@ struct ng_gate {
     uint64_t *epoch;
     char *pin_root;
     bool adopted;
+    bool has_maps; /* all that were pinned */
+    bool loaded;   /* the programs are those of this build */
     struct ng_gate_ops ops;
     uint64_t until; /* ns: end of this turn */
 };
@@ -83,17 +85,6 @@ static char *egress_path(const struct ng_gate *gate, uint64_t cgroup, char path[
     return path;
 }
 
-/* A pinned map keeps its size: a changed setting takes effect when the gate is made anew. */
-static void keep_pinned_size(struct bpf_map *map, const char *path)
-{
-    _cleanup_fd_ int fd = bpf_obj_get(path);
-    struct bpf_map_info info = {0};
-    uint32_t size = sizeof(info);
-
-    if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
-        (void)bpf_map__set_max_entries(map, info.max_entries);
-}
-
 /* Constants of the object hold none; permits and what only saves repetition begin anew with the programs: while others
  * were in force nobody may have seen to it that they are up to date. */
 static bool holds_state(const struct bpf_map *map)
@@ -137,22 +128,43 @@ static int check_pinned(struct ng_gate *gate, const char *cgroup_mount, struct n
     return 0;
 }
 
+/* A map that is pinned is used from now on, as large as it is: a changed setting takes effect when the gate is made
+ * anew. Returns -ENOENT when it is not there, as of a release that did not know it. */
+static int take_over_map(struct bpf_map *map, const char *path)
+{
+    _cleanup_fd_ int fd = bpf_obj_get(path);
+    struct bpf_map_info info = {0};
+    uint32_t size = sizeof(info);
+
+    if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) < 0)
+        return -errno;
+    if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
+        info.value_size != bpf_map__value_size(map) || info.map_flags != bpf_map__map_flags(map))
+        return -EINVAL;
+    return bpf_map__reuse_fd(map, fd);
+}
+
 static int prepare_maps(struct ng_gate *gate, uint32_t max_destinations)
 {
     struct bpf_map *map;
     char path[PATH_ROOM];
 
     (void)bpf_map__set_max_entries(gate->object->maps.destinations, max_destinations);
+    gate->has_maps = gate->adopted;
     bpf_object__for_each_map(map, gate->object->obj)
     {
         int r;
 
         if (!holds_state(map))
             continue;
-        r = bpf_map__set_pin_path(map, pin_path(gate, bpf_map__name(map), path));
+        (void)pin_path(gate, bpf_map__name(map), path);
+        r = gate->adopted ? take_over_map(map, path) : -ENOENT;
+        if (r == -ENOENT) {
+            gate->has_maps = false;
+            r = bpf_map__set_pin_path(map, path);
+        }
         if (r < 0)
             return r;
-        keep_pinned_size(map, path);
     }
     return 0;
 }
@@ -179,7 +191,21 @@ static void prepare_unix_hook(struct ng_gate *gate)
     (void)bpf_program__set_autoload(program, has_unix_hook());
 }
 
-static int load(struct ng_gate *gate, const char *cgroup_mount, uint32_t max_destinations, struct ng_error *error)
+static int fail_to_load(const struct ng_gate *gate, int r, struct ng_error *error)
+{
+    if (gate->adopted)
+        return ng_error_set(error, -r,
+                            "the pinned gate stays in force; run the version that made it, or end its deployments and "
+                            "remove the pin root",
+                            "cannot take over the gate pinned in %s: %s", gate->pin_root, strerror(-r));
+    return ng_error_set(error, -r,
+                        "namegated needs a kernel with BTF, cgroup socket-address hooks and socket storage in "
+                        "them; -v shows what the kernel said",
+                        "cannot load the BPF programs: %s", strerror(-r));
+}
+
+static int open_object(struct ng_gate *gate, const char *cgroup_mount, uint32_t max_destinations,
+                       struct ng_error *error)
 {
     char path[PATH_ROOM];
     int r;
@@ -191,23 +217,10 @@ static int load(struct ng_gate *gate, const char *cgroup_mount, uint32_t max_des
     r = check_pinned(gate, cgroup_mount, error);
     if (r < 0)
         return r;
-    prepare_unix_hook(gate);
     if (getrandom((void *)(uintptr_t)&gate->object->rodata->permit_secret, sizeof(uint64_t), 0) != sizeof(uint64_t))
         return ng_error_set(error, EIO, NULL, "no random number can be had: %m");
     r = prepare_maps(gate, max_destinations);
-    if (r == 0)
-        r = gate__load(gate->object);
-    if (r < 0 && gate->adopted)
-        return ng_error_set(error, -r,
-                            "the pinned gate stays in force; run the version that made it, or end its deployments and "
-                            "remove the pin root",
-                            "cannot take over the gate pinned in %s: %s", gate->pin_root, strerror(-r));
-    if (r < 0)
-        return ng_error_set(error, -r,
-                            "namegated needs a kernel with BTF, cgroup socket-address hooks and socket storage in "
-                            "them; -v shows what the kernel said",
-                            "cannot load the BPF programs: %s", strerror(-r));
-    return 0;
+    return r < 0 ? fail_to_load(gate, r, error) : 0;
 }
 
 static int attach_root_hook(struct ng_gate *gate, unsigned hook, int cgroup, struct ng_error *error)
@@ -291,6 +304,20 @@ static int attach(struct ng_gate *gate, const char *cgroup_mount, struct ng_erro
     return 0;
 }
 
+int ng_gate_enforce(struct ng_gate *gate, const char *cgroup_mount, struct ng_error *error)
+{
+    int r;
+
+    if (gate->loaded)
+        return 0;
+    prepare_unix_hook(gate);
+    r = gate__load(gate->object);
+    if (r < 0)
+        return fail_to_load(gate, r, error);
+    gate->loaded = true;
+    return attach(gate, cgroup_mount, error);
+}
+
 static int on_record(void *arg, void *data, size_t size)
 {
     struct ng_gate *gate = arg;
@@ -345,11 +372,11 @@ int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_de
                                         : "mount -t bpf bpf /sys/fs/bpf",
                          "cannot make %s: %m", pin_root);
     if (r == 0)
-        r = load(gate, cgroup_mount, max_destinations, error);
+        r = open_object(gate, cgroup_mount, max_destinations, error);
+    if (r == 0 && !gate->has_maps)
+        r = ng_gate_enforce(gate, cgroup_mount, error);
     if (r == 0 && ng_epoch_map(ng_gate_epoch(gate), &gate->epoch) < 0)
         r = ng_error_set(error, errno, NULL, "cannot map the epoch: %m");
-    if (r == 0)
-        r = attach(gate, cgroup_mount, error);
     if (r == 0) {
         gate->ring = ring_buffer__new(bpf_map__fd(gate->object->maps.events), on_record, gate, NULL);
         if (!gate->ring)

@@ -229,8 +229,6 @@ static int open_kernel(struct ng_keeper *keeper, struct ng_error *error)
     r = ng_listeners_open(&keeper->config, keeper->store, &keeper->state, error, &keeper->listeners);
     if (r == 0)
         r = ng_namespaces_new(keeper, error, &keeper->namespaces);
-    if (r == 0)
-        r = ng_cutter_new(keeper->loop, ng_gate_walk(keeper->gate), ng_lives_cut, keeper, error, &keeper->cutter);
     if (r < 0)
         return r;
     r = ng_keeper_set_state(keeper);
@@ -308,6 +306,18 @@ static int open_policies(struct ng_keeper *keeper, struct ng_error *error)
     return r;
 }
 
+/* While names resolve again already: for as long as this takes, what was pinned is judged by what was pinned. */
+static int open_programs(struct ng_keeper *keeper, struct ng_error *error)
+{
+    int r = ng_gate_enforce(keeper->gate, keeper->cgroup_mount, error);
+
+    if (r == 0)
+        r = ng_cutter_new(keeper->loop, ng_gate_walk(keeper->gate), ng_lives_cut, keeper, error, &keeper->cutter);
+    if (r == 0)
+        ng_lives_look(keeper);
+    return r;
+}
+
 static int open_control(struct ng_keeper *keeper, struct ng_error *error)
 {
     _cleanup_free_ char *path = NULL;
@@ -355,6 +365,8 @@ int ng_keeper_new(const struct ng_options *options, const struct ng_config *conf
         r = open_kernel(keeper, error);
     if (r == 0)
         r = open_policies(keeper, error);
+    if (r == 0)
+        r = open_programs(keeper, error);
     if (r == 0)
         r = open_control(keeper, error);
     /* Private daemons would be in each other's way, and in that of the one of the host. */

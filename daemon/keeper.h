@@ -171,6 +171,8 @@ void ng_lives_settle(struct ng_keeper *keeper, struct ng_live *live);
  * the one around it. */
 void ng_lives_check(struct ng_keeper *keeper);
 int ng_lives_adopt(struct ng_keeper *keeper, struct ng_error *error);
+/* When the programs tell what happens: at what runs in those that were adopted, and at what they are connected to. */
+void ng_lives_look(struct ng_keeper *keeper);
 /* The innermost deployment that a cgroup lies in, or NULL. */
 struct ng_live *ng_lives_around(const struct ng_keeper *keeper, const char *path);
 /* Whether a process is in one, or cannot be shown not to be. */

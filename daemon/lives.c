@@ -371,7 +371,6 @@ static int adopt(void *arg, uint64_t cgroup, const struct ng_deployment *kernel)
         return -ENOMEM;
     }
     enlist(keeper, live);
-    ng_follow_adopted(keeper, live);
     return watch_live(keeper, live);
 }
 
@@ -397,13 +396,22 @@ int ng_lives_adopt(struct ng_keeper *keeper, struct ng_error *error)
 
     for (struct ng_live *live = keeper->lives; r == 0 && live; live = next) {
         next = live->next;
-        if (is_over(keeper, live))
-            ng_lives_end(keeper, live);
+        if (!is_over(keeper, live))
+            continue;
+        ng_follow_adopted(keeper, live);
+        ng_lives_end(keeper, live);
     }
     forget_unused_policies(keeper);
     if (r == 0)
         r = update_levels(keeper);
     return r < 0 ? ng_error_set(error, -r, NULL, "cannot take over the deployments: %s", strerror(-r)) : 0;
+}
+
+void ng_lives_look(struct ng_keeper *keeper)
+{
+    for (struct ng_live *live = keeper->lives; live; live = live->next)
+        ng_follow_adopted(keeper, live);
+    ng_lives_denied_more(keeper);
 }
 
 struct ng_live *ng_lives_around(const struct ng_keeper *keeper, const char *path)

@@ -6,6 +6,7 @@
 import collections, os, socket, struct, sys, time
 where, name, server, port = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 asked = lost = through = n = again = 0
+longest = 0.0
 why = collections.Counter()
 while not os.path.exists(where + "/end"):
     n += 1
@@ -13,6 +14,7 @@ while not os.path.exists(where + "/end"):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.settimeout(5.0)  # as resolv.conf(5) has it
     asked += 1
+    began = time.monotonic()
     for attempt in range(2):
         try:
             s.sendto(query, (server, port))
@@ -24,6 +26,7 @@ while not os.path.exists(where + "/end"):
     else:
         lost += 1
     s.close()
+    longest = max(longest, time.monotonic() - began)
     if name == "deployment":
         try:
             socket.create_connection(("198.51.100.10", 80), 2)
@@ -32,4 +35,4 @@ while not os.path.exists(where + "/end"):
             pass
     time.sleep(0.005)
 print(name, asked > 50, lost, through)
-print(name, "asked", asked, "again", again, dict(why), file=sys.stderr)
+print(name, "asked", asked, "again", again, dict(why), "longest %.2f s" % longest, file=sys.stderr)
