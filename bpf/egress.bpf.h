@@ -49,6 +49,13 @@ static __always_inline bool read_usual(struct __sk_buff *skb, struct question *q
     return true;
 }
 
+/* Of those whose header begins with the two ports: a rule for a port is one for them as well. */
+static __always_inline bool has_ports(__u8 proto)
+{
+    return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP || proto == IPPROTO_DCCP ||
+           proto == IPPROTO_UDPLITE;
+}
+
 static __always_inline bool read_ports(struct __sk_buff *skb, __u32 at, struct question *question,
                                        struct packet *packet)
 {
@@ -56,7 +63,7 @@ static __always_inline bool read_ports(struct __sk_buff *skb, __u32 at, struct q
         __be16 source, dest;
     } ports;
 
-    if (question->proto != IPPROTO_TCP && question->proto != IPPROTO_UDP)
+    if (!has_ports(question->proto))
         return true;
     if (bpf_skb_load_bytes(skb, at, &ports, sizeof(ports)))
         return false;

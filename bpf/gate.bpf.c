@@ -16,7 +16,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define DENY 0
 #define PASS 1
-#define IPPROTO_UDPLITE_ 136
 #define SOCK_RAW_ 3
 #define DROP 2 /* of egress: as though it had been sent */
 
@@ -229,22 +228,28 @@ static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct questi
     return PASS;
 }
 
+/* Who asks for no address gets loopback (0.0.0.0, ::, and ::ffff:0.0.0.0), unless its socket is bound elsewhere: then
+ * egress sees where. */
 static __always_inline void question_of(struct bpf_sock_addr *ctx, struct question *question, __u8 hook, bool v6)
 {
     __u32 *word = (__u32 *)question->address;
     __u32 protocol = READ_FIELD(ctx, protocol);
+    __u32 v4;
 
     question->hook = hook;
     question->proto = protocol == IPPROTO_MPTCP ? IPPROTO_TCP : (__u8)protocol;
     question->port = bpf_ntohs((__u16)READ_FIELD(ctx, user_port));
     if (!v6) {
-        map_v4(question->address, READ_FIELD(ctx, user_ip4));
+        v4 = READ_FIELD(ctx, user_ip4);
+        map_v4(question->address, v4 ? v4 : bpf_htonl(0x7f000001));
         return;
     }
     word[0] = READ_FIELD(ctx, user_ip6[0]);
     word[1] = READ_FIELD(ctx, user_ip6[1]);
     word[2] = READ_FIELD(ctx, user_ip6[2]);
     word[3] = READ_FIELD(ctx, user_ip6[3]);
+    if (!word[3] && !word[0] && !word[1])
+        word[3] = word[2] == MAPPED_PREFIX ? bpf_htonl(0x7f000001) : word[2] ? 0 : bpf_htonl(1);
 }
 
 #define ADDRESS_HOOK(section, function, number, connecting, v6)       \
@@ -318,7 +323,7 @@ SEC("cgroup/sock_create") int gate_sock_create(struct bpf_sock *ctx)
     if (!deployment)
         return PASS;
     (void)is_served(bpf_get_netns_cookie(ctx)); /* it may ask for a name next */
-    if (type != SOCK_RAW_ && protocol != IPPROTO_UDPLITE_)
+    if (type != SOCK_RAW_ && protocol != IPPROTO_UDPLITE)
         return PASS;
     question.proto = (__u8)protocol;
     return OUTCOME(permitted(deployment, cgroup, &question, NULL)) == DENIED ? DENY : PASS;

@@ -26,6 +26,15 @@ expect_record '.evidence == "raw" and .hook == "sock_create" and .errno == "EPER
 expect_eperm run "$R" source-route mirror.internal 9999
 expect_record '.evidence == "raw" and .hook == "egress"'
 
+say "a rule for a port is one for all protocols that have ports in the same place"
+policy ports << 'POLICY'
+policy ports { mode audit deny mirror.internal port 443 }
+POLICY
+expect_ok gate policy reload
+lite='import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 136); s.connect(("203.0.113.20", 443)); s.send(b"x")'
+expect_ok gate run --policy ports --tag ports -- python3 -c "$lite"
+expect_record '.tag == "ports" and .hook == "egress" and .verdict == "would-deny" and .proto == "136" and .port == 443'
+
 say "other ways to resolve: DNS over TLS, and the resolver's own ports"
 expect_eperm run "$R" tcp 192.0.2.53 853
 expect_record '.evidence == "resolver" and .port == 853'
