@@ -3,12 +3,18 @@
 # usage: paths.py WAY ADDRESS PORT: tries one way to reach an address, and says "reached" only when something came back,
 # or, for sockets that answer nothing, when they could be made. Else says why not, and fails.
 import ctypes
+import errno
 import os
 import socket
 import struct
+import subprocess
 import sys
+import tempfile
+import threading
+import time
 
 OTHER = ("203.0.113.21", 9999)  # where everybody may go
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def udp(family=socket.AF_INET):
@@ -83,6 +89,64 @@ def mptcp(to):
     tcp(protocol=262).connect(to)
 
 
+def mptcp_serve(to):
+    """Sends back what comes. After "alone" its own address loses what comes to it: the other paths are left."""
+    def loses(yes):
+        rules = "table ip alone {}\ndelete table ip alone\n"
+        if yes:
+            rules += ("table ip alone {\nchain in { type filter hook input priority 0; "
+                      f"ip daddr {to[0]} tcp dport {to[1]} drop; }}\n}}\n")
+        subprocess.run(["nft", "-f", "-"], input=rules.encode(), check=True)
+
+    def serve(s):
+        try:
+            s.sendall(b"hello")
+            while data := s.recv(100):
+                if data == b"alone":
+                    loses(True)
+                s.sendall(data)
+        except OSError:
+            pass
+
+    s = tcp(protocol=262)
+    s.settimeout(None)
+    s.bind(("0.0.0.0", to[1]))
+    s.listen()
+    while True:
+        one = s.accept()[0]
+        loses(False)
+        threading.Thread(target=serve, args=(one,), daemon=True).start()
+
+
+def mptcp_path(to, seconds):  # a connection to sys.argv[4] that has a further path to there
+    s = tcp(protocol=262)
+    s.connect((sys.argv[4], to[1]))
+    s.recv(5)
+    peer = "%08X:%04X" % (struct.unpack("=I", socket.inet_aton(to[0]))[0], to[1])
+    until = time.monotonic() + seconds
+    while [peer, "01"] not in [line.split()[2:4] for line in open("/proc/net/tcp")]:
+        s.sendall(b"x")
+        s.recv(1)
+        if time.monotonic() > until:
+            raise OSError(0, "timed out: there is no further path")
+        time.sleep(0.05)
+    return s
+
+
+def mptcp_further(to):
+    mptcp_path(to, 3)
+
+
+def mptcp_before(to):  # which is denied when sys.argv[5] has been looked up
+    s = mptcp_path(to, 10)
+    socket.getaddrinfo(sys.argv[5], 80)
+    s.sendall(b"alone")
+    s.recv(5)
+    s.settimeout(5)
+    s.sendall(b"ping")
+    s.recv(4)
+
+
 def gso(to):
     s = udp()
     s.setsockopt(socket.IPPROTO_UDP, 103, 100)
@@ -119,6 +183,111 @@ def ping(to):
     s.recv(1000)
 
 
+def ping6(to):
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6)
+    s.settimeout(2)
+    s.sendto(struct.pack(">BBHHH", 128, 0, 0, 1, 1), to)
+    s.recv(1000)
+
+
+def scope(to):
+    tcp(socket.AF_INET6).connect((to[0], to[1], 0, socket.if_nametoindex("h0")))
+
+
+def bound_to_device(to):
+    s = tcp()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"h0")
+    s.connect(to)
+
+
+def cast(to):  # to many at once: nobody answers
+    s = udp(socket.AF_INET6 if ":" in to[0] else socket.AF_INET)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    s.sendto(b"x", to)
+
+
+def standing(to, kind):
+    """A connection that stands when what it leads to becomes denied, by the lookup of sys.argv[4]."""
+    s = kind()
+    s.connect(to)
+    socket.getaddrinfo(sys.argv[4], 80)
+    return s
+
+
+def again_and_again(s, put):
+    """Until it fails, by other means than EPERM, or for long enough that it never will."""
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        try:
+            put(s)
+            s.recv(1000)
+        except PermissionError:
+            pass  # of a datagram, before the connection is cut
+        except OSError as e:
+            if e.errno != errno.EDESTADDRREQ:
+                raise
+            s.recv(1)  # a datagram socket that was cut is connected no more, and says here why
+        time.sleep(0.02)
+
+
+def put_file(s):
+    with tempfile.TemporaryFile() as f:
+        f.write(REQUEST)
+        f.flush()
+        os.sendfile(s.fileno(), f.fileno(), 0, len(REQUEST))
+
+
+def put_spliced(s):
+    out, into = os.pipe()
+    try:
+        os.write(into, REQUEST)
+        os.splice(out, s.fileno(), len(REQUEST))
+    finally:
+        os.close(out)
+        os.close(into)
+
+
+def put_teed(s):
+    out, into = os.pipe()
+    other_out, other_into = os.pipe()
+    try:
+        os.write(into, REQUEST)
+        ctypes.CDLL(None).tee(out, other_into, len(REQUEST), 0)
+        os.splice(other_out, s.fileno(), len(REQUEST))
+    finally:
+        for fd in (out, into, other_out, other_into):
+            os.close(fd)
+
+
+def put_zerocopy(s):
+    s.setsockopt(socket.SOL_SOCKET, 60, 1)
+    s.send(REQUEST, 0x4000000)
+
+
+def sendfile(to):
+    again_and_again(standing(to, tcp), put_file)
+
+
+def splice(to):
+    again_and_again(standing(to, tcp), put_spliced)
+
+
+def tee(to):
+    again_and_again(standing(to, tcp), put_teed)
+
+
+def zerocopy(to):
+    again_and_again(standing(to, tcp), put_zerocopy)
+
+
+def sendfile_udp(to):
+    again_and_again(standing(to, udp), put_file)
+
+
+def splice_udp(to):
+    again_and_again(standing(to, udp), put_spliced)
+
+
 def routing_header(to):
     s = udp(socket.AF_INET6)
     # IPv6 routing header, type 0 is refused by the kernel; type 4 (segments) is not: RFC 8754.
@@ -133,7 +302,7 @@ def accepted(to):
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind(("10.77.0.2", 8088))
     s.listen()
-    s.settimeout(4)
+    s.settimeout(8)
     open(sys.argv[4], "w").close()
     s.accept()
 
@@ -159,6 +328,10 @@ def packet(to):
     socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM).bind(("h0", 0x0800))
 
 
+def xdp(to):
+    socket.socket(44, socket.SOCK_RAW).close()
+
+
 def tun(to):
     import fcntl
     fd = os.open("/dev/net/tun", os.O_RDWR)
@@ -180,6 +353,44 @@ def help_out(to):
         c = s.accept()[0]
         socket.create_connection(to, 2)
         c.send(b"reached")
+
+
+def hand_in(to):  # to whoever connects to sys.argv[4]: a connection, and what its name is here
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(sys.argv[4])
+    s.listen()
+    held = []
+    while True:
+        c = s.accept()[0]
+        held.append(socket.create_connection(to, 2))
+        socket.send_fds(c, [b"%d %d" % (os.getpid(), held[-1].fileno())], [held[-1].fileno()])
+
+
+def ask_for(to):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[4])
+    return socket.recv_fds(s, 100, 1)[:2]
+
+
+def use(fd):
+    s = socket.socket(fileno=fd)
+    s.settimeout(2)
+    s.send(REQUEST)
+    s.recv(1)
+
+
+def handed_in(to):
+    use(ask_for(to)[1][0])
+
+
+def taken(to):  # pidfd_getfd(2)
+    name, fds = ask_for(to)
+    os.close(fds[0])
+    pid, fd = map(int, name.split())
+    mine = ctypes.CDLL(None, use_errno=True).syscall(438, os.pidfd_open(pid), fd, 0)
+    if mine < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    use(mine)
 
 
 def datagram(to):
