@@ -60,13 +60,25 @@ fail() {
 
 # --- checks. Each says what it expected; none waits for a time, only for a condition.
 
+# SECONDS are what a machine with nothing else to do needs, with much to spare. A busy one gets more: only what fails takes
+# so long.
 wait_until() { # SECONDS COMMAND...
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + 4 * $1))
     shift
     until "$@"; do
         [ $SECONDS -lt $end ] || return 1
         sleep 0.05
     done
+}
+
+# What takes longer than it should on a busy machine, but not every time.
+once_of() { # TRIES COMMAND...
+    local i
+    CHECKS=$((CHECKS + 1))
+    for i in $(seq "$1"); do
+        ! "${@:2}" || return 0
+    done
+    return 1
 }
 
 expect_eq() { # WHAT GOT EXPECTED
@@ -198,7 +210,8 @@ CONF
 
 dns_answers() { inet dig +time=1 +tries=1 +short @192.0.2.53 ns.test A 2> /dev/null | grep -qx 192.0.2.53; }
 
-dns_silent() { ! dns_answers; }
+# That no answer comes may also mean that it is late.
+dns_silent() { [ -z "$(inet ss -Hlnut 'src 192.0.2.53 or src [2001:db8::53]')" ]; }
 
 dns_down() {
     kill "$(cat "$W/nsd.pid")"

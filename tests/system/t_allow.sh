@@ -64,7 +64,7 @@ attempt()
 step(1)
 s = attempt()
 step(2)
-s.settimeout(3)
+s.settimeout(20)
 try:
     print(len(s.recv(1)), flush=True)
 except OSError as e:
@@ -100,7 +100,7 @@ expect_output 'tag some may reach api.github.com' gate allow
 expect_ok some $(get api.github.com)
 expect_eperm other $(get api.github.com)
 say "its time ends it, also where no keeper lives to"
-expect_ok gate allow --tag brief --for 3s --reason x api.github.com
+expect_ok gate allow --tag brief --for 10s --reason x api.github.com
 brief() { gate run --tag brief --policy some -- "$@"; }
 expect_ok brief $(get api.github.com)
 }
@@ -109,7 +109,7 @@ brief sh -c 'touch "$1/3"; while ! [ -e "$1/3.go" ]; do sleep 0.05; done; exec c
 runs=$!
 wait_until 10 test -e "$W/d/3" || fail "it does not run"
 gate_kill
-sleep 3
+sleep 10
 touch "$W/d/3.go"
 wait $runs
 expect_output 'not permitted' cat "$W/ran"

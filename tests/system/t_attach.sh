@@ -19,7 +19,7 @@ for line in sys.stdin:
         elif word[0] == "hold":
             held = socket.create_connection((word[1], 80), 3)
         elif word[0] == "held":
-            held.settimeout(3)
+            held.settimeout(20)
             held.recv(1)
         elif word[0] == "child":
             subprocess.run([sys.executable, "-c", "import socket; socket.create_connection(('%s', 80), 3)" % word[1]],
@@ -43,7 +43,7 @@ tell() { # NAME WORDS...: its answer
     local name=$1 answer
     shift
     echo "$*" >&"${to[$name]}"
-    read -r -t 10 answer <&"${from[$name]}" || answer="no answer"
+    read -r -t 30 answer <&"${from[$name]}" || answer="no answer"
     echo "$answer"
 }
 denied='Operation not permitted'

@@ -71,7 +71,7 @@ say "its own files, and what is mounted after it started"
 expect_ok confined touch "$W/mine"
 mkdir "$W/later"
 mount --bind "$W/later" "$W/later" && mount --make-shared "$W/later"
-confined sh -c "touch '$W/waits'; i=0; while [ \$i -lt 100 ] && ! [ -e '$W/later/there' ]; do sleep 0.05; i=\$((i + 1)); done; cat '$W/later/there'" \
+confined sh -c "touch '$W/waits'; i=0; while [ \$i -lt 1000 ] && ! [ -e '$W/later/there' ]; do sleep 0.05; i=\$((i + 1)); done; cat '$W/later/there'" \
     > "$W/seen" &
 wait_until 5 test -e "$W/waits" || fail "it does not start"
 expect_ok mount -t tmpfs later "$W/later"

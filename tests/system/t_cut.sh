@@ -128,7 +128,7 @@ try:
 except OSError as e:
     print(os.strerror(e.errno), flush=True)
 open(sys.argv[1] + "/incident", "w").close()
-s.settimeout(3)
+s.settimeout(20)
 try:
     print(len(s.recv(1)), flush=True)
 except OSError as e:

@@ -92,15 +92,16 @@ mine run --tag records -- /usr/bin/python3 "$W/long.py" 40 > "$W/long.out" 2>&1 
 long=$!
 records_made() { gate list --json | jq -e '.deployments[] | select(.tag == "records").denied > 0' > /dev/null; }
 wait_until 30 records_made || fail "nothing is denied: $(cat "$W/long.out")"
-for _ in 1 2 3; do
+answered_soon() {
+    local began report
     mine report --last > "$W/report.out" 2>&1 &
     report=$!
     began=$EPOCHREALTIME
     expect_output "deployments" gate status
     took=$((${EPOCHREALTIME/./} - ${began/./}))
-    CHECKS=$((CHECKS + 1))
-    [ $took -lt 8000000 ] || fail "the daemon was busy for $took us"
     wait $report
-done
+    [ $took -lt 4000000 ]
+}
+once_of 3 answered_soon || fail "the daemon was busy for $took us, and not less before"
 kill $long
 wait $long || :

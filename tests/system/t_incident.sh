@@ -66,11 +66,11 @@ expect_output 'every deployment is strict .*makes no sense' gate incident status
 expect_ok gate incident off
 
 say "of one tag, with an end"
-expect_ok gate incident --tag some --for 3s on
+expect_ok gate incident --tag some --for 10s on
 expect_output 'the tag some are strict since .*, until ' gate incident status
 expect_eperm some curl -sSv -m 5 https://mirror.internal/
 expect_ok watched curl -sS -m 5 https://mirror.internal/
-expect_ok wait_until 10 no_incident
+expect_ok wait_until 20 no_incident
 expect_ok some curl -sS -m 5 https://mirror.internal/
 expect_record '.type == "incident" and .event == "over" and .by == null'
 

@@ -82,13 +82,14 @@ mkdir "$W/d"
 expect_ok gate run --tag lives -- python3 "$HERE/clients/daemonise.py" "$W/d" 198.51.100.11 443
 limit=$(prlimit --pid "$GATE_PID" --nofile --noheadings --output SOFT | tr -d ' ')
 prlimit --pid "$GATE_PID" --nofile="100:$limit"
-python3 -c 'import socket, sys, time
+python3 -c 'import os, socket, sys, time
 held = []
 for i in range(100):
     held.append(socket.socket(socket.AF_UNIX))
     held[-1].connect(sys.argv[1])
 print("held", flush=True)
-time.sleep(5)' "$W/run/gate/control.sock" > "$W/held" &
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.05)' "$W/run/gate/control.sock" "$W/room" > "$W/held" &
 wait_until 10 grep -q held "$W/held" || fail "no connections"
 run id > "$W/out" 2> "$W/err"
 expect_eq "status of a run" $? 125
@@ -102,7 +103,7 @@ sleep 3
 touch "$W/d/go"
 wait_until 10 test -e "$W/d/result" || fail "no result"
 expect_eq "connect" "$(cat "$W/d/result")" "Operation not permitted"
-touch "$W/d/end"
+touch "$W/d/end" "$W/room"
 prlimit --pid "$GATE_PID" --nofile="$limit:$limit"
 answers() { [ "$(status .resolver.running)" = true ]; }
 wait_until 30 answers || fail "no resolver: $(gate status)"
@@ -110,13 +111,13 @@ still_denied
 expect_ok run curl -sS -m 5 https://mirror.internal/
 
 say "nor to the resolver: what it knows it answers, the rest fails"
-expect_ok run dig +time=2 +tries=1 @192.0.2.53 mirror.internal A
+expect_ok run dig +time=10 +tries=1 @192.0.2.53 mirror.internal A
 resolver=$(resolver_pid)
 limit=$(awk '/^Max open files/ { print $4 }' "/proc/$resolver/limits")
 files() { ACCOUNT=nobody expect_ok somebody prlimit --pid "$resolver" --nofile="$1:$limit"; } # its own account may
 files "$(beyond "$resolver")"
 before=$(ticks "$resolver")
-expect_output '203.0.113.20' run dig +time=2 +tries=1 +short @192.0.2.53 mirror.internal A
+expect_output '203.0.113.20' run dig +time=10 +tries=1 +short @192.0.2.53 mirror.internal A
 expect_output 'SERVFAIL|timed out|no servers' run dig +time=6 +tries=1 @192.0.2.53 notgithub.com A
 expect_fail run dig +tcp +time=2 +tries=1 @192.0.2.53 mirror.internal A
 [ $(($(ticks "$resolver") - before)) -lt 100 ] || fail "the resolver spins: $(($(ticks "$resolver") - before)) ticks"
@@ -124,10 +125,11 @@ still_denied
 files "$limit"
 resolves() { run dig +time=2 +tries=1 +short @192.0.2.53 status.github.com A 2> /dev/null | grep -q 198.51.100.13; }
 wait_until 15 resolves || fail "it does not come back"
-expect_ok run dig +tcp +time=2 +tries=1 @192.0.2.53 mirror.internal A
+expect_ok run dig +tcp +time=10 +tries=1 @192.0.2.53 mirror.internal A
 
 say "the resolver ends again and again: ever later another, names fail, and what is denied stays denied"
 before=$(status .resolver.restarts)
+began=$SECONDS
 ( while ! [ -e "$W/calm" ]; do
     for pid in $(pgrep -P "$GATE_PID"); do kill -KILL "$pid" 2> /dev/null; done
     sleep 0.05
@@ -138,10 +140,22 @@ wait_until 20 crashing || fail "it is not told"
 expect_output 'ended [0-9]+ times in a row' gate status
 expect_fail gate status
 still_denied
-expect_fail run dig +time=1 +tries=1 @192.0.2.53 mirror.internal A
+# One that was started may answer before it is killed. Between two of them nobody does: what says something is a question
+# that began and ended in one and the same pause.
+pause() { status '"\(.resolver.pid) \(.resolver.restarts)"'; }
+asked_in_a_pause() {
+    local before
+    before=$(pause)
+    [ "${before% *}" = -1 ] || return 1
+    run dig +time=1 +tries=1 @192.0.2.53 mirror.internal A > "$W/out" 2>&1
+    answered=$?
+    [ "$(pause)" = "$before" ]
+}
+wait_until 40 asked_in_a_pause || fail "there is no pause: $(gate status)"
+expect_eq "a question in a pause is answered" "$((answered == 0))" 0
 sleep 5
 restarts=$(($(status .resolver.restarts) - before))
-[ $restarts -lt 9 ] || fail "$restarts restarts"
+[ $restarts -lt $((8 + (SECONDS - began) / 16)) ] || fail "$restarts restarts in $((SECONDS - began)) s"
 touch "$W/calm"
 wait $killer
 wait_until 40 answers || fail "no resolver: $(gate status)"

@@ -32,8 +32,12 @@ expect_record '.type == "trouble" and .trouble == "restored"'
 say "nobody asks: back within a second, and what a busy machine adds"
 ask github.com A > "$W/out"
 before=$(entries)
-lose_all
-began=$(date +%s%N)
-wait_until 5 full "$before" || fail "$(entries) of $before entries are back"
-took=$((($(date +%s%N) - began) / 1000000))
-[ $took -lt 3000 ] || fail "it took $took ms"
+restored() {
+    local began
+    lose_all
+    began=$(date +%s%N)
+    wait_until 5 full "$before" || fail "$(entries) of $before entries are back"
+    took=$((($(date +%s%N) - began) / 1000000))
+    [ $took -lt 1500 ]
+}
+once_of 5 restored || fail "it took $took ms, and not less before"

@@ -53,7 +53,7 @@ nsenter -t "$box" -n -- sh "$W/waits.sh" "$W/curl" < "$W/to" > "$W/from" &
 contained=$!
 exec 7> "$W/to" 8< "$W/from"
 echo "$contained" > "$CGROUP/box/cgroup.procs"
-ask() { local answer; echo "$1" >&7; read -r -t 10 answer <&8; echo "$answer"; }
+ask() { local answer; echo "$1" >&7; read -r -t 30 answer <&8; echo "$answer"; }
 expect_eq "before" "$(ask api.github.com)" 'api.github.com through'
 id=$(gate attach --tag contained --cgroup "$CGROUP/box")
 expect_eq "attached" "$(ask api.github.com)" 'api.github.com denied'
@@ -78,8 +78,8 @@ wait $contained 2> /dev/null
 say "made by a deployment itself: a first question may have to come again, and is answered"
 cat > "$W/makes.sh" << 'MAKES'
 ip link set lo up
-dig +tries=4 +time=1 +short @192.0.2.53 api.github.com
-dig +tries=1 +time=1 +short -6 @2001:db8::53 api.github.com AAAA
+dig +tries=4 +time=5 +short @192.0.2.53 api.github.com
+dig +tries=1 +time=20 +short -6 @2001:db8::53 api.github.com AAAA
 MAKES
 expect_ok run unshare --net sh "$W/makes.sh"
 expect_said '^198.51.100.11$'

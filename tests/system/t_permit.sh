@@ -68,11 +68,11 @@ through tcp 203.0.113.21 80
 
 say "by the end of a grant"
 expect EPERM tcp 198.51.100.11 80
-expect_ok gate allow --tag again --for 2s --reason test api.github.com
+expect_ok gate allow --tag again --for 6s --reason test api.github.com
 through tcp 198.51.100.11 80
 refused_again() { try tcp 198.51.100.11 80; [ "$TRIED" = EPERM ]; }
 wait_until 10 refused_again || fail "the grant does not end"
-expect_ok gate allow --tag again --for 2s --reason test api.github.com
+expect_ok gate allow --tag again --for 6s --reason test api.github.com
 through tcp 198.51.100.11 80
 gate_kill
 wait_until 10 refused_again || fail "the grant does not end where no daemon lives"

@@ -43,7 +43,7 @@ id=$(gate list --json | jq -r .deployments[0].deployment)
 expect_eq "of the deployment" "$(gate events --deployment "$id" --json | jq -r .deployment | sort -u)" "$id"
 expect_fail gate events --deployment "${id%?}"
 expect_said 'no deployment of that id'
-expect_fail timeout 5 "$B/namegate" --run-dir "$W/run/gate" events --follow --deployment nonesuch.00000000
+expect_fail timeout 30 "$B/namegate" --run-dir "$W/run/gate" events --follow --deployment nonesuch.00000000
 expect_said 'no deployment of that id'
 expect_ok run true
 quiet=$(gate events -a --json | jq -rs 'map(select(.type == "deployment" and .tag == "true"))[0].deployment')

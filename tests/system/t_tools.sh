@@ -18,8 +18,8 @@ for family in -4 -6; do
 done
 
 say "git over https and ssh"
-clone() { rm -rf "$W/clone" && timeout 10 git clone -q "$1" "$W/clone"; }
-clone_gated() { rm -rf "$W/clone" && run timeout 10 git clone -q "$1" "$W/clone"; }
+clone() { rm -rf "$W/clone" && timeout 30 git clone -q "$1" "$W/clone"; }
+clone_gated() { rm -rf "$W/clone" && run timeout 30 git clone -q "$1" "$W/clone"; }
 expect_ok clone https://github.com/repo.git
 expect_fail clone_gated https://github.com/repo.git
 expect_record '.type == "denial" and .comm == "git-remote-http" and .names[0].name == "github.com" and .probe == false'
