@@ -122,18 +122,23 @@ int ng_account_adopt(struct ng_keeper *keeper, struct ng_live *live)
     return 0;
 }
 
-void ng_account_finish(struct ng_keeper *keeper, const struct ng_live *live)
+void ng_account_finish(struct ng_keeper *keeper, struct ng_live *live)
 {
     struct ng_ledger_end end = {.deployment = live->ledger,
-                                .ended_us = us_of(0),
                                 .has_status = live->has_status,
                                 .status = live->status,
                                 .denied = live->denied,
                                 .would = live->would,
-                                .probes = live->probes,
-                                .lost = ng_keeper_lost(keeper) - live->lost_before,
-                                .left_out = ng_lineage_left_out(live->lineage)};
+                                .probes = live->probes};
 
+    if (!live->ended_us) {
+        live->ended_us = us_of(0);
+        /* Of these the ledger makes sums. */
+        end.lost = ng_keeper_lost(keeper) - live->lost_before;
+        end.left_out = ng_lineage_left_out(live->lineage);
+    }
+    live->late = false;
+    end.ended_us = live->ended_us;
     if (keeper->ledger)
         ng_ledger_finish(keeper->ledger, &end);
 }

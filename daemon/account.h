@@ -14,7 +14,8 @@ int ng_account_open(struct ng_keeper *keeper, struct ng_error *error);
  * that it has there. */
 void ng_account_start(struct ng_keeper *keeper, struct ng_live *live);
 int ng_account_adopt(struct ng_keeper *keeper, struct ng_live *live);
-void ng_account_finish(struct ng_keeper *keeper, const struct ng_live *live);
+/* Again, when more of it becomes known after its end: the end stays. */
+void ng_account_finish(struct ng_keeper *keeper, struct ng_live *live);
 
 /* It was denied something, or would have been. */
 void ng_account_denial(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_blame *blame);

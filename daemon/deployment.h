@@ -55,6 +55,8 @@ struct ng_live {
     json_t *argv;                /* of `run`, or NULL after a restart */
     uint64_t denied, would, probes;
     uint64_t lost_before;        /* events of all that were lost before it began */
+    int64_t ended_us;            /* 0: it lives; else what the ledger was told */
+    bool late;                   /* events of it came after its end */
     unsigned tally;              /* slot of its tag */
     struct ng_lineage *lineage;
     int64_t ledger;              /* its row in the ledger, 0: not yet */

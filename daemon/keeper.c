@@ -71,6 +71,7 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_account_tick(keeper);
     ng_sample_tick(keeper);
     ng_lives_check(keeper);
+    ng_lives_late(keeper);
     ng_namespaces_tick(keeper);
     ng_lives_denied_more(keeper); /* to those who were given a socket, or moved in, since */
     /* Names move: what a deployment is denied is looked up again while it lives. */

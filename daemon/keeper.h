@@ -170,6 +170,8 @@ void ng_lives_settle(struct ng_keeper *keeper, struct ng_live *live);
 /* To be called regularly: ends those whose cgroup is gone or empty though nobody told, as when another instance removed
  * the one around it. */
 void ng_lives_check(struct ng_keeper *keeper);
+/* To be called regularly: corrects the sums of those whose denials came so fast that some were read after their end. */
+void ng_lives_late(struct ng_keeper *keeper);
 int ng_lives_adopt(struct ng_keeper *keeper, struct ng_error *error);
 /* When the programs tell what happens: at what runs in those that were adopted, and at what they are connected to. */
 void ng_lives_look(struct ng_keeper *keeper);

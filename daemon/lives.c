@@ -517,14 +517,28 @@ static void denied(struct ng_keeper *keeper, struct ng_live *live, const struct 
     if (!live)
         return;
     found(live, blame);
+    live->late = live->ended_us != 0;
     ng_account_denial(keeper, live, blame);
     ng_shadow_event(keeper, live, blame, event->flags & NG_EVENT_WOULD ? "would-deny" : "deny");
+}
+
+/* Whose denial that is: of one that lives, or that has ended a moment ago, when there were too many to read them all. */
+static struct ng_live *culprit(struct ng_keeper *keeper, uint32_t scope)
+{
+    struct ng_live *live = ng_lives_by_scope(keeper, scope);
+
+    if (live)
+        return live;
+    live = keeper->ended;
+    while (live && live->kernel.scope != scope)
+        live = live->next;
+    return live;
 }
 
 void ng_lives_event(void *arg, const struct ng_event *event)
 {
     struct ng_keeper *keeper = arg;
-    struct ng_live *live = ng_lives_by_scope(keeper, event->scope);
+    struct ng_live *live = culprit(keeper, event->scope);
     struct ng_blame blame;
 
     ng_supervise_hear(keeper, event->time);
@@ -560,6 +574,13 @@ void ng_lives_told(struct ng_keeper *keeper, struct ng_live *live, const struct 
         ng_shadow_event(keeper, live, &blame, "allow");
     else
         denied(keeper, live, &blame);
+}
+
+void ng_lives_late(struct ng_keeper *keeper)
+{
+    for (struct ng_live *live = keeper->ended; live; live = live->next)
+        if (live->late)
+            ng_account_finish(keeper, live);
 }
 
 void ng_lives_denied_more(struct ng_keeper *keeper)
