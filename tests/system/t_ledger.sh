@@ -86,6 +86,8 @@ expect_eq "the newer ledger" "$(sha256sum < "$W/state/ledger.db")" "$before"
 rm "$W/state"/ledger.db*
 
 say "a private daemon writes the same ledger"
+mount -t tmpfs tmpfs /sys/fs/bpf 2> /dev/null || mkdir -p /sys/fs/bpf
+mount -t bpf bpf /sys/fs/bpf
 gate_start
 expect_ok gate run --tag public -- true
 echo 'policy mine { deny .github.com { reason "because" } }' > "$W/mine.policy"
