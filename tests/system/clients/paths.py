@@ -214,9 +214,9 @@ def standing(to, kind):
     return s
 
 
-def again_and_again(s, put):
+def again_and_again(s, put, seconds=2):
     """Until it fails, by other means than EPERM, or for long enough that it never will."""
-    until = time.monotonic() + 2
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
             put(s)
@@ -375,8 +375,7 @@ def ask_for(to):
 def use(fd):
     s = socket.socket(fileno=fd)
     s.settimeout(2)
-    s.send(REQUEST)
-    s.recv(1)
+    again_and_again(s, lambda s: s.send(REQUEST), 20)
 
 
 def handed_in(to):
