@@ -80,27 +80,39 @@ int ng_name_from_record(const char *text, size_t length, struct ng_name *ret_nam
     return read_text(text, length, true, ret_name);
 }
 
+/* Eight octets at a time: bit 7 of each says whether it is a letter to be lowered. Lengths of labels are below 64: none
+ * of them is a letter. */
+static uint64_t lower_word(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101ULL, low = word & 0x7f * ones;
+    uint64_t from_a = low + (0x80 - 'A') * ones, above_z = low + (0x7f - 'Z') * ones;
+
+    return word | (from_a & ~above_z & ~word & 0x80 * ones) >> 2;
+}
+
 int ng_name_from_wire(const uint8_t *wire, size_t size, struct ng_name *ret_name)
 {
-    struct ng_name name = {0};
     size_t at = 0;
+    uint8_t label;
 
-    for (;;) {
-        uint8_t label;
-
+    do {
         if (at >= size || at >= NG_NAME_MAX)
             return -EBADMSG;
         label = wire[at];
         if (label > 63 || at + 1 + label > size || at + 1 + label > NG_NAME_MAX)
             return -EBADMSG;
-        name.wire[at++] = label;
-        if (label == 0)
-            break;
-        for (uint8_t i = 0; i < label; i++, at++)
-            name.wire[at] = lower(wire[at]);
+        at += 1U + label;
+    } while (label > 0);
+    memmove(ret_name->wire, wire, at);
+    memset(ret_name->wire + at, 0, NG_NAME_SLACK);
+    for (size_t i = 0; i < at; i += 8) {
+        uint64_t word;
+
+        memcpy(&word, ret_name->wire + i, 8);
+        word = lower_word(word);
+        memcpy(ret_name->wire + i, &word, 8);
     }
-    name.length = (uint8_t)at;
-    *ret_name = name;
+    ret_name->length = (uint8_t)at;
     return (int)at;
 }
 

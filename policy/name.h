@@ -39,7 +39,8 @@ int ng_name_from_text(const char *text, size_t length, struct ng_name *ret_name)
 /* The same of what ng_name_to_text() has written, with its escapes. */
 int ng_name_from_record(const char *text, size_t length, struct ng_name *ret_name);
 
-/* Copies an uncompressed wire name of at most `size` octets, lowering its case. Returns the octets used or -EBADMSG. */
+/* Copies an uncompressed wire name of at most `size` octets, perhaps a part of *ret_name itself, lowering its case.
+ * Returns the octets used or -EBADMSG. */
 int ng_name_from_wire(const uint8_t *wire, size_t size, struct ng_name *ret_name);
 
 /* Writes the name as text without the trailing dot (the root is "."), octets that are no letters, digits, '-' or '_'

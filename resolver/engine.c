@@ -286,43 +286,40 @@ static bool give_canary(struct ng_engine *engine, const struct ng_client *client
     return size > 0;
 }
 
-void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, const uint8_t *wire, size_t size,
-                     const struct ng_asker *asker)
+/* What the cache has no answer for. */
+static void miss(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
+                 const struct ng_asker *asker)
 {
-    struct waiter waiter = {.client = *client};
-    uint8_t rcode;
+    struct waiter waiter = {.client = *client, .query = *query};
 
-    ng_stats_asked(engine->ops.stats, client->tcp, client->received_at);
-    switch (ng_wire_query(wire, size, &waiter.query, &rcode)) {
-    case NG_QUERY_SILENT:
-        return;
-    case NG_QUERY_BAD:
-        ng_engine_fail(engine, client, &waiter.query, rcode, 0);
-        return;
-    case NG_QUERY_GOOD:
-        break;
-    }
-    if (give_cached(engine, client, &waiter.query, asker)) {
-        ng_stats_count(engine->ops.stats, NG_COUNT_HITS);
-        return;
-    }
     ng_stats_count(engine->ops.stats, NG_COUNT_MISSES);
-    if (give_canary(engine, client, &waiter.query, asker) || give_local(engine, client, &waiter.query, asker))
+    if (give_canary(engine, client, query, asker) || give_local(engine, client, query, asker))
         return;
     if (asker)
         waiter.asker = *asker;
     if (!wait_for(engine, &waiter))
-        ng_engine_fail(engine, client, &waiter.query, NG_RCODE_SERVFAIL, 0);
+        ng_engine_fail(engine, client, query, NG_RCODE_SERVFAIL, 0);
 }
 
-void ng_engine_refuse(struct ng_engine *engine, const struct ng_client *client, const uint8_t *wire, size_t size)
+void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
+                     const struct ng_asker *asker)
 {
-    struct ng_query query;
-    uint8_t rcode;
-    enum ng_query_kind kind = ng_wire_query(wire, size, &query, &rcode);
+    ng_stats_asked(engine->ops.stats, client->tcp, client->received_at);
+    if (query->kind == NG_QUERY_SILENT)
+        return;
+    if (query->kind == NG_QUERY_BAD)
+        ng_engine_fail(engine, client, query, query->rcode, 0);
+    else if (give_cached(engine, client, query, asker))
+        ng_stats_count(engine->ops.stats, NG_COUNT_HITS);
+    else
+        miss(engine, client, query, asker);
+}
 
-    if (kind != NG_QUERY_SILENT)
-        ng_engine_fail(engine, client, &query, kind == NG_QUERY_BAD ? rcode : NG_RCODE_REFUSED, NG_EDE_PROHIBITED);
+void ng_engine_refuse(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query)
+{
+    if (query->kind != NG_QUERY_SILENT)
+        ng_engine_fail(engine, client, query, query->kind == NG_QUERY_BAD ? query->rcode : NG_RCODE_REFUSED,
+                       NG_EDE_PROHIBITED);
 }
 
 /* Understands and learns an upstream's message; deployment: one waits for it. Returns 0 when it may be given. */

@@ -51,12 +51,12 @@ void ng_engine_free(struct ng_engine *engine);
 int ng_engine_adopt(struct ng_engine *engine, const struct ng_destination_key *key,
                     const struct ng_destination *value);
 
-/* A message of a client. asker: the deployment's process that sent it, NULL for others. */
-void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, const uint8_t *wire, size_t size,
+/* A query of a client, of any kind. asker: the deployment's process that sent it, NULL for others. */
+void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                      const struct ng_asker *asker);
 
 /* The same, of one who may not ask: REFUSED. */
-void ng_engine_refuse(struct ng_engine *engine, const struct ng_client *client, const uint8_t *wire, size_t size);
+void ng_engine_refuse(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query);
 
 /* What became of a query to an upstream: its message, or, with wire NULL, that none came. */
 void ng_engine_answer(struct ng_engine *engine, struct ng_pending *pending, const uint8_t *wire, size_t size);

@@ -170,6 +170,7 @@ static void take(struct connection *connection)
     connection->reading = true;
     while (!connection->broken && connection->under_way < NG_TCP_PIPELINED_MAX) {
         size_t size = frame(connection, at);
+        struct ng_query query;
 
         if (size == 0)
             break;
@@ -178,7 +179,8 @@ static void take(struct connection *connection)
             break;
         }
         connection->under_way++;
-        ng_engine_query(connection->tcp->base.engine, &client, connection->in + at + 2, size - 2, asker);
+        (void)ng_wire_query(connection->in + at + 2, size - 2, &query);
+        ng_engine_query(connection->tcp->base.engine, &client, &query, asker);
         at += size;
     }
     connection->reading = false;

@@ -23,12 +23,13 @@ union control {
     char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
-/* Who sent a query, and what becomes of it. */
+/* A query, who sent it, and what becomes of it. */
 enum fate { SILENCE, REFUSAL, QUESTION };
 
-struct sender {
+struct received {
     struct ng_client client;
     struct ng_asker asker; /* scope 0: nobody of a deployment */
+    struct ng_query query;
     enum fate fate;
 };
 
@@ -39,7 +40,7 @@ struct batch {
     struct sockaddr_storage peer[BATCH];
     union control control[BATCH];
     uint8_t datagram[BATCH][DATAGRAM_MAX];
-    struct sender sender[BATCH];
+    struct received received[BATCH];
 };
 
 /* What sendmmsg() sends: replies that are made in one turn. */
@@ -101,34 +102,34 @@ static void read_local(struct msghdr *header, struct ng_client *client)
     }
 }
 
-static void identify(const struct udp *udp, struct batch *batch, int i, uint64_t now)
+/* All that can be said of a query without the turn. */
+static void understand(const struct udp *udp, struct batch *batch, int i, uint64_t now)
 {
-    struct sender *sender = &batch->sender[i];
+    struct received *it = &batch->received[i];
 
-    *sender = (struct sender){.client = {.listener = (void *)(uintptr_t)udp, .received_at = now}};
-    ng_endpoint_from(&batch->peer[i], &sender->client.peer);
-    if (sender->client.peer.port == 0 || batch->message[i].msg_hdr.msg_flags & MSG_TRUNC)
+    it->client = (struct ng_client){.listener = (void *)(uintptr_t)udp, .received_at = now};
+    it->fate = SILENCE;
+    ng_endpoint_from(&batch->peer[i], &it->client.peer);
+    if (it->client.peer.port == 0 || batch->message[i].msg_hdr.msg_flags & MSG_TRUNC)
         return;
+    (void)ng_wire_query(batch->datagram[i], batch->message[i].msg_len, &it->query);
     if (udp->anywhere)
-        read_local(&batch->message[i].msg_hdr, &sender->client);
+        read_local(&batch->message[i].msg_hdr, &it->client);
     else
-        memcpy(sender->client.local, udp->base.local.address, sizeof(sender->client.local));
-    if (!ng_listener_admits(&udp->base, &sender->client.peer, sender->client.local))
-        sender->fate = REFUSAL;
-    else if (ng_listener_asker(&udp->base, &sender->client.peer, IPPROTO_UDP, &sender->asker))
-        sender->fate = QUESTION;
+        memcpy(it->client.local, udp->base.local.address, sizeof(it->client.local));
+    if (!ng_listener_admits(&udp->base, &it->client.peer, it->client.local))
+        it->fate = REFUSAL;
+    else if (ng_listener_asker(&udp->base, &it->client.peer, IPPROTO_UDP, &it->asker))
+        it->fate = QUESTION;
 }
 
-static void take(const struct udp *udp, struct batch *batch, int i)
+static void take(const struct udp *udp, const struct received *received)
 {
-    const struct sender *sender = &batch->sender[i];
-    size_t size = batch->message[i].msg_len;
-
-    if (sender->fate == REFUSAL)
-        ng_engine_refuse(udp->base.engine, &sender->client, batch->datagram[i], size);
-    else if (sender->fate == QUESTION)
-        ng_engine_query(udp->base.engine, &sender->client, batch->datagram[i], size,
-                        sender->asker.scope ? &sender->asker : NULL);
+    if (received->fate == REFUSAL)
+        ng_engine_refuse(udp->base.engine, &received->client, &received->query);
+    else if (received->fate == QUESTION)
+        ng_engine_query(udp->base.engine, &received->client, &received->query,
+                        received->asker.scope ? &received->asker : NULL);
 }
 
 static void send_all(const struct udp *udp, struct replies *replies)
@@ -179,11 +180,11 @@ static void on_ready(struct ng_source *source, uint32_t events)
         return;
     now = ng_now();
     for (int i = 0; i < count; i++)
-        identify(udp, &side->batch, i, now);
+        understand(udp, &side->batch, i, now);
     for (int i = 0; i < count; i += TURN) {
         (void)pthread_mutex_lock(udp->base.turn);
         for (int j = i; j < count && j < i + TURN; j++)
-            take(udp, &side->batch, j);
+            take(udp, &side->batch.received[j]);
         if (i + TURN >= count)
             conclude(udp, &side->replies);
         (void)pthread_mutex_unlock(udp->base.turn);

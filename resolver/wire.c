@@ -129,31 +129,42 @@ static uint8_t read_question(struct cursor *cursor, struct ng_query *query)
     return NG_RCODE_NOERROR;
 }
 
-enum ng_query_kind ng_wire_query(const uint8_t *wire, size_t size, struct ng_query *ret_query, uint8_t *ret_rcode)
+/* Its names are no part of this: they are long, and are written once, when they are read. */
+static void begin(struct ng_query *query, uint16_t id, uint16_t flags)
+{
+    query->question.name.length = 0;
+    query->question.type = 0;
+    query->question.dnssec = false;
+    query->question.checking_disabled = flags & FLAG_CD;
+    query->id = id;
+    query->class = 0;
+    query->recursion_desired = flags & FLAG_RD;
+    query->edns = false;
+    query->ad = flags & FLAG_AD;
+    query->udp_max = 512;
+}
+
+enum ng_query_kind ng_wire_query(const uint8_t *wire, size_t size, struct ng_query *ret_query)
 {
     struct cursor cursor = {.wire = wire, .size = size};
     uint16_t id = get16(&cursor), flags = get16(&cursor), questions = get16(&cursor), answers = get16(&cursor);
     uint16_t authority = get16(&cursor), additional = get16(&cursor);
-    struct ng_query query = {.id = id, .udp_max = 512};
     uint8_t rcode = NG_RCODE_FORMERR;
 
+    begin(ret_query, id, flags);
     if (cursor.bad || flags & FLAG_QR)
-        return NG_QUERY_SILENT;
-    query.recursion_desired = flags & FLAG_RD;
-    query.ad = flags & FLAG_AD;
-    query.question.checking_disabled = flags & FLAG_CD;
+        return ret_query->kind = NG_QUERY_SILENT;
     if (questions == 1 && answers == 0 && authority == 0)
-        rcode = read_question(&cursor, &query);
+        rcode = read_question(&cursor, ret_query);
     if (rcode == NG_RCODE_NOERROR || rcode == NG_RCODE_REFUSED) {
-        uint8_t found = read_additional(&cursor, &query, additional);
+        uint8_t found = read_additional(&cursor, ret_query, additional);
 
         rcode = found != NG_RCODE_NOERROR ? found : rcode;
     }
     if (OPCODE(flags) != 0)
         rcode = NG_RCODE_NOTIMP;
-    *ret_query = query;
-    *ret_rcode = rcode;
-    return rcode == NG_RCODE_NOERROR ? NG_QUERY_GOOD : NG_QUERY_BAD;
+    ret_query->rcode = rcode;
+    return ret_query->kind = rcode == NG_RCODE_NOERROR ? NG_QUERY_GOOD : NG_QUERY_BAD;
 }
 
 static void put32(uint8_t *wire, uint32_t value)

@@ -27,7 +27,15 @@ struct ng_question {
     bool checking_disabled; /* the CD bit */
 };
 
+enum ng_query_kind {
+    NG_QUERY_GOOD,
+    NG_QUERY_BAD,    /* to be answered with an rcode */
+    NG_QUERY_SILENT, /* no query: not to be answered, so that nobody can make servers talk to each other */
+};
+
 struct ng_query {
+    enum ng_query_kind kind;
+    uint8_t rcode;                 /* NG_QUERY_BAD: the answer to give */
     struct ng_question question;
     uint16_t id;
     uint16_t class;
@@ -38,15 +46,9 @@ struct ng_query {
     uint8_t written[NG_NAME_MAX];  /* the name in the asker's own case */
 };
 
-enum ng_query_kind {
-    NG_QUERY_GOOD,
-    NG_QUERY_BAD,    /* to be answered with an rcode */
-    NG_QUERY_SILENT, /* no query: not to be answered, so that nobody can make servers talk to each other */
-};
-
-/* Understands a query. For NG_QUERY_BAD *ret_rcode is the answer to give. *ret_query is then as complete as the message
- * allowed; the name is empty when there was none. */
-enum ng_query_kind ng_wire_query(const uint8_t *wire, size_t size, struct ng_query *ret_query, uint8_t *ret_rcode);
+/* Understands a query. One that is bad is as complete then as the message allowed; the name is empty when there was
+ * none. Returns ret_query->kind. */
+enum ng_query_kind ng_wire_query(const uint8_t *wire, size_t size, struct ng_query *ret_query);
 
 /* Writes a query for an upstream: recursion desired, EDNS. Returns its size. `wire` has room for NG_WIRE_QUERY_MAX. */
 size_t ng_wire_ask(const struct ng_question *question, uint16_t id, uint8_t *wire);

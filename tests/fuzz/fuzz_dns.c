@@ -16,18 +16,18 @@ static void require(int condition)
 
 static void as_query(const uint8_t *data, size_t size)
 {
-    uint8_t out[NG_WIRE_QUERY_MAX], rcode = 0;
+    uint8_t out[NG_WIRE_QUERY_MAX];
     struct ng_query query;
     size_t length;
 
-    switch (ng_wire_query(data, size, &query, &rcode)) {
+    switch (ng_wire_query(data, size, &query)) {
     case NG_QUERY_GOOD:
         length = ng_wire_ask(&query.question, query.id, out);
         require(length <= sizeof(out));
-        require(ng_wire_query(out, length, &query, &rcode) == NG_QUERY_GOOD);
+        require(ng_wire_query(out, length, &query) == NG_QUERY_GOOD);
         break;
     case NG_QUERY_BAD:
-        require(rcode != NG_RCODE_NOERROR && ng_wire_failure(&query, rcode, NULL, out) <= sizeof(out));
+        require(query.rcode != NG_RCODE_NOERROR && ng_wire_failure(&query, query.rcode, NULL, out) <= sizeof(out));
         break;
     case NG_QUERY_SILENT:
         break;

@@ -118,11 +118,10 @@ static int ask(void *arg, const struct ng_question *question, const uint8_t *wir
     struct world *world = arg;
     struct asked asked = {.pending = pending};
     struct ng_query query;
-    uint8_t rcode;
 
     if (world->ask_error)
         return world->ask_error;
-    if (ng_wire_query(wire, size, &query, &rcode) != NG_QUERY_GOOD ||
+    if (ng_wire_query(wire, size, &query) != NG_QUERY_GOOD ||
         !ng_question_equal(&query.question, question))
         world_breaks(world, "the engine asked an upstream something malformed");
     asked.question = query.question;
@@ -246,6 +245,7 @@ void world_query(struct world *world, struct deployment *deployment, const uint8
     struct ng_client client = {.tcp = tcp, .connection = world->queries.count};
     struct query query = {.size = size, .tcp = tcp};
     struct ng_asker asker = {.time = world->now};
+    struct ng_query asked;
 
     if (deployment) {
         asker.scope = deployment->kernel.scope;
@@ -255,7 +255,8 @@ void world_query(struct world *world, struct deployment *deployment, const uint8
     }
     memcpy(query.wire, wire, size);
     (void)ng_vector_add(&world->queries, query);
-    ng_engine_query(world->engine, &client, wire, size, deployment ? &asker : NULL);
+    (void)ng_wire_query(wire, size, &asked);
+    ng_engine_query(world->engine, &client, &asked, deployment ? &asker : NULL);
 }
 
 void world_sleep(struct world *world, unsigned seconds)

@@ -73,6 +73,25 @@ static void wire_is_checked(void **state)
     assert_int_equal(name.length, 77); /* untouched on failure */
 }
 
+static void letters_alone_are_lowered(void **state)
+{
+    (void)state;
+    for (unsigned octet = 0; octet < 256; octet++) {
+        for (size_t length = 1; length <= 17; length++) { /* at every place of a word */
+            uint8_t wire[20] = {(uint8_t)length};
+            bool letter = octet >= 'A' && octet <= 'Z';
+            struct ng_name name;
+
+            memset(wire + 1, (int)octet, length);
+            assert_int_equal(ng_name_from_wire(wire, sizeof(wire), &name), length + 2);
+            assert_int_equal(name.wire[0], length);
+            for (size_t i = 1; i <= length; i++)
+                assert_int_equal(name.wire[i], letter ? octet + 32 : octet);
+            assert_int_equal(name.wire[length + 1], 0);
+        }
+    }
+}
+
 static void odd_octets_are_escaped(void **state)
 {
     static const uint8_t odd[] = "\4a.\0\xff\1z";
@@ -127,7 +146,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_becomes_canonical), cmocka_unit_test(bad_text_is_refused),
-        cmocka_unit_test(wire_is_checked),        cmocka_unit_test(odd_octets_are_escaped),
+        cmocka_unit_test(wire_is_checked), cmocka_unit_test(letters_alone_are_lowered),
+        cmocka_unit_test(odd_octets_are_escaped),
         cmocka_unit_test(below_respects_labels),  cmocka_unit_test(hash_depends_on_name_and_key),
     };
 

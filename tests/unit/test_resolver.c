@@ -43,12 +43,11 @@ static struct setup setup;
 static size_t answer(const uint8_t *query, size_t size, bool tcp, uint8_t *out)
 {
     struct ng_query parsed;
-    uint8_t rcode;
     unsigned count = 1;
     size_t at;
     bool big;
 
-    if (ng_wire_query(query, size, &parsed, &rcode) != NG_QUERY_GOOD || memcmp(parsed.question.name.wire, "\4mute", 5) == 0)
+    if (ng_wire_query(query, size, &parsed) != NG_QUERY_GOOD || memcmp(parsed.question.name.wire, "\4mute", 5) == 0)
         return 0;
     big = memcmp(parsed.question.name.wire, "\3big", 4) == 0;
     at = NG_WIRE_HEADER + parsed.question.name.length + 4U;

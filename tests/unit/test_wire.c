@@ -67,38 +67,37 @@ static void queries_are_understood(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         uint8_t wire[256], out[NG_WIRE_QUERY_MAX];
         struct ng_query query;
-        uint8_t rcode = 0;
         size_t size = message(wire, rows[i].flags, rows[i].counts, rows[i].body, rows[i].size);
-        enum ng_query_kind kind = ng_wire_query(wire, size, &query, &rcode);
+        enum ng_query_kind kind = ng_wire_query(wire, size, &query);
 
-        if (kind != rows[i].kind || (kind == NG_QUERY_BAD && rcode != rows[i].rcode))
-            fail_msg("%s: kind %d, rcode %d", rows[i].what, (int)kind, rcode);
+        if (kind != rows[i].kind || (kind == NG_QUERY_BAD && query.rcode != rows[i].rcode))
+            fail_msg("%s: kind %d, rcode %d", rows[i].what, (int)kind, query.rcode);
         if (kind == NG_QUERY_BAD) {
-            size_t length = ng_wire_failure(&query, rcode, NULL, out);
+            size_t length = ng_wire_failure(&query, query.rcode, NULL, out);
 
             assert_in_range(length, 12, NG_WIRE_QUERY_MAX);
             assert_memory_equal(out, "\x12\x34", 2);
             assert_int_equal(out[2] & 0x80, 0x80);
-            assert_int_equal(out[3] & 15, rcode & 15);
+            assert_int_equal(out[3] & 15, query.rcode & 15);
         }
     }
     for (size_t size = 0; size < 12; size++) {
         struct ng_query query;
-        uint8_t wire[12] = {0}, rcode;
+        uint8_t wire[12] = {0};
 
-        assert_int_equal(ng_wire_query(wire, size, &query, &rcode), NG_QUERY_SILENT);
+        assert_int_equal(ng_wire_query(wire, size, &query), NG_QUERY_SILENT);
     }
 }
 
 static struct ng_query good_query(bool edns)
 {
-    uint8_t wire[256], rcode;
+    uint8_t wire[256];
     struct ng_query query;
     size_t size = edns ? message(wire, 0x0110, (const uint8_t[4]){1, 0, 0, 1},
                                  BODY(QUESTION OPT("\0", "\x80\0", "\0")))
                        : message(wire, 0x0100, (const uint8_t[4]){1}, BODY(QUESTION));
 
-    assert_int_equal(ng_wire_query(wire, size, &query, &rcode), NG_QUERY_GOOD);
+    assert_int_equal(ng_wire_query(wire, size, &query), NG_QUERY_GOOD);
     return query;
 }
 
@@ -120,12 +119,12 @@ static void details_of_a_query(void **state)
 static void what_is_asked_is_understood_again(void **state)
 {
     struct ng_question question = {.name = test_name("a.example"), .type = NG_TYPE_AAAA, .dnssec = true};
-    uint8_t wire[NG_WIRE_QUERY_MAX], rcode;
+    uint8_t wire[NG_WIRE_QUERY_MAX];
     struct ng_query query;
     size_t size = ng_wire_ask(&question, 0xbeef, wire);
 
     (void)state;
-    assert_int_equal(ng_wire_query(wire, size, &query, &rcode), NG_QUERY_GOOD);
+    assert_int_equal(ng_wire_query(wire, size, &query), NG_QUERY_GOOD);
     assert_int_equal(query.id, 0xbeef);
     assert_int_equal(query.question.type, NG_TYPE_AAAA);
     assert_true(query.edns && query.question.dnssec && query.recursion_desired);
@@ -251,7 +250,7 @@ static void any_octets_are_survived(void **state)
 
     (void)state;
     for (int round = 0; round < 200000; round++) {
-        uint8_t wire[80], out[NG_WIRE_QUERY_MAX], rcode;
+        uint8_t wire[80], out[NG_WIRE_QUERY_MAX];
         size_t size = message(wire, (unsigned)rand_r(&seed) & 0x7fff, (const uint8_t[4]){1, 0, 0, (uint8_t)(rand_r(&seed) % 3)},
                               BODY(QUESTION OPT("\0", "\0\0", "\4") "abcdefghijklmnop"));
         struct ng_query query;
@@ -260,8 +259,8 @@ static void any_octets_are_survived(void **state)
         for (int k = rand_r(&seed) % 6; k > 0; k--)
             wire[(size_t)rand_r(&seed) % size] = (uint8_t)rand_r(&seed);
         size = (size_t)rand_r(&seed) % (size + 1);
-        if (ng_wire_query(wire, size, &query, &rcode) == NG_QUERY_BAD)
-            assert_in_range(ng_wire_failure(&query, rcode, NULL, out), 12, sizeof(out));
+        if (ng_wire_query(wire, size, &query) == NG_QUERY_BAD)
+            assert_in_range(ng_wire_failure(&query, query.rcode, NULL, out), 12, sizeof(out));
         (void)ng_wire_ttls(wire, size, ttls);
     }
 }
