@@ -19,6 +19,7 @@ struct ng_listener {
     struct ng_engine *engine;
     struct ng_keeper_link *link; /* flushed before replies leave */
     struct ng_upstream *upstream; /* sends what a batch of queries asked for */
+    struct ng_stats *stats;      /* or NULL */
     pthread_mutex_t *turn;
     struct ng_endpoint local;
     const struct ng_message_start *start;
@@ -38,6 +39,7 @@ struct ng_listener_config {
     struct ng_engine *engine;
     struct ng_keeper_link *link;
     struct ng_upstream *upstream;
+    struct ng_stats *stats;
     pthread_mutex_t *turn;
     const struct ng_message_listener *message;
     int askers;

@@ -116,14 +116,14 @@ static void reply(void *arg, const struct ng_client *client, const uint8_t *wire
     struct ng_listener *listener = client->listener;
 
     listener->reply(listener, client, wire, size);
-    ng_stats_answered(((struct resolver *)arg)->stats, wire, size, client->received_at, ng_now());
+    ng_stats_answered(((struct resolver *)arg)->stats, wire, size, client->received_at);
 }
 
 static void flush(void *arg, const struct ng_client *client)
 {
     struct ng_listener *listener = client->listener;
 
-    (void)arg;
+    ng_stats_leave(((struct resolver *)arg)->stats, ng_now());
     listener->flush(listener);
 }
 
@@ -237,6 +237,7 @@ static int open_listeners(struct resolver *resolver)
                                             .engine = resolver->engine,
                                             .link = resolver->link,
                                             .upstream = resolver->upstream,
+                                            .stats = resolver->stats,
                                             .turn = &resolver->turn,
                                             .message = &resolver->pending[last],
                                             .askers = resolver->askers,
@@ -394,6 +395,8 @@ static int take_turn(struct resolver *resolver, uint64_t *next_tick)
         timeout = ng_upstream_timeout(resolver->upstream, timeout);
     }
     ng_keeper_link_flush(resolver->link);
+    if (ng_stats_leaving(resolver->stats))
+        ng_stats_leave(resolver->stats, ng_now());
     for (unsigned i = 0; i < resolver->listeners; i++)
         resolver->listener[i]->flush(resolver->listener[i]);
     resolver->idle = timeout == TICK_MS;

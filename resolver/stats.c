@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #define OPT_SIZE 11 /* octets, without options */
+#define LEAVING_MAX 64
 
 struct times {
     ng_shared_number sum, max;
@@ -31,8 +32,16 @@ struct ng_stats_memory {
     struct times stage[NG_STAGES];
 };
 
+/* Answers to queries that were read together. */
+struct leaving {
+    uint64_t received_at;
+    unsigned count;
+};
+
 struct ng_stats {
     struct ng_stats_memory *memory;
+    struct leaving leaving[LEAVING_MAX];
+    unsigned kinds; /* of those */
     uint64_t clock;             /* as it was read last */
     uint64_t began_at, writing; /* learning: when it began, and what of it were writes */
 };
@@ -154,15 +163,20 @@ const char *ng_stage_name(enum ng_stage stage)
 
 /* --- writing */
 
-static void take(struct ng_stats *stats, enum ng_stage stage, uint64_t from, uint64_t to)
+static void take_some(struct ng_stats *stats, enum ng_stage stage, uint64_t from, uint64_t to, unsigned count)
 {
     struct times *times = &stats->memory->stage[stage];
     uint64_t ns = to > from ? to - from : 0;
 
-    ng_shared_add(&times->sum, ns);
-    ng_shared_add(&times->bucket[ng_stats_bucket(ns)], 1);
+    ng_shared_add(&times->sum, count * ns);
+    ng_shared_add(&times->bucket[ng_stats_bucket(ns)], count);
     if (ns > ng_shared_get(&times->max))
         ng_shared_set(&times->max, ns);
+}
+
+static void take(struct ng_stats *stats, enum ng_stage stage, uint64_t from, uint64_t to)
+{
+    take_some(stats, stage, from, to, 1);
 }
 
 int ng_stats_new(struct ng_stats_memory *memory, struct ng_stats **ret_stats)
@@ -238,18 +252,39 @@ static unsigned rcode_of(const uint8_t *wire, size_t size)
     return (unsigned)wire[size - OPT_SIZE + 5] << 4 | low;
 }
 
-void ng_stats_answered(struct ng_stats *stats, const uint8_t *wire, size_t size, uint64_t received_at, uint64_t now)
+void ng_stats_answered(struct ng_stats *stats, const uint8_t *wire, size_t size, uint64_t received_at)
 {
     unsigned rcode;
 
     if (!stats)
         return;
     rcode = rcode_of(wire, size);
-    stats->clock = now;
     if (rcode < NG_RCODES)
         ng_shared_add(&stats->memory->answers[rcode], 1);
-    if (received_at)
-        take(stats, NG_STAGE_TOTAL, received_at, now);
+    if (!received_at)
+        return;
+    if (stats->kinds > 0 && stats->leaving[stats->kinds - 1].received_at == received_at) {
+        stats->leaving[stats->kinds - 1].count++;
+        return;
+    }
+    if (stats->kinds == LEAVING_MAX)
+        ng_stats_leave(stats, stats->clock);
+    stats->leaving[stats->kinds++] = (struct leaving){received_at, 1};
+}
+
+bool ng_stats_leaving(const struct ng_stats *stats)
+{
+    return stats && stats->kinds > 0;
+}
+
+void ng_stats_leave(struct ng_stats *stats, uint64_t now)
+{
+    if (!stats)
+        return;
+    stats->clock = now;
+    for (unsigned i = 0; i < stats->kinds; i++)
+        take_some(stats, NG_STAGE_TOTAL, stats->leaving[i].received_at, now, stats->leaving[i].count);
+    stats->kinds = 0;
 }
 
 void ng_stats_asks(struct ng_stats *stats, uint64_t now)

@@ -114,8 +114,11 @@ void ng_stats_server(struct ng_stats *stats, size_t number, const struct ng_endp
 /* A query's turn has come: by the clock as it was last read, so that it need not be read for it. received_at 0: no
  * time is known of this query. */
 void ng_stats_asked(struct ng_stats *stats, bool tcp, uint64_t received_at);
-/* It was answered. */
-void ng_stats_answered(struct ng_stats *stats, const uint8_t *wire, size_t size, uint64_t received_at, uint64_t now);
+/* It was answered, and the answer is to leave, most times together with others ... */
+void ng_stats_answered(struct ng_stats *stats, const uint8_t *wire, size_t size, uint64_t received_at);
+/* ... which is now: for all that were answered one reading of the clock is enough. */
+bool ng_stats_leaving(const struct ng_stats *stats);
+void ng_stats_leave(struct ng_stats *stats, uint64_t now);
 
 /* An upstream is asked, and something has become of it. */
 void ng_stats_asks(struct ng_stats *stats, uint64_t now);

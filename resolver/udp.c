@@ -163,6 +163,8 @@ static void conclude(const struct udp *udp, const struct replies *replies)
     ng_upstream_send(udp->base.upstream);
     if (replies->count)
         ng_keeper_link_flush(udp->base.link);
+    if (ng_stats_leaving(udp->base.stats))
+        ng_stats_leave(udp->base.stats, ng_now());
 }
 
 /* It is nobody's turn but for what the engine does. */
@@ -183,6 +185,8 @@ static void on_ready(struct ng_source *source, uint32_t events)
         understand(udp, &side->batch, i, now);
     for (int i = 0; i < count; i += TURN) {
         (void)pthread_mutex_lock(udp->base.turn);
+        if (i > 0)
+            ng_stats_leave(udp->base.stats, ng_now());
         for (int j = i; j < count && j < i + TURN; j++)
             take(udp, &side->batch.received[j]);
         if (i + TURN >= count)

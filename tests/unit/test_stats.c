@@ -141,9 +141,13 @@ static void a_query_is_followed_to_its_answer(void **state)
     begin(&f);
     ng_stats_asked(f.stats, false, 1000); /* the first of a batch */
     ng_stats_count(f.stats, NG_COUNT_HITS);
-    ng_stats_answered(f.stats, nxdomain, sizeof(nxdomain), 1000, 4000);
+    ng_stats_answered(f.stats, nxdomain, sizeof(nxdomain), 1000);
+    assert_true(ng_stats_leaving(f.stats));
+    ng_stats_leave(f.stats, 4000);
+    assert_false(ng_stats_leaving(f.stats));
     ng_stats_asked(f.stats, false, 1000); /* the second waited for the first */
-    ng_stats_answered(f.stats, badvers, sizeof(badvers), 1000, 6000);
+    ng_stats_answered(f.stats, badvers, sizeof(badvers), 1000);
+    ng_stats_leave(f.stats, 6000);
     ng_stats_asked(f.stats, true, 0);
     ng_stats_read(f.seen, &f.copy);
     assert_int_equal(f.copy.count[NG_COUNT_UDP], 2);
@@ -153,6 +157,24 @@ static void a_query_is_followed_to_its_answer(void **state)
     assert_int_equal(f.copy.stage[NG_STAGE_QUEUE].count, 2);
     assert_int_equal(f.copy.stage[NG_STAGE_QUEUE].max, 3000);
     assert_int_equal(f.copy.stage[NG_STAGE_TOTAL].sum, 8000);
+    end(&f);
+}
+
+static void answers_that_leave_together_are_counted_each(void **state)
+{
+    static const uint8_t noerror[NG_WIRE_HEADER] = {[2] = 0x80};
+    struct fixture f;
+
+    (void)state;
+    begin(&f);
+    for (unsigned i = 0; i < 300; i++) /* of 100 times, of which not all have room */
+        ng_stats_answered(f.stats, noerror, sizeof(noerror), 1000 + i / 3);
+    ng_stats_leave(f.stats, 2000);
+    ng_stats_leave(f.stats, 9000);
+    ng_stats_read(f.seen, &f.copy);
+    assert_int_equal(f.copy.answers[NG_RCODE_NOERROR], 300);
+    assert_int_equal(f.copy.stage[NG_STAGE_TOTAL].count, 300);
+    assert_in_range(f.copy.stage[NG_STAGE_TOTAL].max, 901, 1000);
     end(&f);
 }
 
@@ -201,7 +223,9 @@ static void without_memory_nothing_is_counted(void **state)
     (void)state;
     ng_stats_count(NULL, NG_COUNT_HITS);
     ng_stats_asked(NULL, false, 1);
-    ng_stats_answered(NULL, NULL, 0, 1, 2);
+    ng_stats_answered(NULL, NULL, 0, 1);
+    assert_false(ng_stats_leaving(NULL));
+    ng_stats_leave(NULL, 1);
     ng_stats_asks(NULL, 1);
     ng_stats_upstream(NULL, 1, 2);
     ng_stats_wrote(NULL, 1, 2, 0);
@@ -314,6 +338,7 @@ int main(void)
         cmocka_unit_test(any_numbers_are_read),
         cmocka_unit_test(memory_keeps_its_size_and_is_closed_to_others),
         cmocka_unit_test(a_query_is_followed_to_its_answer),
+        cmocka_unit_test(answers_that_leave_together_are_counted_each),
         cmocka_unit_test(learning_is_without_its_writes),
         cmocka_unit_test(another_resolver_goes_on_counting),
         cmocka_unit_test(without_memory_nothing_is_counted),
