@@ -133,10 +133,11 @@ $(B)/man/%: docs/%.scd
 	$(Q)scdoc < $< > $@
 
 # --- tests
+WRAP_hits = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(LEDGER_OBJECTS) \
 		$(POLICY_OBJECTS) $(CLI_OBJECTS) $(B)/obj/tests/report/fixture.o
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALLLDFLAGS) $^ -lcmocka $(LIBS_daemon) $(LIBS_resolver) $(LIBS_ledger) $(LIBS_cli) $(LIBS_policy) -o $@
+	$(Q)$(CC) $(ALLLDFLAGS) $(WRAP_$*) $^ -lcmocka $(LIBS_daemon) $(LIBS_resolver) $(LIBS_ledger) $(LIBS_cli) $(LIBS_policy) -o $@
 $(B)/tests/fixture: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/report/*.c)) $(LEDGER_OBJECTS) $(SAN_OBJECTS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_ledger) -o $@
