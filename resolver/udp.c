@@ -14,9 +14,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define BATCH 32
+#define BATCH 64
 #define TURN 8 /* queries that are taken in one turn: who waits for a turn spins for so long, rather than sleep */
-#define DATAGRAM_MAX 4096 /* octets of a query; longer ones are no honest queries */
+#define DATAGRAM_MAX NG_WIRE_UDP_MAX /* octets of a query: as many as our answers say (RFC 6891 section 6.2.3) */
 
 union control {
     struct cmsghdr align;
@@ -41,6 +41,7 @@ struct batch {
     union control control[BATCH];
     uint8_t datagram[BATCH][DATAGRAM_MAX];
     struct received received[BATCH];
+    unsigned used; /* messages that were filled, and must be prepared again */
 };
 
 /* What sendmmsg() sends: replies that are made in one turn. */
@@ -70,7 +71,7 @@ struct udp {
 
 static void prepare(const struct udp *udp, struct batch *batch)
 {
-    for (int i = 0; i < BATCH; i++) {
+    for (unsigned i = 0; i < batch->used; i++) {
         batch->part[i] = (struct iovec){batch->datagram[i], DATAGRAM_MAX};
         batch->message[i].msg_hdr = (struct msghdr){.msg_name = &batch->peer[i],
                                                     .msg_namelen = sizeof(batch->peer[i]),
@@ -178,6 +179,7 @@ static void on_ready(struct ng_source *source, uint32_t events)
     (void)events;
     prepare(udp, &side->batch);
     count = recvmmsg(source->fd, side->batch.message, BATCH, MSG_DONTWAIT, NULL);
+    side->batch.used = count > 0 ? (unsigned)count : 0;
     if (count <= 0)
         return;
     now = ng_now();
@@ -281,6 +283,8 @@ int ng_udp_new(const struct ng_listener *like, struct ng_listener **ret_listener
 
     if (!udp)
         return -ENOMEM;
+    for (unsigned i = 0; i < like->start->workers; i++)
+        udp->side[i].batch.used = BATCH;
     udp->base = *like;
     udp->anywhere = ng_unspecified(like->local.address);
     udp->base.source.ready = on_ready;

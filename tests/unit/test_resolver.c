@@ -379,6 +379,36 @@ static bool in_map(uint32_t scope, uint8_t last)
     return bpf_map_lookup_elem(setup.destinations, &key, &value) == 0;
 }
 
+/* The query a.test with that id, padded (RFC 7830) to that size. */
+static void send_padded(int fd, uint8_t id, size_t size)
+{
+    uint8_t wire[NG_WIRE_UDP_MAX + 1] = {0};
+    size_t at = query("a.test", wire), padding = size - at;
+
+    wire[1] = id;
+    wire[at - 2] = (uint8_t)(padding >> 8);
+    wire[at - 1] = (uint8_t)padding;
+    wire[at + 1] = 12;
+    wire[at + 2] = (uint8_t)((padding - 4) >> 8);
+    wire[at + 3] = (uint8_t)(padding - 4);
+    assert_int_equal(send(fd, wire, size, 0), size);
+}
+
+static void long_queries_are_answered_up_to_what_answers_say(void **state)
+{
+    uint8_t answer[4096];
+    int fd;
+
+    NEEDS_MAPS();
+    fd = client(AF_INET, SOCK_DGRAM, setup.udp, NULL);
+    send_padded(fd, 1, NG_WIRE_UDP_MAX + 1);
+    send_padded(fd, 2, NG_WIRE_UDP_MAX);
+    assert_true(recv(fd, answer, sizeof(answer), 0) > 12);
+    assert_int_equal(answer[1], 2);
+    assert_int_equal(answer[3] & 15, NG_RCODE_NOERROR);
+    (void)close(fd);
+}
+
 static void serves_over_udp(void **state)
 {
     int fd, fd6;
@@ -573,7 +603,8 @@ static void a_second_start_ends_it(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        test(serves_over_udp), test(serves_over_tcp), test(redirected_queries_need_a_known_asker), test(obeys),
+        test(serves_over_udp), test(long_queries_are_answered_up_to_what_answers_say),
+        test(serves_over_tcp), test(redirected_queries_need_a_known_asker), test(obeys),
         test(a_successor_takes_over_what_is_denied), test(nonsense_of_the_keeper_ends_it),
         test(a_second_start_ends_it),
     };
