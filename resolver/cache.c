@@ -14,6 +14,8 @@
 #define AGING 10            /* the last tenth of the TTL ... */
 #define AGING_TTL_MIN 10U   /* s: ... of answers that are kept for so long at least */
 
+#define FORESEEN 192 /* octets of an entry: most are no longer */
+
 #define ENTRY_DNSSEC (1u << 0)
 #define ENTRY_CHECKING_DISABLED (1u << 1)
 #define ENTRY_LEARNABLE (1u << 2)
@@ -139,6 +141,14 @@ static struct entry *find(const struct ng_cache *cache, const struct ng_question
     while (link && !is_for(ng_record(link, struct entry, link), question))
         link = ng_table_next(link);
     return ng_record(link, struct entry, link);
+}
+
+void ng_cache_foresee(const struct ng_cache *cache, const struct ng_question *question)
+{
+    const uint8_t *entry = ng_table_near(&cache->table, ng_question_hash(question, cache->key));
+
+    for (size_t at = 0; entry && at < FORESEEN; at += 64)
+        __builtin_prefetch(entry + at);
 }
 
 /* An entry for a question that has none, with room for an answer; NULL: there is no memory, or no room. */

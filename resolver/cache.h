@@ -43,6 +43,9 @@ void ng_cache_fail(struct ng_cache *cache, const struct ng_question *question, u
 enum ng_cached_kind ng_cache_get(struct ng_cache *cache, const struct ng_question *question, uint64_t now,
                                  struct ng_cached *ret_cached);
 
+/* Such a question comes soon: what there is for it comes from memory meanwhile, beside that for others. */
+void ng_cache_foresee(const struct ng_cache *cache, const struct ng_question *question);
+
 /* From now on that resolution stands for the addresses of the answer. */
 void ng_cache_track(struct ng_cache *cache, const struct ng_question *question, uint64_t resolution);
 

@@ -315,6 +315,12 @@ void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, c
         miss(engine, client, query, asker);
 }
 
+void ng_engine_foresee(const struct ng_engine *engine, const struct ng_query *query)
+{
+    if (query->kind == NG_QUERY_GOOD)
+        ng_cache_foresee(engine->cache, &query->question);
+}
+
 void ng_engine_refuse(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query)
 {
     if (query->kind != NG_QUERY_SILENT)

@@ -55,6 +55,9 @@ int ng_engine_adopt(struct ng_engine *engine, const struct ng_destination_key *k
 void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                      const struct ng_asker *asker);
 
+/* That query comes next, or soon. */
+void ng_engine_foresee(const struct ng_engine *engine, const struct ng_query *query);
+
 /* The same, of one who may not ask: REFUSED. */
 void ng_engine_refuse(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query);
 

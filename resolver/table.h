@@ -33,6 +33,12 @@ void ng_table_remove(struct ng_table *table, struct ng_link *link);
 struct ng_link *ng_table_first(const struct ng_table *table, uint64_t hash);
 struct ng_link *ng_table_next(const struct ng_link *link);
 
+/* What stands where a link with that hash would, without a look at it; NULL: nothing. */
+static inline const void *ng_table_near(const struct ng_table *table, uint64_t hash)
+{
+    return table->size ? table->buckets[hash & (table->size - 1)] : NULL;
+}
+
 /* Calls each link; the callback may remove the one that it is given. */
 typedef void (*ng_link_fn)(void *arg, struct ng_link *link);
 void ng_table_each(struct ng_table *table, ng_link_fn each, void *arg);

@@ -190,6 +190,9 @@ static void on_ready(struct ng_source *source, uint32_t events)
         if (i > 0)
             ng_stats_leave(udp->base.stats, ng_now());
         for (int j = i; j < count && j < i + TURN; j++)
+            if (side->batch.received[j].fate == QUESTION)
+                ng_engine_foresee(udp->base.engine, &side->batch.received[j].query);
+        for (int j = i; j < count && j < i + TURN; j++)
             take(udp, &side->batch.received[j]);
         if (i + TURN >= count)
             conclude(udp, &side->replies);
