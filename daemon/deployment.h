@@ -39,6 +39,15 @@ struct ng_selftest {
     } canary[NG_CANARY_SEEN_MAX];
 };
 
+/* What a deployment was denied last. */
+struct ng_attempt {
+    uint64_t time; /* ns */
+    uint32_t tgid;
+    uint16_t port;
+    uint8_t hook;  /* enum ng_hook */
+    uint8_t address[16];
+};
+
 /* One live deployment. */
 struct ng_live {
     struct ng_live *next;
@@ -55,6 +64,7 @@ struct ng_live {
     json_t *argv;                /* of `run`, or NULL after a restart */
     uint64_t denied, would, probes;
     uint64_t lost_before;        /* events of all that were lost before it began */
+    struct ng_attempt last;
     int64_t ended_us;            /* 0: it lives; else what the ledger was told */
     bool late;                   /* events of it came after its end */
     unsigned tally;              /* slot of its tag */

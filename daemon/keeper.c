@@ -433,6 +433,8 @@ void ng_keeper_free(struct ng_keeper *keeper)
     if (!keeper)
         return;
     keeper->stopping = true;
+    if (keeper->child && keeper->gate && keeper->track)
+        ng_supervise_settle(keeper); /* what the resolver says is heard by nobody after this one */
     if (keeper->track && !keeper->options.private)
         ng_known_save(keeper);
     ng_cutter_free(keeper->cutter);

@@ -187,8 +187,8 @@ void ng_lives_follow(struct ng_keeper *keeper);
 uint8_t ng_lives_flags(const struct ng_policy_info *policy);
 uint64_t ng_lives_oldest(const struct ng_keeper *keeper);
 void ng_lives_event(void *arg, const struct ng_event *event);
-/* It was told a name: what it has, or something else, which is a denial. live NULL: it ended long ago. */
-void ng_lives_told(struct ng_keeper *keeper, struct ng_live *live, const struct ng_resolution *resolution,
+/* A deployment was told a name: what it has, or something else, which is a denial. */
+void ng_lives_told(struct ng_keeper *keeper, const struct ng_resolution *resolution,
                    const struct ng_message_told *told);
 /* What was not denied before may be now: connections to it end. */
 void ng_lives_denied_more(struct ng_keeper *keeper);

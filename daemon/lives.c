@@ -18,6 +18,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#define ATTEMPT_MAX (NG_SECOND / 1000) /* how long the kernel takes to ask all deployments about one */
+
 struct ng_live *ng_lives_known(struct ng_keeper *keeper, const char *id)
 {
     for (struct ng_live *live = keeper->lives; live; live = live->next)
@@ -507,6 +509,41 @@ static void found(struct ng_live *live, const struct ng_blame *blame)
     ng_live_found(live, &finding, event->flags & NG_EVENT_PROBE);
 }
 
+static void account(struct ng_keeper *keeper, struct ng_live *live, const struct ng_blame *blame)
+{
+    found(live, blame);
+    live->late = live->ended_us != 0;
+    ng_account_denial(keeper, live, blame);
+}
+
+static bool lies_in(struct ng_keeper *keeper, const struct ng_live *live, const struct ng_live *outer)
+{
+    for (int i = 0; i < NG_NESTING_MAX && live && live != outer; i++)
+        live = ng_lives_by_cgroup(keeper, live->kernel.outer);
+    return live == outer;
+}
+
+/* Whether its own policy has just denied it the same: the kernel asks from the inside out. */
+static bool denied_itself(const struct ng_live *live, const struct ng_event *event)
+{
+    const struct ng_attempt *last = &live->last;
+
+    return last->tgid == event->tgid && last->hook == event->hook && last->port == event->port &&
+           memcmp(last->address, event->address, sizeof(last->address)) == 0 &&
+           event->time - last->time < ATTEMPT_MAX;
+}
+
+/* What a deployment around denies, it denies to those inside as well: they are not clean. */
+static void account_inside(struct ng_keeper *keeper, struct ng_live *live, const struct ng_blame *blame)
+{
+    const struct ng_event *event = blame->event;
+
+    for (struct ng_live *it = keeper->lives; it; it = it->next)
+        if (it != live && it->kernel.outer && lies_in(keeper, it, live) &&
+            ng_lineage_process(it->lineage, (pid_t)event->tgid) && !denied_itself(it, event))
+            account(keeper, it, blame);
+}
+
 /* live NULL: it ended long ago. */
 static void denied(struct ng_keeper *keeper, struct ng_live *live, const struct ng_blame *blame)
 {
@@ -516,13 +553,17 @@ static void denied(struct ng_keeper *keeper, struct ng_live *live, const struct 
     ng_tally_denial(keeper->tally, live ? live->tally : NG_TALLY_OTHER, event, blame->evidence);
     if (!live)
         return;
-    found(live, blame);
-    live->late = live->ended_us != 0;
-    ng_account_denial(keeper, live, blame);
+    account(keeper, live, blame);
+    if (!(event->flags & NG_EVENT_WOULD)) {
+        live->last = (struct ng_attempt){
+            .time = event->time, .tgid = event->tgid, .port = event->port, .hook = event->hook};
+        memcpy(live->last.address, event->address, sizeof(live->last.address));
+        account_inside(keeper, live, blame);
+    }
     ng_shadow_event(keeper, live, blame, event->flags & NG_EVENT_WOULD ? "would-deny" : "deny");
 }
 
-/* Whose denial that is: of one that lives, or that has ended a moment ago, when there were too many to read them all. */
+/* Whose denial that is: of one that lives, or that has ended a moment ago, before they could all be read. */
 static struct ng_live *culprit(struct ng_keeper *keeper, uint32_t scope)
 {
     struct ng_live *live = ng_lives_by_scope(keeper, scope);
@@ -548,10 +589,11 @@ void ng_lives_event(void *arg, const struct ng_event *event)
     denied(keeper, live, &blame);
 }
 
-void ng_lives_told(struct ng_keeper *keeper, struct ng_live *live, const struct ng_resolution *resolution,
+void ng_lives_told(struct ng_keeper *keeper, const struct ng_resolution *resolution,
                    const struct ng_message_told *told)
 {
     const struct ng_asker *asker = &told->asker;
+    struct ng_live *live = culprit(keeper, asker->scope);
     struct ng_event event = {.time = told->replied_at,
                              .generation = keeper->state.generation,
                              .cgroup = live ? live->cgroup : 0,
@@ -566,6 +608,8 @@ void ng_lives_told(struct ng_keeper *keeper, struct ng_live *live, const struct 
                              .uid = asker->uid};
     struct ng_blame blame;
 
+    if (live)
+        ng_account_resolution(keeper, live, resolution, told);
     if (told->answer == NG_ANSWER_REAL && (!live || !keeper->shadow))
         return;
     memcpy(event.comm, asker->comm, sizeof(event.comm));

@@ -283,15 +283,11 @@ void ng_supervise_account(struct ng_keeper *keeper, bool more)
     for (size_t i = 0; i < list.count; i++) {
         const struct ng_message_told *message = &list.items[i];
         const struct ng_resolution *resolution = ng_track_find(keeper->track, message->resolution);
-        struct ng_live *live = ng_lives_by_scope(keeper, message->asker.scope);
 
-        if (!resolution) {
+        if (resolution)
+            ng_lives_told(keeper, resolution, message);
+        else
             keeper->lost_messages++;
-            continue;
-        }
-        if (live)
-            ng_account_resolution(keeper, live, resolution, message);
-        ng_lives_told(keeper, live, resolution, message);
     }
     ng_vector_free(&list);
 }

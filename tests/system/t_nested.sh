@@ -29,6 +29,16 @@ expect_eperm denied_inside outer2 quiet inside2
 expect_record '.tag == "outer2" and .verdict == "deny"'
 expect_record '.tag == "inside2" and .verdict == "would-deny" and .reason == "nothing to see"'
 
+say "what those around deny stands in the report of who is inside as well, once"
+outcome() { gate report --last --tag "$1" --json | jq -r '[.outcome, .denied, (.flows | map(select(.verdict == "deny")) | length)] | join(" ")'; }
+expect_eq "inside of one that denies" "$(outcome inside)" "blocked-failed 1 1"
+expect_eq "its rule" "$(gate report --last --tag inside --json | jq -r '.flows[] | select(.verdict == "deny") | .rule.pattern')" "*.github.com"
+expect_eq "around" "$(outcome outer)" "blocked-failed 1 1"
+expect_eq "inside, would have denied itself" "$(outcome inside2)" "blocked-failed 1 1"
+expect_eperm denied_inside outer3 deploy inside3
+expect_eq "both deny" "$(outcome inside3)" "blocked-failed 1 1"
+expect_eq "both deny, around" "$(outcome outer3)" "blocked-failed 1 1"
+
 say "an attempt in audit mode is one record"
 expect_ok gate run --mode audit --tag once -- "$R" tcp 198.51.100.11 443
 expect_record '.tag == "once" and .verdict == "would-deny"'
