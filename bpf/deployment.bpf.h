@@ -79,7 +79,7 @@ static __always_inline __u32 highest(__u64 bits)
 /* The three that follow return the cgroup id of the innermost deployment, or 0. They are global functions, which the
  * verifier proves once and apart: inlined, each level would multiply the paths through the hooks. */
 
-__u64 task_deployment(__u32 levels)
+__noinline __u64 task_deployment(__u32 levels)
 {
     for (int i = 0; i < NG_LEVELS_MAX && levels; i++) {
         __u32 level = highest(levels);
@@ -93,7 +93,7 @@ __u64 task_deployment(__u32 levels)
 }
 
 /* Of a cgroup: that of a socket, or of another task. */
-__u64 cgroup_deployment(__u32 levels, __u64 address)
+__noinline __u64 cgroup_deployment(__u32 levels, __u64 address)
 {
     struct cgroup *cgroup = (void *)address;
     __u32 depth = (__u32)BPF_CORE_READ(cgroup, level);
@@ -111,7 +111,7 @@ __u64 cgroup_deployment(__u32 levels, __u64 address)
     return 0;
 }
 
-__u64 packet_deployment(struct __sk_buff *skb, __u32 levels)
+__noinline __u64 packet_deployment(struct __sk_buff *skb, __u32 levels)
 {
     for (int i = 0; i < NG_LEVELS_MAX && levels; i++) {
         __u32 level = highest(levels);

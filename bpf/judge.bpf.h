@@ -77,7 +77,7 @@ static __always_inline bool is_redirect_port(const struct ng_control *state, con
 
 /* As ng_profile_word(). Global, so that the verifier proves it once. An id without an entry denies: it can only be
  * missing by fault. */
-__u32 profile_word(__u64 id, __u32 proto, __u32 port)
+__noinline __u32 profile_word(__u64 id, __u32 proto, __u32 port)
 {
     struct ng_profile *profile;
 
@@ -98,22 +98,23 @@ __u32 profile_word(__u64 id, __u32 proto, __u32 port)
 #define NAMES_YIELDS 4u
 #define NAMES_GRANTED 8u
 #define NAMES_KEPT 16u /* one that allows has no end */
-#define NAMES_RESPOND(bits) ((__u8)((bits) >> 8)) /* of those that deny the first in order */
-#define NAMES_SILENT (255u << 8)                  /* none denies */
+#define NAMES_SHAPE(respond) (256u << ((respond) & 7)) /* one that denies has this shape */
 
-/* Both together. */
-static __always_inline __u32 names_join(__u32 a, __u32 b)
+/* The first in order of the shapes with which names deny. Without branches, of which the verifier would follow both
+ * sides for each number that it knows. */
+static __always_inline __u8 names_respond(__u32 bits)
 {
-    __u32 respond = NAMES_RESPOND(a) < NAMES_RESPOND(b) ? NAMES_RESPOND(a) : NAMES_RESPOND(b);
+    __u32 shapes = bits >> 8 & 255, first = shapes & -shapes;
 
-    return ((a | b) & 255u) | respond << 8;
+    return ((first & 0xaa) + 255) >> 8 | ((first & 0xcc) + 255) >> 8 << 1 | ((first & 0xf0) + 255) >> 8 << 2;
 }
 
 /* Global, so that the verifier proves it once. */
-__u32 claims_verdict(struct ng_destination *destination, struct question *question, __u64 started_at, __u64 heartbeat)
+__noinline __u32 claims_verdict(struct ng_destination *destination, struct question *question, __u64 started_at,
+                                __u64 heartbeat)
 {
     __u64 now = bpf_ktime_get_boot_ns();
-    __u32 bits = NAMES_SILENT;
+    __u32 bits = 0;
 
     if (!destination || !question)
         return NAMES_DENIED;
@@ -132,8 +133,8 @@ __u32 claims_verdict(struct ng_destination *destination, struct question *questi
         if (!ng_claim_in_force(claim->expires_at, (__u8)word, started_at, now, heartbeat))
             continue;
         if ((__u8)word == NG_VERDICT_DENY)
-            bits = names_join(bits, (NG_WORD_FLAGS(word) & NG_SEGMENT_SHARED ? NAMES_YIELDS : NAMES_DENIED) |
-                                        (__u32)NG_WORD_RESPOND(word) << 8);
+            bits |= (NG_WORD_FLAGS(word) & NG_SEGMENT_SHARED ? NAMES_YIELDS : NAMES_DENIED) |
+                    NAMES_SHAPE(NG_WORD_RESPOND(word));
         else if ((__u8)word == NG_VERDICT_ALLOW && claim->allow)
             bits |= claim->expires_at == NG_FOREVER ? NAMES_ALLOWED | NAMES_KEPT : NAMES_ALLOWED;
     }
@@ -143,7 +144,7 @@ __u32 claims_verdict(struct ng_destination *destination, struct question *questi
 /* What the names of an address say, as NAMES_* bits. An entry that is replaced or removed while it is read may be
  * another address' already: what was read counts if the entry is there after. In doubt denies. Global, so that the
  * verifier proves it once. */
-__u32 names_verdict(struct question *question, __u32 scope, __u64 started_at, __u64 heartbeat)
+__noinline __u32 names_verdict(struct question *question, __u32 scope, __u64 started_at, __u64 heartbeat)
 {
     struct ng_destination_key key = {.scope = scope};
 
@@ -155,7 +156,7 @@ __u32 names_verdict(struct question *question, __u32 scope, __u64 started_at, __
         __u32 bits;
 
         if (!destination)
-            return NAMES_SILENT;
+            return 0;
         bits = claims_verdict(destination, question, started_at, heartbeat);
         if (bpf_map_lookup_elem(&destinations, &key) == destination)
             return bits;
@@ -169,12 +170,14 @@ static __always_inline bool names_facts(struct ng_facts *facts, struct question 
 {
     __u32 bits = names_verdict(question, deployment->policy, deployment->started_at, state->heartbeat);
 
-    bits = names_join(bits, names_verdict(question, deployment->scope, deployment->started_at, state->heartbeat));
-    facts->name_denied = bits & NAMES_DENIED ? 1 : 0;
-    facts->name_yields = bits & NAMES_YIELDS ? 1 : 0;
-    facts->name_respond = NAMES_RESPOND(bits);
-    facts->name_allowed = bits & NAMES_ALLOWED ? 1 : 0;
-    facts->name_granted = bits & NAMES_GRANTED && deployment->flags & NG_DEPLOYMENT_GRANTS ? 1 : 0;
+    bits |= names_verdict(question, deployment->scope, deployment->started_at, state->heartbeat);
+    if (!(deployment->flags & NG_DEPLOYMENT_GRANTS))
+        bits &= ~NAMES_GRANTED;
+    facts->name_denied = bits / NAMES_DENIED & 1;
+    facts->name_yields = bits / NAMES_YIELDS & 1;
+    facts->name_respond = names_respond(bits);
+    facts->name_allowed = bits / NAMES_ALLOWED & 1;
+    facts->name_granted = bits / NAMES_GRANTED & 1;
     return bits & NAMES_KEPT;
 }
 
@@ -201,30 +204,38 @@ static __always_inline bool is_incident(const struct ng_control *state, const st
     return state->incident != 0 || deployment->flags & NG_DEPLOYMENT_INCIDENT;
 }
 
-/* Whether an allowed verdict rests on nothing that time alone can end. */
-static __always_inline bool lasts(struct ng_facts *facts, const struct ng_decision *decision,
-                                  const struct ng_deployment *deployment, bool kept)
+/* ng_decide(), packed. Global, so that the verifier proves it once. */
+__noinline __u64 decide(struct ng_facts *facts)
 {
-    struct ng_decision without;
+    struct ng_decision decision = {.verdict = NG_VERDICT_DENY, .evidence = NG_EVIDENCE_STRICT, .mode = NG_MODE_STRICT};
 
-    if (decision->verdict != NG_VERDICT_ALLOW || decision->would || facts->dns || facts->name_granted ||
+    if (facts)
+        decision = ng_decide(facts);
+    return PACK(decision);
+}
+
+/* Whether an allowed verdict rests on nothing that time alone can end. */
+static __always_inline bool lasts(struct ng_facts *facts, __u64 packed, const struct ng_deployment *deployment,
+                                  bool kept)
+{
+    if (PACKED_VERDICT(packed) != NG_VERDICT_ALLOW || PACKED_WOULD(packed) || facts->dns || facts->name_granted ||
         deployment->flags & (NG_DEPLOYMENT_CLOSED | NG_DEPLOYMENT_KEEP))
         return false;
     if (!facts->name_allowed || kept)
         return true;
     facts->name_allowed = 0;
-    without = ng_decide(facts);
-    return without.verdict == NG_VERDICT_ALLOW && !without.would;
+    packed = decide(facts);
+    return PACKED_VERDICT(packed) == NG_VERDICT_ALLOW && !PACKED_WOULD(packed);
 }
 
 /* Global, so that the verifier proves it once. In doubt denies. */
-__u64 judge(struct ng_deployment *deployment, struct question *question)
+__noinline __u64 judge(struct ng_deployment *deployment, struct question *question)
 {
     struct ng_decision deny = {.verdict = NG_VERDICT_DENY, .evidence = NG_EVIDENCE_STRICT, .mode = NG_MODE_STRICT};
     struct ng_control *state = get_control();
     struct ng_facts facts = {};
-    struct ng_decision decision;
     bool kept = false;
+    __u64 packed;
 
     if (!deployment || !question || !state)
         return PACK(deny);
@@ -251,8 +262,8 @@ __u64 judge(struct ng_deployment *deployment, struct question *question)
         if (deployment->networks)
             networks_facts(&facts, question, deployment->policy);
     }
-    decision = ng_decide(&facts);
-    return PACK(decision) | (lasts(&facts, &decision, deployment, kept) ? PACKED_LASTS : 0);
+    packed = decide(&facts);
+    return packed | (lasts(&facts, packed, deployment, kept) ? PACKED_LASTS : 0);
 }
 
 #endif

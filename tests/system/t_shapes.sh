@@ -13,11 +13,20 @@ policy deploy {
     deny github.com { respond refused }
     deny other.test { shared allow }
     allow wanted.test
+    deny eperm.test
+    deny eacces.test { respond eacces }
+    deny refused.test { respond refused }
+    deny unreachable.test { respond unreachable }
+    deny timeout.test { respond timeout }
 }
 policy shut { on-agent-loss closed }
 policy open { }
 POLICY
 zone_add 'wanted.test. 300 IN A 203.0.113.21'
+last=60
+for shape in eperm eacces refused unreachable timeout; do # each with the next one, and by itself
+    for address in $((last + 10)) $((last++)) $last; do zone_add "$shape.test. 300 IN A 203.0.113.$address"; done
+done
 dns_down
 write_zone
 dns_up
@@ -54,6 +63,17 @@ expect_record '.address == "198.51.100.42" and .errno == "ECONNREFUSED" and .pro
 expect_record '.address == "198.51.100.44" and .errno == null and .proto == "tcp" and .hook == "connect4"'
 quiet() { jq -c 'select(.type == "denial" and .address == "198.51.100.44" and .proto == "tcp")' "$W/state/events.jsonl" | wc -l; }
 expect_eq "records of a silent denial" "$(quiet)" 1
+say "where names with different shapes have the same address, the first in order"
+run sh -c 'for s in timeout unreachable refused eacces eperm; do getent ahosts $s.test; done' > /dev/null 2>&1
+shape 203.0.113.60 'Operation not permitted' 'Operation not permitted'
+shape 203.0.113.61 'Operation not permitted' 'Operation not permitted'
+shape 203.0.113.62 'Permission denied' 'Permission denied'
+shape 203.0.113.63 'Connection refused' 'Connection refused'
+shape 203.0.113.64 'No route to host' 'No route to host'
+shape 203.0.113.71 'Permission denied' 'Permission denied'
+shape 203.0.113.72 'Connection refused' 'Connection refused'
+shape 203.0.113.73 'No route to host' 'No route to host'
+shape 203.0.113.74 timeout sent
 say "shared allow"
 expect_eq "the denied name alone" "$(run python3 -c "$tcp" other.test 2> /dev/null)" 'Operation not permitted'
 expect_eq "when the allowed one is known" \
