@@ -110,19 +110,26 @@ nft_round() { # ROUND
     nft delete table inet bench
 }
 
-# What a host with systemd would use: IPAddressDeny= of a unit, which knows no names.
-ipdeny_round() { # ROUND
-    local entries ready
+# Runs a command in a cgroup to which ipdeny.bpf.c is attached, as WHAT says.
+with_ipdeny() { # ROUND CASE WHAT
+    local ready
     mkdir -p "$CGROUP/ipdeny"
+    coproc IPDENY { exec "$PROGRAMS/ipdeny" "$PROGRAMS/ipdeny.bpf.o" "$CGROUP/ipdeny" "$3"; }
+    read -r -t 60 ready <&"${IPDENY[0]}"
+    [ "$ready" = ready ] || fail "cannot attach to a cgroup"
+    # shellcheck disable=SC2016 # the inner shell expands it
+    reach "$1" "$2" 203.0.113.20 ok sh -c 'echo $$ > "$0/cgroup.procs"; exec "$@"' "$CGROUP/ipdeny"
+    kill "$IPDENY_PID"
+    wait "$IPDENY_PID" 2> /dev/null
+}
+
+# What a host with systemd would use: IPAddressDeny= of a unit, which knows no names. And the least that hooks can cost.
+ipdeny_round() { # ROUND
+    local entries
+    with_ipdeny "$1" connect_and_sendmsg_that_do_nothing calls
+    with_ipdeny "$1" these_and_egress_that_do_nothing packets
     for entries in 0 10000 1000000; do
-        coproc IPDENY { exec "$PROGRAMS/ipdeny" "$PROGRAMS/ipdeny.bpf.o" "$CGROUP/ipdeny" $entries; }
-        read -r -t 60 ready <&"${IPDENY[0]}"
-        [ "$ready" = ready ] || fail "no IPAddressDeny"
-        # shellcheck disable=SC2016 # the inner shell expands it
-        reach "$1" "as_IPAddressDeny,_${entries}_denied,_in_the_unit" 203.0.113.20 ok \
-            sh -c 'echo $$ > "$0/cgroup.procs"; exec "$@"' "$CGROUP/ipdeny"
-        kill "$IPDENY_PID"
-        wait "$IPDENY_PID" 2> /dev/null
+        with_ipdeny "$1" "as_IPAddressDeny,_${entries}_denied,_in_the_unit" $entries
     done
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* ipdeny OBJECT CGROUP COUNT: attaches ipdeny.bpf.c to a cgroup, with that many denied addresses (100.0.0.0 and on),
- * prints "ready", and takes it away when its input ends. */
+ * prints "ready", and takes it away when its input ends. COUNT "calls" or "packets": the programs that do nothing instead,
+ * at connect and sendmsg, or at egress as well. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define BATCH 1000
@@ -34,7 +36,13 @@ int main(int argc, char **argv)
 {
     struct bpf_object *object = argc == 4 ? bpf_object__open_file(argv[1], NULL) : NULL;
     int cgroup = argc == 4 ? open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    struct bpf_link *links[2];
+    static const char *const deny[] = {"deny_egress", "deny_ingress", NULL};
+    static const char *const calls[] = {"pass_connect4", "pass_sendmsg4", NULL};
+    static const char *const packets[] = {"pass_connect4", "pass_sendmsg4", "pass_egress", NULL};
+    const char *const *programs = argc != 4                       ? NULL
+                                  : strcmp(argv[3], "calls") == 0   ? calls
+                                  : strcmp(argv[3], "packets") == 0 ? packets
+                                                                    : deny;
     char end;
 
     if (!object || cgroup < 0 || bpf_object__load(object) < 0 ||
@@ -42,12 +50,14 @@ int main(int argc, char **argv)
         perror("ipdeny OBJECT CGROUP COUNT");
         return 1;
     }
-    links[0] = bpf_program__attach_cgroup(bpf_object__find_program_by_name(object, "deny_egress"), cgroup);
-    links[1] = bpf_program__attach_cgroup(bpf_object__find_program_by_name(object, "deny_ingress"), cgroup);
-    if (!links[0] || !links[1] || write(STDOUT_FILENO, "ready\n", 6) < 0) {
-        perror("attach");
-        return 1;
+    for (; *programs; programs++) {
+        if (!bpf_program__attach_cgroup(bpf_object__find_program_by_name(object, *programs), cgroup)) {
+            perror(*programs);
+            return 1;
+        }
     }
+    if (write(STDOUT_FILENO, "ready\n", 6) < 0)
+        return 1;
     (void)!read(STDIN_FILENO, &end, 1);
     return 0; /* the links end with the process */
 }
