@@ -15,6 +15,7 @@ struct judging {
     struct ng_recorded *recorded;
     struct ng_case *judged;
     json_t *found; /* key -> object of the answer, with sets instead of lists */
+    json_t *looked_up; /* key -> flow of a look-up */
     json_int_t checked, denied, denied_then;
 };
 
@@ -105,18 +106,19 @@ static int judge(struct judging *judging, const json_t *flow)
     return ng_recorded_judge(judging->judged, flow, &opinion) < 0 ? 0 : conclude(judging, flow, &opinion);
 }
 
-/* How a look-up fared: as the flow of the same command and name says, if there is one. */
-static const json_t *fared(const json_t *deployment, const json_t *resolution)
+/* By whom what was looked up: the same of a resolution and of its flow. */
+static char *key_of_look_up(const json_t *it)
 {
-    const json_t *flow;
-    size_t i;
+    char *key = NULL;
 
-    json_array_foreach(json_object_get(deployment, "flows"), i, flow)
-        if (ng_recorded_is_look_up(flow) &&
-            ng_cli_integer(flow, "lineage") == ng_cli_integer(resolution, "lineage") &&
-            strcmp(ng_cli_string(flow, "name"), ng_cli_string(resolution, "name")) == 0)
-            return flow;
-    return NULL;
+    return asprintf(&key, "%lld %s", ng_cli_integer(it, "lineage"), ng_cli_string(it, "name")) < 0 ? NULL : key;
+}
+
+static int note_look_up(struct judging *judging, const json_t *flow)
+{
+    _cleanup_free_ char *key = key_of_look_up(flow);
+
+    return key && json_object_set(judging->looked_up, key, (json_t *)(uintptr_t)flow) == 0 ? 0 : -ENOMEM;
 }
 
 /* What a policy would have had answered otherwise. Each answer that was withheld is among the resolutions, too. */
@@ -124,13 +126,15 @@ static int judge_look_up(struct judging *judging, const json_t *deployment, cons
 {
     _cleanup_json_ json_t *flow = NULL;
     struct ng_opinion opinion;
+    _cleanup_free_ char *key = NULL;
     const json_t *known;
     const char *comm;
 
     ng_recorded_look_up(resolution, judging->replay->snapshot, judging->policy, judging->judged);
     if (ng_case_answer(judging->judged, &opinion) == NG_ANSWER_REAL)
         return 0;
-    known = fared(deployment, resolution);
+    key = key_of_look_up(resolution);
+    known = key ? json_object_get(judging->looked_up, key) : NULL; /* how it fared */
     comm = ng_cli_string(ng_ledger_row(json_object_get(deployment, "lineage"), ng_cli_integer(resolution, "lineage")),
                          "comm");
     flow = json_pack("{s:O?, s:s, s:i, s:s, s:s, s:s, s:O?, s:O?, s:O?}", "name", json_object_get(resolution, "name"),
@@ -198,7 +202,7 @@ static int judge_all(struct judging *judging, const json_t *deployment, json_t *
 
     json_array_foreach(json_object_get(deployment, "flows"), i, flow)
         if (r == 0)
-            r = judge(judging, flow);
+            r = ng_recorded_is_look_up(flow) ? note_look_up(judging, flow) : judge(judging, flow);
     json_array_foreach(json_object_get(deployment, "resolutions"), i, resolution)
         if (r == 0)
             r = judge_look_up(judging, deployment, resolution);
@@ -208,10 +212,10 @@ static int judge_all(struct judging *judging, const json_t *deployment, json_t *
 int ng_replay_judge(const struct ng_replay *replay, const json_t *deployment, json_t **ret_result)
 {
     _cleanup_free_ struct ng_case *judged = malloc(sizeof(*judged));
-    _cleanup_json_ json_t *found = json_object(), *list = NULL;
-    struct judging judging = {.replay = replay, .judged = judged, .found = found};
+    _cleanup_json_ json_t *found = json_object(), *looked_up = json_object(), *list = NULL;
+    struct judging judging = {.replay = replay, .judged = judged, .found = found, .looked_up = looked_up};
     struct ng_policy_info info = {.name = NULL};
-    int policy = policy_of(replay, deployment), r = judged && found ? 0 : -ENOMEM;
+    int policy = policy_of(replay, deployment), r = judged && found && looked_up ? 0 : -ENOMEM;
 
     if (policy >= 0) {
         judging.policy = (unsigned)policy;
