@@ -228,28 +228,22 @@ static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct questi
     return PASS;
 }
 
-/* Who asks for no address gets loopback (0.0.0.0, ::, and ::ffff:0.0.0.0), unless its socket is bound elsewhere: then
- * egress sees where. */
 static __always_inline void question_of(struct bpf_sock_addr *ctx, struct question *question, __u8 hook, bool v6)
 {
     __u32 *word = (__u32 *)question->address;
     __u32 protocol = READ_FIELD(ctx, protocol);
-    __u32 v4;
 
     question->hook = hook;
     question->proto = protocol == IPPROTO_MPTCP ? IPPROTO_TCP : (__u8)protocol;
     question->port = bpf_ntohs((__u16)READ_FIELD(ctx, user_port));
     if (!v6) {
-        v4 = READ_FIELD(ctx, user_ip4);
-        map_v4(question->address, v4 ? v4 : bpf_htonl(0x7f000001));
+        map_v4(question->address, READ_FIELD(ctx, user_ip4));
         return;
     }
     word[0] = READ_FIELD(ctx, user_ip6[0]);
     word[1] = READ_FIELD(ctx, user_ip6[1]);
     word[2] = READ_FIELD(ctx, user_ip6[2]);
     word[3] = READ_FIELD(ctx, user_ip6[3]);
-    if (!word[3] && !word[0] && !word[1])
-        word[3] = word[2] == MAPPED_PREFIX ? bpf_htonl(0x7f000001) : word[2] ? 0 : bpf_htonl(1);
 }
 
 #define ADDRESS_HOOK(section, function, number, connecting, v6)       \

@@ -104,6 +104,19 @@ static void judge_names(const struct ng_case *it, uint8_t proto, uint16_t port, 
     }
 }
 
+/* What rules say of an address. What denies already, stays. */
+static void judge_address(const struct ng_case *it, const uint8_t address[16], uint8_t proto, uint16_t port,
+                          struct ng_facts *facts)
+{
+    struct ng_network network = {NG_PROFILE_NONE, NG_PROFILE_NONE};
+
+    ng_match_address(it->snapshot, it->policy, address, &network);
+    if (facts->address_rule != NG_VERDICT_DENY)
+        facts->address_rule = ng_snapshot_verdict(it->snapshot, network.own, proto, port);
+    if (facts->network_rule != NG_VERDICT_DENY)
+        facts->network_rule = ng_snapshot_verdict(it->snapshot, network.below, proto, port);
+}
+
 void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struct ng_opinion *ret_opinion)
 {
     struct ng_facts facts = {.mode = it->mode == NG_MODE_AUDIT ? NG_MODE_BLOCK : it->mode,
@@ -113,16 +126,16 @@ void ng_case_judge(const struct ng_case *it, uint8_t proto, uint16_t port, struc
                              .dns = port == NG_DNS_PORT,
                              .abandoned = it->abandoned,
                              .name_granted = it->granted};
-    struct ng_network network = {NG_PROFILE_NONE, NG_PROFILE_NONE};
     struct ng_decision decision;
     unsigned denied = 0, allowed = 0;
+    uint8_t loopback[16];
 
     judge_names(it, proto, port, &facts, &denied, &allowed);
     if (it->addressed) {
-        ng_match_address(it->snapshot, it->policy, it->address, &network);
         facts.loopback = is_loopback(it->address);
-        facts.address_rule = ng_snapshot_verdict(it->snapshot, network.own, proto, port);
-        facts.network_rule = ng_snapshot_verdict(it->snapshot, network.below, proto, port);
+        judge_address(it, it->address, proto, port, &facts);
+        if (ng_reaches_loopback(it->address, loopback))
+            judge_address(it, loopback, proto, port, &facts);
     }
     decision = ng_decide(&facts);
     *ret_opinion = (struct ng_opinion){.verdict = decision.verdict,

@@ -216,10 +216,29 @@ int ng_explain_below(const struct ng_snapshot *snapshot, unsigned policy, const 
     return ng_explain_below_rules(snapshot, policy, name, ng_rule_search, &search) ? 0 : -ENOENT;
 }
 
+bool ng_reaches_loopback(const uint8_t address[16], uint8_t ret_loopback[16])
+{
+    static const uint8_t v6[16] = {[15] = 1}, v4[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1};
+
+    memcpy(ret_loopback, mapped(address) ? v4 : v6, sizeof(v6));
+    return ng_unspecified(address);
+}
+
 int ng_explain_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
                        uint8_t evidence, uint8_t proto, uint16_t port, struct ng_rule_info *ret_rule)
 {
     struct ng_rule_search search = {proto, port, ret_rule};
+    struct ng_rule_info other;
+    uint8_t loopback[16];
+    bool found = ng_explain_address_rules(snapshot, policy, address, evidence, ng_rule_search, &search);
 
-    return ng_explain_address_rules(snapshot, policy, address, evidence, ng_rule_search, &search) ? 0 : -ENOENT;
+    if ((!found || ret_rule->verdict != NG_VERDICT_DENY) && ng_reaches_loopback(address, loopback)) {
+        search.found = &other;
+        if (ng_explain_address_rules(snapshot, policy, loopback, evidence, ng_rule_search, &search) &&
+            (!found || other.verdict == NG_VERDICT_DENY)) {
+            *ret_rule = other;
+            found = true;
+        }
+    }
+    return found ? 0 : -ENOENT;
 }

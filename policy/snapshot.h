@@ -131,6 +131,10 @@ int ng_explain_below(const struct ng_snapshot *snapshot, unsigned policy, const 
 int ng_explain_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
                        uint8_t evidence, uint8_t proto, uint16_t port, struct ng_rule_info *ret_rule);
 
+/* Who connects to no address (0.0.0.0, ::, ::ffff:0.0.0.0) gets loopback, so that the rules for that count, too: which
+ * address that is. False: this is an address. */
+bool ng_reaches_loopback(const uint8_t address[16], uint8_t ret_loopback[16]);
+
 /* The profile of the rules for exactly an address, and of those for the networks that hold it. */
 void ng_match_address(const struct ng_snapshot *snapshot, unsigned policy, const uint8_t address[16],
                       struct ng_network *ret_network);

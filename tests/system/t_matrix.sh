@@ -9,6 +9,7 @@ world_up
 policy deploy << 'POLICY'
 policy deploy { deny github.com, *.github.com deny 203.0.113.20 }
 policy tight { mode strict allow mirror.internal }
+policy bogons { deny 0.0.0.0/8 deny :: }
 policy wide { deny 203.0.113.0/24 deny 233.252.0.0/24 deny ff0e::/16 deny 127.0.0.0/8 port 9998 deny ::1 port 9998 }
 POLICY
 gate_start 'listen 127.0.0.1:5353'
@@ -153,6 +154,10 @@ OPTIONS_OF_RUN=(--policy wide)
 row '0.0.0.0, where loopback is denied' "$denied" python3 "$P" plain 0.0.0.0 9998
 row '::, where loopback is denied' "$denied" python3 "$P" plain :: 9998
 row '::ffff:0.0.0.0, where loopback is denied' "$denied" python3 "$P" plain ::ffff:0.0.0.0 9998
+OPTIONS_OF_RUN=(--policy bogons)
+row '0.0.0.0, where 0.0.0.0/8 is denied and loopback is not' "$denied" python3 "$P" plain 0.0.0.0 9998
+row '::, where it is denied and loopback is not' "$denied" python3 "$P" plain :: 9998
+row '127.0.0.1 then' 'reached' python3 "$P" plain 127.0.0.1 9998
 OPTIONS_OF_RUN=()
 inet ip -6 route add local 64:ff9b::/96 dev lo
 row 'NAT64 in the network: the address within 64:ff9b::/96' reached python3 "$P" plain 64:ff9b::198.51.100.10 80

@@ -495,6 +495,36 @@ static void broken_texts_are_not_laid_out(void **state)
     ng_diag_free(diag);
 }
 
+/* Loopback is reached by them: the rules for both count, and a denial of either stands. */
+static void no_address_is_judged_as_loopback_too(void **state)
+{
+    static const struct {
+        const char *address, *pattern; /* NULL: allowed */
+        uint16_t port;
+    } rows[] = {{"0.0.0.0", "0.0.0.0/8", 80},  {"0.0.0.0", "127.0.0.1", 22}, {"0.0.0.0", "127.0.0.0/8", 25},
+                {"0.0.0.0", NULL, 443},        {"127.0.0.1", NULL, 80},      {"127.0.0.1", "127.0.0.1", 22},
+                {"::", "::1", 22},             {"::", NULL, 80},             {"0.0.0.1", "0.0.0.0/8", 80}};
+    struct compiled it = compile("policy p { deny 0.0.0.0/8 port 80 allow 0.0.0.0 port 22 deny 127.0.0.1 port 22 "
+                                 "deny 127.0.0.0/8 port 25 deny ::1 port 22 }");
+    struct ng_case *judged = malloc(sizeof(*judged));
+    uint8_t address[16];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct ng_opinion opinion;
+
+        test_address(rows[i].address, address);
+        ng_case_make_address(it.snapshot, 0, address, judged);
+        ng_case_judge(judged, IPPROTO_TCP, rows[i].port, &opinion);
+        if ((opinion.verdict == NG_VERDICT_DENY) != (rows[i].pattern != NULL))
+            fail_msg("%s port %u", rows[i].address, rows[i].port);
+        if (rows[i].pattern)
+            assert_string_equal(opinion.has_rule ? opinion.rule.pattern : "no rule", rows[i].pattern);
+    }
+    free(judged);
+    release(&it);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -504,6 +534,7 @@ int main(void)
         cmocka_unit_test(tests_in_policies_are_run),
         cmocka_unit_test(an_alias_decides_like_the_kernel_does),
         cmocka_unit_test(what_shares_an_address_is_judged_together),
+        cmocka_unit_test(no_address_is_judged_as_loopback_too),
         cmocka_unit_test(ports_that_the_gate_decides_are_told_apart),
         cmocka_unit_test(meanings_are_compared),
         cmocka_unit_test(more_than_verdicts_is_compared), cmocka_unit_test(long_comparisons_are_cut),
