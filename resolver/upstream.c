@@ -19,7 +19,8 @@
 #include <sys/queue.h>
 
 #define MS (NG_SECOND / 1000)
-#define ATTEMPTS_MAX 4         /* queries for one question */
+#define ATTEMPTS_MAX 6         /* queries for one question */
+#define FAILURES_MAX 4         /* of them that were answered by a failure */
 #define PATIENCE_MIN (100 * MS)
 #define PATIENCE_MAX (1500 * MS)
 #define PATIENCE_UNKNOWN (400 * MS) /* of a server that has not answered yet */
@@ -49,7 +50,7 @@ struct attempt {
     struct ng_path_query query; /* first: answered() is called with it */
     struct question *question;
     unsigned server;
-    uint64_t sent_at;
+    uint64_t sent_at, patience;
     bool open, tcp, late; /* late: it was given up, though an answer would still count */
 };
 
@@ -59,7 +60,7 @@ struct question {
     void *arg;
     const struct zone *zone;
     uint64_t begun_at, next_at; /* ns: when the next server is asked */
-    unsigned attempts, under_way;
+    unsigned attempts, under_way, failures;
     bool done, over_tcp; /* over_tcp: an answer was cut, or repeats the name in another case */
     unsigned cut_by;     /* the server of that answer is asked first */
     uint8_t *failure;    /* the last answer that says failure */
@@ -87,11 +88,13 @@ static bool left_out(const struct server *server)
     return server->silent >= SILENT_MAX;
 }
 
-static uint64_t patience(const struct server *server)
+/* before: how often it was asked the same already. Ever longer, so that a pause of the network is outlasted. */
+static uint64_t patience(const struct server *server, unsigned before)
 {
     uint64_t wait = server->rtt ? 4 * server->rtt : PATIENCE_UNKNOWN;
 
-    return wait < PATIENCE_MIN ? PATIENCE_MIN : wait > PATIENCE_MAX ? PATIENCE_MAX : wait;
+    wait = (wait < PATIENCE_MIN ? PATIENCE_MIN : wait) << before;
+    return wait > PATIENCE_MAX ? PATIENCE_MAX : wait;
 }
 
 static void heard(struct server *server, uint64_t took)
@@ -108,12 +111,13 @@ static void missed(struct server *server, uint64_t now)
     server->retry_at = now + server->retry;
 }
 
-static bool tried(const struct question *question, unsigned server)
+static unsigned tried(const struct question *question, unsigned server)
 {
+    unsigned times = 0;
+
     for (unsigned i = 0; i < question->attempts; i++)
-        if (question->attempt[i].server == server)
-            return true;
-    return false;
+        times += question->attempt[i].server == server;
+    return times;
 }
 
 /* The fastest of those that are not left out and were not asked yet; else one that was asked, or is left out. One whose
@@ -126,7 +130,7 @@ static unsigned choose(const struct ng_upstream *upstream, const struct question
 
     for (unsigned i = 0; i < zone->servers; i++) {
         const struct server *server = &upstream->servers.items[zone->server[i]];
-        uint64_t own = server->rtt + (tried(question, zone->server[i]) ? UINT64_MAX / 4 : 0) +
+        uint64_t own = server->rtt + tried(question, zone->server[i]) * (UINT64_MAX / 16) +
                        (left_out(server) ? UINT64_MAX / 2 : 0);
 
         if (own < cost) {
@@ -239,13 +243,14 @@ static void send_to(struct question *question, unsigned number, bool tcp, uint64
     struct ng_upstream *upstream = question->upstream;
     struct server *server = &upstream->servers.items[number];
     struct ng_path *path = ng_path_to(upstream->paths, &server->path[tcp], &server->endpoint, tcp, now);
+    uint64_t wait = patience(server, tried(question, number));
     struct attempt *attempt = &question->attempt[question->attempts++];
     uint8_t wire[NG_WIRE_QUERY_MAX];
     size_t length = question->size;
 
-    *attempt = (struct attempt){
-        .query = {.answered = on_answer}, .question = question, .server = number, .sent_at = now, .tcp = tcp};
-    question->next_at = now + patience(server);
+    *attempt = (struct attempt){.query = {.answered = on_answer}, .question = question, .server = number,
+                                .sent_at = now, .patience = wait, .tcp = tcp};
+    question->next_at = now + wait;
     if (!path)
         return;
     memcpy(wire, question->wire, length);
@@ -274,7 +279,7 @@ static void proceed(struct question *question, uint64_t now)
     struct ng_upstream *upstream = question->upstream;
     int also;
 
-    if (question->attempts == ATTEMPTS_MAX || upstream->ending) {
+    if (question->attempts == ATTEMPTS_MAX || question->failures >= FAILURES_MAX || upstream->ending) {
         question->next_at = UINT64_MAX;
         if (question->under_way == 0 || upstream->ending)
             finish(question, NULL, 0, now);
@@ -346,6 +351,7 @@ static void on_answer(struct ng_path_query *query, const uint8_t *wire, size_t s
         finish(question, wire, size, now);
         release(question);
     } else if (!attempt->late || question->under_way == 0) {
+        question->failures++;
         question->next_at = 0; /* at the next look: this may be called from within ng_path_ask() */
         question->upstream->looked_at = 0;
     }
@@ -410,11 +416,9 @@ static void look_at(struct question *question, uint64_t now)
     for (unsigned i = 0; i < question->attempts; i++) {
         struct attempt *attempt = &question->attempt[i];
 
-        struct server *server = &question->upstream->servers.items[attempt->server];
-
-        if (attempt->open && !attempt->late && now - attempt->sent_at >= patience(server)) {
+        if (attempt->open && !attempt->late && now - attempt->sent_at >= attempt->patience) {
             attempt->late = true;
-            missed(server, now);
+            missed(&question->upstream->servers.items[attempt->server], now);
         }
     }
     proceed(question, now);
