@@ -136,6 +136,10 @@ static int reload(struct ng_cli *cli, int argc, char **argv)
     if (cli->json)
         return ng_cli_print_json(stdout, answer) < 0 ? NG_CLI_FAILED : NG_CLI_OK;
     ng_cli_put_lines(stderr, ng_cli_string(answer, "warnings"));
+    if (json_is_false(json_object_get(answer, "resolved")))
+        (void)fputs("namegate policy reload: warning: not all denied names could be resolved in time; what is not "
+                    "known yet is denied once it is\n",
+                    stderr);
     if (!quiet && *ng_cli_string(answer, "changes"))
         ng_cli_put_lines(stdout, ng_cli_string(answer, "changes"));
     return NG_CLI_OK;

@@ -238,7 +238,7 @@ static size_t size_of(uint32_t type)
     case NG_MESSAGE_TROUBLE:
         return sizeof(struct ng_message_trouble);
     case NG_MESSAGE_PREWARMED:
-        return sizeof(struct ng_message_prewarm);
+        return sizeof(struct ng_message_prewarmed);
     case NG_MESSAGE_LOADED:
         return sizeof(struct ng_message_loaded);
     case NG_MESSAGE_PONG:

@@ -18,7 +18,7 @@ union ng_message {
     struct ng_message_resolution resolution;
     struct ng_message_told told;
     struct ng_message_trouble trouble;
-    struct ng_message_prewarm prewarm;
+    struct ng_message_prewarmed prewarmed;
     struct ng_message_loaded loaded;
     struct ng_message_ping pong;
 };

@@ -342,54 +342,6 @@ struct following {
     const char *line;
 };
 
-struct reload {
-    struct ng_keeper *keeper;
-    struct ng_connection *connection;
-};
-
-static void reloaded(void *arg, const struct ng_error *error, const char *warnings, const char *changes)
-{
-    struct reload *reload = arg;
-
-    ng_connection_keep(reload->connection, NULL, NULL);
-    if (error)
-        ng_connection_fail(reload->connection, error->text, error->remedy);
-    else
-        ng_connection_reply(reload->connection,
-                            json_pack("{s:I, s:o, s:o, s:o}", "generation",
-                                      (json_int_t)reload->keeper->state.generation, "policies",
-                                      ng_change_policies(reload->keeper), "warnings",
-                                      ng_json_text(warnings, strlen(warnings)), "changes",
-                                      ng_json_text(changes, strlen(changes))));
-    free(reload);
-}
-
-static void reload_gone(void *arg, void *data)
-{
-    ng_change_cancel(arg, data); /* it goes on, but nobody waits for it */
-    free(data);
-}
-
-static void reload(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)
-{
-    struct reload *waiting = malloc(sizeof(*waiting));
-
-    (void)request;
-    if (ng_lives_hold(keeper, ng_connection_peer(connection)->pid)) {
-        free(waiting);
-        ng_connection_fail(connection, "a deployment cannot put other policies in force",
-                           "do it outside of deployments");
-        return;
-    }
-    if (!waiting) {
-        ng_connection_fail(connection, "out of memory", NULL);
-        return;
-    }
-    *waiting = (struct reload){.keeper = keeper, .connection = connection};
-    ng_connection_keep(connection, waiting, reload_gone);
-    ng_change_start(keeper, true, reloaded, waiting);
-}
-
 static const struct command commands[] = {
     {"run", ng_run_start, false, {"tag", "policy", "policy_text", "policy_path", "mode", "argv", "canary"}},
     {"selftest", ng_selftest_request, false, {"deployment", "channels"}},
@@ -402,7 +354,7 @@ static const struct command commands[] = {
     {"events", events, false, {"follow", "deployment", "tag", "limit"}},
     {"summary", summary, false, {"deployment"}},
     {"report", ng_report_request, false, {"state_dir", "deployment", "tag", "since_us", "last", "outline", "sync"}},
-    {"reload", reload, true, {0}},
+    {"reload", ng_reload_request, true, {0}},
     {"shadow", ng_shadow_request, true, {"action", "path", "text", "tag"}},
     {"allow", ng_grants_request, false, {"action", "tag", "name", "reason", "seconds"}},
     {"incident", ng_incidents_request, false, {"action", "tag", "reason", "seconds"}},

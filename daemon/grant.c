@@ -294,11 +294,11 @@ static void answer_waiting(struct waiting *waiting, bool resolved)
     reply(keeper, connection, resolved);
 }
 
-void ng_grants_resolved(struct ng_keeper *keeper, uint64_t token)
+void ng_grants_resolved(struct ng_keeper *keeper, uint64_t token, unsigned failed)
 {
     for (struct waiting *it = keeper->grants->waiting; it; it = it->next)
         if (it->token == token) {
-            answer_waiting(it, true);
+            answer_waiting(it, failed == 0);
             return;
         }
 }

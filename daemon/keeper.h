@@ -27,6 +27,7 @@
 #include "../policy/vector.h"
 
 struct ng_change;
+struct ng_reload;
 struct ng_report_job;
 struct ng_run;
 struct ng_shadow;
@@ -84,6 +85,7 @@ struct ng_keeper {
     struct ng_snapshot *snapshot;   /* in force */
     int snapshot_fd;
     struct ng_change *changes;      /* the first is under way */
+    struct ng_reload *reloads;      /* whose askers wait */
     struct ng_adhocs adhocs;
     struct ng_shadow *shadow;       /* NULL: none */
 
@@ -129,6 +131,8 @@ void ng_supervise_settle(struct ng_keeper *keeper);
 void ng_supervise_deployment(struct ng_keeper *keeper, const struct ng_live *live, bool ended);
 /* Has the resolver ask for all names that a policy denies exactly; `token` comes back when it is done. */
 int ng_supervise_prewarm(struct ng_keeper *keeper, uint32_t policy, uint64_t token);
+/* The same for each policy that a live deployment stands under. Returns how often `token` comes back. */
+unsigned ng_supervise_prewarm_live(struct ng_keeper *keeper, uint64_t token);
 /* The same for all policies in force, or those of live deployments alone; nobody waits for it. */
 void ng_supervise_refresh(struct ng_keeper *keeper, bool live_only);
 /* Waits for READY at startup, when there is no loop yet. */
@@ -153,6 +157,13 @@ void ng_change_resend(struct ng_keeper *keeper);
 int ng_change_first(struct ng_keeper *keeper, struct ng_error *error);
 void ng_change_free(struct ng_keeper *keeper);
 json_t *ng_change_policies(const struct ng_keeper *keeper);
+
+/* policy reload (reload.c) */
+void ng_reload_request(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
+/* All that one prewarming with this token asked for is known, but for what failed. */
+void ng_reload_prewarmed(struct ng_keeper *keeper, uint64_t token, unsigned failed);
+/* To be called regularly: nobody waits longer for names than prewarm-timeout. */
+void ng_reload_tick(struct ng_keeper *keeper);
 
 /* deployments (lives.c) */
 /* Also those that ended lately. */
@@ -208,7 +219,8 @@ void ng_run_start(struct ng_keeper *keeper, struct ng_connection *connection, co
 void ng_run_target(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request,
                    struct ng_target *target);
 void ng_target_release(struct ng_target *target);
-void ng_run_prewarmed(struct ng_keeper *keeper, uint64_t token);
+/* All that prewarming with this token asked for is known, but for what failed. */
+void ng_run_prewarmed(struct ng_keeper *keeper, uint64_t token, unsigned failed);
 
 /* selftest (selftest.c): a deployment tries what is forbidden to it before its command starts */
 /* Has the resolver forbid the canaries; `token` comes back as of a prewarming. 0 or -errno. */

@@ -154,11 +154,9 @@ static void prepared(struct ng_run *run)
         on_unplanted(run, 0);
 }
 
-static void on_timeout(void *arg, uint32_t events)
+/* The command starts with the last known addresses of some. */
+static void miss_names(struct ng_run *run)
 {
-    struct ng_run *run = arg;
-
-    (void)events;
     ng_records_add(run->keeper->records,
                    ng_evidence_trouble("prewarm",
                                        "not all denied names could be resolved in time; the command starts with the "
@@ -166,6 +164,12 @@ static void on_timeout(void *arg, uint32_t events)
                                        NULL, NULL),
                    0);
     prepared(run);
+}
+
+static void on_timeout(void *arg, uint32_t events)
+{
+    (void)events;
+    miss_names(arg);
 }
 
 static void prewarm(struct ng_run *run)
@@ -182,11 +186,14 @@ static void prewarm(struct ng_run *run)
         prepared(run);
 }
 
-void ng_run_prewarmed(struct ng_keeper *keeper, uint64_t token)
+void ng_run_prewarmed(struct ng_keeper *keeper, uint64_t token, unsigned failed)
 {
     for (struct ng_run *run = keeper->runs; run; run = run->next)
         if (run->live && run->token == token) {
-            prepared(run);
+            if (failed)
+                miss_names(run);
+            else
+                prepared(run);
             return;
         }
 }

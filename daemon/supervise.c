@@ -242,16 +242,29 @@ static bool stood_under(const struct ng_keeper *keeper, uint32_t policy)
     return false;
 }
 
-void ng_supervise_refresh(struct ng_keeper *keeper, bool live_only)
+static unsigned prewarm_all(struct ng_keeper *keeper, bool live_only, uint64_t token)
 {
+    unsigned sent = 0;
+
     for (unsigned i = 0; keeper->snapshot && i < ng_snapshot_policies(keeper->snapshot); i++) {
         struct ng_policy_info policy;
 
         ng_snapshot_policy(keeper->snapshot, i, &policy);
         /* A resolver that cannot be reached is followed by another, which is told anew. */
         if (!live_only || stood_under(keeper, policy.scope))
-            (void)ng_supervise_prewarm(keeper, policy.scope, 0);
+            sent += ng_supervise_prewarm(keeper, policy.scope, token) == 0;
     }
+    return sent;
+}
+
+unsigned ng_supervise_prewarm_live(struct ng_keeper *keeper, uint64_t token)
+{
+    return prewarm_all(keeper, true, token);
+}
+
+void ng_supervise_refresh(struct ng_keeper *keeper, bool live_only)
+{
+    (void)prewarm_all(keeper, live_only, 0);
     for (const struct ng_live *live = keeper->lives; live; live = live->next)
         ng_grants_send(keeper, live);
     keeper->refreshed_at = ng_now();
@@ -386,9 +399,10 @@ void ng_supervise_message(void *arg, const void *message, size_t size)
         trouble(keeper, &any->trouble);
         break;
     case NG_MESSAGE_PREWARMED:
-        if (any->prewarm.token) {
-            ng_run_prewarmed(keeper, any->prewarm.token);
-            ng_grants_resolved(keeper, any->prewarm.token);
+        if (any->prewarmed.token) {
+            ng_run_prewarmed(keeper, any->prewarmed.token, any->prewarmed.failed);
+            ng_grants_resolved(keeper, any->prewarmed.token, any->prewarmed.failed);
+            ng_reload_prewarmed(keeper, any->prewarmed.token, any->prewarmed.failed);
         }
         break;
     case NG_MESSAGE_LOADED:

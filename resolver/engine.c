@@ -395,8 +395,10 @@ static bool for_deployment(const struct ng_pending *pending)
 static void conclude(struct ng_engine *engine, const struct waiter *waiter, int result, struct ng_tracked *tracked,
                      const struct ng_wire_answer *answer)
 {
-    if (waiter->prewarm)
+    if (waiter->prewarm) {
         waiter->prewarm->outstanding--;
+        waiter->prewarm->message.failed += result < 0;
+    }
     if (waiter->prewarm || waiter->nobody) {
         if (tracked && tracked->ruled)
             ng_engine_announce(engine, tracked);
@@ -437,6 +439,13 @@ void ng_engine_answer(struct ng_engine *engine, struct ng_pending *pending, cons
     ng_engine_advance(engine);
 }
 
+static bool has_failed(const struct ng_engine *engine, const struct ng_question *question)
+{
+    struct ng_cached cached;
+
+    return ng_cache_get(engine->cache, question, engine->ops.now(engine->ops.arg), &cached) == NG_CACHED_FAILURE;
+}
+
 void ng_engine_advance(struct ng_engine *engine)
 {
     struct ng_prewarm **at = &engine->prewarms;
@@ -446,6 +455,7 @@ void ng_engine_advance(struct ng_engine *engine)
         struct waiter waiter = {.prewarm = prewarm};
 
         while (ng_prewarm_next(prewarm, &waiter.query.question)) {
+            prewarm->message.failed += has_failed(engine, &waiter.query.question);
             if (give_cached(engine, NULL, &waiter.query, NULL) || give_local(engine, NULL, &waiter.query, NULL))
                 continue;
             prewarm->outstanding++;

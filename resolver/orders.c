@@ -80,7 +80,7 @@ int ng_engine_grant(struct ng_engine *engine, const struct ng_message_grant *mes
 
 int ng_engine_canary(struct ng_engine *engine, const struct ng_message_canary *message)
 {
-    struct ng_message_prewarm done = {.type = NG_MESSAGE_PREWARMED, .token = message->token};
+    struct ng_message_prewarmed done = {.type = NG_MESSAGE_PREWARMED, .token = message->token};
     int r;
 
     if (!ng_learn_policy(engine->learn))

@@ -24,8 +24,7 @@ static struct ng_prewarm *make(const struct ng_message_prewarm *message)
 
     if (!prewarm)
         return NULL;
-    prewarm->message = *message;
-    prewarm->message.type = NG_MESSAGE_PREWARMED;
+    prewarm->message = (struct ng_message_prewarmed){.type = NG_MESSAGE_PREWARMED, .token = message->token};
     return prewarm;
 }
 

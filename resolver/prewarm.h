@@ -16,7 +16,7 @@
 
 struct ng_prewarm {
     struct ng_prewarm *next;
-    struct ng_message_prewarm message; /* to be sent back when done */
+    struct ng_message_prewarmed message; /* to be sent when done */
     NG_VECTOR(struct ng_name) names;
     size_t asked; /* questions: two for each name */
     unsigned outstanding;

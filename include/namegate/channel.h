@@ -44,7 +44,7 @@ enum ng_message_type {
     NG_MESSAGE_RESOLUTION,     /* ng_message_resolution, packed (packing.h): sent before the reply leaves */
     NG_MESSAGE_TOLD,           /* ng_message_told: sent after the reply left */
     NG_MESSAGE_TROUBLE,        /* ng_message_trouble */
-    NG_MESSAGE_PREWARMED,      /* ng_message_prewarm, echoed when all its names are answered or timed out */
+    NG_MESSAGE_PREWARMED,
     NG_MESSAGE_LOADED,         /* ng_message_loaded */
     NG_MESSAGE_PONG,           /* ng_message_ping, echoed at once: one that says nothing for long is replaced */
 };
@@ -147,6 +147,13 @@ struct ng_message_deployment {
 struct ng_message_prewarm {
     __u32 type;
     __u32 policy; /* scope */
+    __u64 token;
+};
+
+/* All that were to be resolved with this token have been answered, or have failed. */
+struct ng_message_prewarmed {
+    __u32 type;
+    __u32 failed; /* questions that no upstream answered, or with a failure */
     __u64 token;
 };
 

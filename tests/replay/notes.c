@@ -27,6 +27,7 @@ void notes_take(void *arg, const void *message, size_t size)
     const struct ng_message_trouble *trouble = message;
     const struct ng_message_told *told = message;
     const struct ng_message_ready *ready = message;
+    const struct ng_message_prewarmed *prewarmed = message;
     char text[NG_NAME_TEXT_MAX];
     struct note note = {{0}};
 
@@ -52,7 +53,8 @@ void notes_take(void *arg, const void *message, size_t size)
         (void)snprintf(note.text, sizeof(note.text), "ready %u", ready->error);
         break;
     case NG_MESSAGE_PREWARMED:
-        (void)snprintf(note.text, sizeof(note.text), "prewarmed");
+        (void)snprintf(note.text, sizeof(note.text), prewarmed->failed ? "prewarmed, %u failed" : "prewarmed",
+                       prewarmed->failed);
         break;
     default:
         world_breaks(world, "a message of an unknown type");

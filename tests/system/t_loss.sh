@@ -12,6 +12,12 @@ gate_start
 status() { gate status --json | jq -r "$1"; }
 problem() { gate status | grep -qE "$1"; }
 ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+stopped() { grep -q '^State:.T' "/proc/$GATE_PID/status"; }
+stop_gate() { kill -STOP "$GATE_PID" && wait_until 10 stopped || fail "it does not stop"; }
+let_go() {
+    stopped || fail "somebody else let it go: $(cat "/proc/$GATE_PID/status")"
+    kill -CONT "$GATE_PID"
+}
 try='import socket; socket.create_connection(("198.51.100.11", 443), 5)'
 beyond() { echo $(($(find "/proc/$1/fd" -mindepth 1 -printf '%f\n' | sort -n | tail -n 1) + 1)); } # PID's last descriptor
 still_denied() { expect_eperm run python3 -c "$try"; }
@@ -34,10 +40,10 @@ gate run --tag flood -- sh -c "touch $W/f/there; while ! [ -e $W/f/go ]; do slee
 flooder=$!
 wait_until 10 test -e "$W/f/there" || fail "it does not start"
 before=$(status .lost_events)
-kill -STOP "$GATE_PID"
+stop_gate
 touch "$W/f/go"
 wait_until 20 test -s "$W/f/seen" || fail "the flood does not end"
-kill -CONT "$GATE_PID"
+let_go
 wait $flooder
 expect_eq "what the flood saw" "$(cat "$W/f/seen")" "{'Operation not permitted': 60000}"
 expect_eq "lost and counted" "$(($(status .lost_events) - before > 10000))" 1
@@ -66,11 +72,11 @@ flooder=$!
 wait_until 10 test -e "$W/f/there" || fail "it does not start"
 before=$(status .lost_events)
 more_lost() { [ "$(status .lost_events)" -gt "$before" ]; }
-kill -STOP "$GATE_PID"
+stop_gate
 touch "$W/f/go"
 wait_until 60 test -s "$W/f/seen" || fail "the look-ups do not end"
-kill -CONT "$GATE_PID"
-wait_until 10 more_lost || fail "nothing is counted as lost"
+let_go
+wait_until 10 more_lost || fail "nothing is counted as lost, but $before before: $(ss -xmp | grep namegated) $(gate status)"
 touch "$W/f/end"
 wait $flooder
 expect_output 'records of denials were lost' cat "$W/f/summary"

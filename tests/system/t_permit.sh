@@ -8,7 +8,7 @@ default_policy
 policy watched << 'POLICY'
 policy watched { mode audit deny *.github.com }
 POLICY
-gate_start
+gate_start "prewarm-timeout 5s"
 
 coproc AGAIN { gate run --tag again --policy deploy -- python3 "$HERE/clients/again.py" 2> "$W/again.err"; }
 try() { # KIND ADDRESS PORT
@@ -92,6 +92,21 @@ policy deploy { deny notgithub.com }
 POLICY
 expect_ok gate policy reload --quiet
 expect EPERM tcp 198.51.100.12 80
+
+say "a reload lasts until what it denies to live deployments is known, but no longer than prewarm-timeout"
+upstream() { inet nft -f - <<< "$1" || fail "no nft"; }
+mute='table inet mute { chain out { type filter hook output priority 0; udp sport 53 drop; tcp sport 53 drop; }; }'
+through tcp 198.51.100.42 80
+policy deploy <<< 'policy deploy { deny notgithub.com, moved.test }'
+upstream "$mute"
+{ sleep 0.5 && upstream 'delete table inet mute'; } &
+expect_eq "warnings" "$(gate policy reload --quiet 2>&1)" ""
+expect EPERM tcp 198.51.100.42 80
+wait $!
+policy deploy <<< 'policy deploy { deny notgithub.com, late.test }'
+upstream "$mute"
+expect_output 'not all denied names could be resolved in time' gate policy reload --quiet
+upstream 'delete table inet mute'
 
 say "where something is only watched, each time is on record"
 watched() { gate run --tag watched --policy watched -- "$@"; }

@@ -540,6 +540,7 @@ static void obeys(void **state)
     struct ng_message_deployment deployment = {
         .type = NG_MESSAGE_DEPLOYMENT, .scope = SCOPE, .ended = 1, .oldest = NG_FOREVER};
     struct ng_message_prewarm prewarm = {.type = NG_MESSAGE_PREWARM, .policy = 0, .token = 77};
+    struct ng_message_prewarmed done;
     struct ng_message_snapshot broken = {.type = NG_MESSAGE_SNAPSHOT, .generation = 5};
     struct ng_message_ready ready;
     int fd;
@@ -547,8 +548,9 @@ static void obeys(void **state)
     NEEDS_MAPS();
     prewarm.policy = setup.policy;
     order(&prewarm, sizeof(prewarm), -1, -1);
-    assert_true(told(NG_MESSAGE_PREWARMED, &prewarm, sizeof(prewarm)));
-    assert_int_equal(prewarm.token, 77);
+    assert_true(told(NG_MESSAGE_PREWARMED, &done, sizeof(done)));
+    assert_int_equal(done.token, 77);
+    assert_int_equal(done.failed, 0);
     assert_true(in_map(setup.policy, 1));
     order(&deployment, sizeof(deployment), -1, -1);
     order(&broken, sizeof(broken), setup.askers, -1);

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* `policy reload`: who asked for it is answered when the new policies are in force and the names that they deny to live
+ * deployments are known, so that what runs after it meets them. */
+#include "keeper.h"
+
+#include "evidence.h"
+#include "text.h"
+
+#include <namegate/clock.h>
+
+#include <string.h>
+
+#define UNRESOLVED "not all denied names could be resolved in time; what is not known yet is denied once it is"
+
+struct ng_reload {
+    struct ng_reload *next;
+    struct ng_keeper *keeper;
+    struct ng_connection *connection;
+    json_t *reply;     /* set: the policies are in force */
+    uint64_t token;    /* of the prewarmings that are waited for */
+    unsigned awaited;
+    bool failed;
+    uint64_t since;
+};
+
+static void end(struct ng_reload *reload)
+{
+    struct ng_reload **at = &reload->keeper->reloads;
+
+    while (*at != reload)
+        at = &(*at)->next;
+    *at = reload->next;
+    json_decref(reload->reply);
+    free(reload);
+}
+
+static void answer(struct ng_reload *reload, bool resolved)
+{
+    struct ng_connection *connection = reload->connection;
+    json_t *reply = json_incref(reload->reply);
+
+    if (!resolved)
+        ng_records_add(reload->keeper->records, ng_evidence_trouble("prewarm", UNRESOLVED, NULL, NULL), 0);
+    if (reply)
+        (void)json_object_set_new(reply, "resolved", json_boolean(resolved));
+    ng_connection_keep(connection, NULL, NULL);
+    end(reload);
+    ng_connection_reply(connection, reply);
+}
+
+static void prewarm(struct ng_reload *reload)
+{
+    struct ng_keeper *keeper = reload->keeper;
+
+    reload->token = ++keeper->next_token;
+    reload->since = ng_now();
+    if (keeper->config.prewarm_timeout > 0)
+        reload->awaited = ng_supervise_prewarm_live(keeper, reload->token);
+    if (reload->awaited == 0)
+        answer(reload, true);
+}
+
+static void changed(void *arg, const struct ng_error *error, const char *warnings, const char *changes)
+{
+    struct ng_reload *reload = arg;
+    struct ng_connection *connection = reload->connection;
+
+    if (error) {
+        ng_connection_keep(connection, NULL, NULL);
+        end(reload);
+        ng_connection_fail(connection, error->text, error->remedy);
+        return;
+    }
+    reload->reply = json_pack("{s:I, s:o, s:o, s:o}", "generation", (json_int_t)reload->keeper->state.generation,
+                              "policies", ng_change_policies(reload->keeper), "warnings",
+                              ng_json_text(warnings, strlen(warnings)), "changes",
+                              ng_json_text(changes, strlen(changes)));
+    prewarm(reload);
+}
+
+void ng_reload_prewarmed(struct ng_keeper *keeper, uint64_t token, unsigned failed)
+{
+    for (struct ng_reload *reload = keeper->reloads; reload; reload = reload->next)
+        if (reload->token == token) {
+            reload->failed |= failed > 0;
+            if (--reload->awaited == 0)
+                answer(reload, !reload->failed);
+            return;
+        }
+}
+
+void ng_reload_tick(struct ng_keeper *keeper)
+{
+    struct ng_reload *next;
+
+    for (struct ng_reload *reload = keeper->reloads; reload; reload = next) {
+        next = reload->next;
+        if (reload->reply && ng_now() - reload->since >= keeper->config.prewarm_timeout * NG_SECOND)
+            answer(reload, false);
+    }
+}
+
+/* The peer left: the change goes on, but nobody waits for it. */
+static void gone(void *arg, void *data)
+{
+    ng_change_cancel(arg, data);
+    end(data);
+}
+
+void ng_reload_request(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)
+{
+    struct ng_reload *reload;
+
+    (void)request;
+    if (ng_lives_hold(keeper, ng_connection_peer(connection)->pid)) {
+        ng_connection_fail(connection, "a deployment cannot put other policies in force",
+                           "do it outside of deployments");
+        return;
+    }
+    reload = calloc(1, sizeof(*reload));
+    if (!reload) {
+        ng_connection_fail(connection, "out of memory", NULL);
+        return;
+    }
+    *reload = (struct ng_reload){.next = keeper->reloads, .keeper = keeper, .connection = connection};
+    keeper->reloads = reload;
+    ng_connection_keep(connection, reload, gone);
+    ng_change_start(keeper, true, changed, reload);
+}
