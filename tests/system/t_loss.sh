@@ -13,7 +13,10 @@ status() { gate status --json | jq -r "$1"; }
 problem() { gate status | grep -qE "$1"; }
 ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 stopped() { grep -q '^State:.T' "/proc/$GATE_PID/status"; }
-stop_gate() { kill -STOP "$GATE_PID" && wait_until 10 stopped || fail "it does not stop"; }
+stop_gate() {
+    kill -STOP "$GATE_PID"
+    wait_until 10 stopped || fail "it does not stop"
+}
 let_go() {
     stopped || fail "somebody else let it go: $(cat "/proc/$GATE_PID/status")"
     kill -CONT "$GATE_PID"
