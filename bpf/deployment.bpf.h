@@ -37,10 +37,9 @@ static __noinline __u64 ancestor_of(struct cgroup *cgroup, __u32 level)
 
 void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak; /* since Linux 6.2 */
 
-/* The cgroup in which a socket was made, as a number, when it is not that of the current task; else 0. */
-static __always_inline __u64 foreign_cgroup(struct bpf_sock *sk)
+/* The cgroup in which a socket was made, as a number, when its id is another than `here`; else 0. */
+static __always_inline __u64 foreign_cgroup(struct bpf_sock *sk, __u64 here)
 {
-    __u64 here = bpf_get_current_cgroup_id();
     struct cgroup *cgroup;
     struct sock *sock;
 

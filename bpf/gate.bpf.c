@@ -4,6 +4,7 @@
  *
  * A hook turns its context into a question, asks judge() for each deployment concerned, counts, and returns. It never
  * decides by itself: the verdict is ng_decide() in decide.h. */
+#include "bystander.bpf.h"
 #include "delegate.bpf.h"
 #include "egress.bpf.h"
 #include "event.bpf.h"
@@ -149,7 +150,7 @@ static __always_inline __u32 judge_call(struct bpf_sock_addr *ctx, struct ng_dep
                                         bool connecting, bool foreign)
 {
     struct flow *flow = flow_of(ctx->sk, false);
-    __u64 judged_at = get_epoch();
+    __u64 judged_at = get_epoch(NG_EPOCH);
     __u32 result = 0;
 
     question->resumed = !connecting && flow && flow->original[0].used;
@@ -174,9 +175,8 @@ static __always_inline __u32 judge_call(struct bpf_sock_addr *ctx, struct ng_dep
 
 /* Whether a process of this cgroup was let through to there before, with a socket of the same, and nothing has changed.
  * What is in no deployment was never let through: this is for those that are. */
-static __always_inline bool repeated(const struct ng_control *state, struct question *question)
+static __always_inline bool repeated(const struct ng_control *state, struct question *question, __u64 cgroup)
 {
-    __u64 cgroup = bpf_get_current_cgroup_id();
     struct ng_permit *permit = NULL;
     __u64 now = is_current(cgroup, question, state, &permit);
 
@@ -198,18 +198,24 @@ static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct questi
 {
     struct ng_control *state = get_control();
     struct ng_deployment *task, *socket, *asker;
-    __u64 task_cgroup, socket_cgroup, made_in;
-    __u32 result;
+    __u64 here, task_cgroup, socket_cgroup, made_in, added_at;
+    __u32 result, levels;
 
     if (!state || !state->levels)
         return PASS;
-    made_in = foreign_cgroup(ctx->sk);
-    if (!made_in && repeated(state, question))
+    here = bpf_get_current_cgroup_id();
+    made_in = foreign_cgroup(ctx->sk, here);
+    if (!made_in && (is_bystander(here) || repeated(state, question, here)))
         return PASS;
-    task_cgroup = task_deployment(state->levels);
-    socket_cgroup = made_in ? cgroup_deployment(state->levels, made_in) : 0;
-    if (!task_cgroup && !socket_cgroup)
+    added_at = get_epoch(NG_EPOCH_ADDED);
+    levels = *(volatile __u32 *)&state->levels;
+    task_cgroup = task_deployment(levels);
+    socket_cgroup = made_in ? cgroup_deployment(levels, made_in) : 0;
+    if (!task_cgroup && !socket_cgroup) {
+        if (!made_in)
+            note_bystander(here, added_at);
         return PASS;
+    }
     task = deployment_by_id(task_cgroup);
     socket = socket_cgroup == task_cgroup ? NULL : deployment_by_id(socket_cgroup);
     asker = task ? task : socket;
@@ -310,7 +316,7 @@ SEC("cgroup/sock_create") int gate_sock_create(struct bpf_sock *ctx)
     struct ng_deployment *deployment;
     __u64 cgroup;
 
-    if (!state || !state->levels)
+    if (!state || !state->levels || is_bystander(bpf_get_current_cgroup_id()))
         return PASS;
     cgroup = task_deployment(state->levels);
     deployment = deployment_by_id(cgroup);
@@ -395,7 +401,7 @@ static __always_inline int egress_verdict(struct __sk_buff *skb, struct ng_deplo
 {
     __u64 leaf = bpf_skb_cgroup_id(skb);
     struct ng_permit *permit = permit_of(leaf, question);
-    __u64 judged_at = get_epoch();
+    __u64 judged_at = get_epoch(NG_EPOCH);
     struct ng_asker opener = {};
     bool sender;
     __u32 result;

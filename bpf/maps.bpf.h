@@ -68,7 +68,7 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1);
+    __uint(max_entries, NG_EPOCHS);
     __type(key, __u32);
     __type(value, __u64);
 } epoch SEC(".maps");
@@ -155,10 +155,9 @@ static __always_inline struct ng_control *get_control(void)
 }
 
 /* Read with a full barrier: what is judged after it is at least as new. */
-static __always_inline __u64 get_epoch(void)
+static __always_inline __u64 get_epoch(__u32 which)
 {
-    __u32 zero = 0;
-    __u64 *value = bpf_map_lookup_elem(&epoch, &zero);
+    __u64 *value = bpf_map_lookup_elem(&epoch, &which);
 
     return value ? __sync_fetch_and_add(value, 0) : 0;
 }

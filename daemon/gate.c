@@ -479,7 +479,8 @@ int ng_gate_set_control(struct ng_gate *gate, const struct ng_control *control)
     uint32_t zero = 0;
     int r = bpf_map_update_elem(bpf_map__fd(gate->object->maps.control), &zero, control, BPF_ANY);
 
-    ng_epoch_advance(gate->epoch);
+    ng_epoch_advance(&gate->epoch[NG_EPOCH_ADDED]); /* it says where deployments lie */
+    ng_epoch_advance(&gate->epoch[NG_EPOCH]);
     return r;
 }
 
@@ -550,7 +551,8 @@ int ng_gate_update_deployment(struct ng_gate *gate, uint64_t cgroup, const struc
 {
     int r = bpf_map_update_elem(bpf_map__fd(gate->object->maps.deployments), &cgroup, deployment, BPF_ANY);
 
-    ng_epoch_advance(gate->epoch);
+    ng_epoch_advance(&gate->epoch[NG_EPOCH_ADDED]);
+    ng_epoch_advance(&gate->epoch[NG_EPOCH]);
     return r;
 }
 
@@ -600,7 +602,7 @@ int ng_gate_add_profiles(struct ng_gate *gate, const struct ng_snapshot *snapsho
     struct install install = {.map = bpf_map__fd(gate->object->maps.profiles)};
     int r = ng_snapshot_each_profile(snapshot, add_profile, &install);
 
-    ng_epoch_advance(gate->epoch);
+    ng_epoch_advance(&gate->epoch[NG_EPOCH]);
     if (r < 0)
         return ng_error_set(error, -r, "use fewer different port lists", "cannot install the policy's port lists: %s",
                             strerror(-r));
@@ -677,7 +679,7 @@ int ng_gate_switch(struct ng_gate *gate, const struct ng_snapshot *snapshot, str
         prune(&networks, sizeof(struct ng_network_key), compare_networks);
         prune(&profiles, sizeof(uint64_t), compare_profiles);
     }
-    ng_epoch_advance(gate->epoch);
+    ng_epoch_advance(&gate->epoch[NG_EPOCH]);
     tdestroy(networks.wanted, free);
     tdestroy(profiles.wanted, free);
     if (r < 0)

@@ -58,7 +58,7 @@ static int write_claim(void *arg, const struct ng_destination_key *key, const st
     uint64_t began_at = ng_now();
     int r = ng_map_write(resolver->destinations, key, value);
 
-    ng_epoch_advance(resolver->epoch);
+    ng_epoch_advance(&resolver->epoch[NG_EPOCH]);
     ng_stats_wrote(resolver->stats, began_at, ng_now(), r);
     return r;
 }
@@ -68,7 +68,7 @@ static int erase_claims(void *arg, const struct ng_destination_key *keys, size_t
     const struct resolver *resolver = arg;
     int r = ng_map_erase(resolver->destinations, keys, count);
 
-    ng_epoch_advance(resolver->epoch);
+    ng_epoch_advance(&resolver->epoch[NG_EPOCH]);
     return r;
 }
 

@@ -306,8 +306,13 @@ struct ng_delegation {
 /* permits: what a cgroup was let through to, and since when nothing has changed that could turn it into a denial.
  * Written by the programs. An LRU: what is evicted is judged again. Not pinned: it begins anew with the programs.
  *
- * epoch[0] counts everything that can. Whoever changes another map adds one afterwards, before anybody hears of the
- * change; the programs read it before they judge, so that what they keep is never newer than what they saw. */
+ * epoch[NG_EPOCH] counts everything that can, epoch[NG_EPOCH_ADDED] what can make a deployment of a cgroup that was in
+ * none. Whoever changes another map adds one afterwards, before anybody hears of the change; the programs read it before
+ * they judge, so that what they keep is never newer than what they saw. */
+#define NG_EPOCH 0
+#define NG_EPOCH_ADDED 1
+#define NG_EPOCHS 2
+
 struct ng_permit_key {
     __u64 cgroup;      /* id of the task's and the socket's own cgroup, which is the same */
     __u8 address[16];

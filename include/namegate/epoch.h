@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The epoch (abi.h, `permits`) from user space: a word of the kernel's map in the process' own memory, so that saying
+/* The epochs (abi.h, `permits`) from user space: words of the kernel's map in the process' own memory, so that saying
  * that something changed costs no system call. */
 #ifndef NAMEGATE_EPOCH_H
 #define NAMEGATE_EPOCH_H
@@ -26,7 +26,8 @@ static inline void ng_epoch_unmap(uint64_t *epoch)
         (void)munmap(epoch, (size_t)sysconf(_SC_PAGESIZE));
 }
 
-/* After a change of a map, and before anybody hears of it: no verdict that was kept before is used again. */
+/* After a change of a map, and before anybody hears of it: nothing that was kept before is used again. `epoch`: the word
+ * that counts such changes. */
 static inline void ng_epoch_advance(uint64_t *epoch)
 {
     (void)__atomic_add_fetch(epoch, 1, __ATOMIC_SEQ_CST);

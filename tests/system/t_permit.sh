@@ -93,6 +93,27 @@ POLICY
 expect_ok gate policy reload --quiet
 expect EPERM tcp 198.51.100.12 80
 
+say "what was in no deployment, by one that is made of its cgroup, or of one around"
+mkdir -p "$CGROUP/by/stander"
+coproc BYSTANDER { echo "$BASHPID" > "$CGROUP/by/stander/cgroup.procs"; exec python3 "$HERE/clients/again.py" 2> "$W/by.err"; }
+standing() { # RESULT
+    echo tcp 198.51.100.11 80 >&"${BYSTANDER[1]}"
+    read -r -t 20 TRIED <&"${BYSTANDER[0]}" || fail "again.py: $(cat "$W/by.err")"
+    expect_eq "of a bystander" "$TRIED" "$1"
+}
+default_policy
+expect_ok gate policy reload --quiet
+for cgroup in by by/stander; do
+    standing ok
+    standing ok
+    id=$(gate attach --tag stander --cgroup "$CGROUP/$cgroup")
+    standing EPERM
+    expect_ok gate detach "$id"
+    standing ok
+    standing ok
+done
+eval "exec ${BYSTANDER[1]}>&-"
+
 say "a reload lasts until what it denies to live deployments is known, but no longer than prewarm-timeout"
 upstream() { inet nft -f - <<< "$1" || fail "no nft"; }
 mute='table inet mute { chain out { type filter hook output priority 0; udp sport 53 drop; tcp sport 53 drop; }; }'
