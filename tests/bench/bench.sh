@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What the gate costs, on this machine: connect() with and without it, and the resolver beside servers that do less. All
 # numbers are medians of interleaved rounds, all ratios medians of the rounds' own ratios. No time makes this fail.
-# ROUNDS (5), MS (60, of each connect() measurement) and PARTS (connect spawn resolver) are variables; programs of others on the
-# machine disturb it.
+# ROUNDS (5), MS (200, of each connect() measurement and round) and PARTS (connect spawn resolver) are variables; programs
+# of others on the machine disturb it.
 # shellcheck source-path=SCRIPTDIR source=../system/lib.sh
 . "$(dirname "$0")/../system/lib.sh"
 BENCH=$(cd "$(dirname "$0")" && pwd)
 ROUNDS=${ROUNDS:-5}
-MS=${MS:-60}
+MS=${MS:-200}
 PARTS=${PARTS:-connect spawn resolver}
 NAMES=20000 # fresh ones a round
 PROGRAMS=$B/tests/bench
+BPFTOOL=${BPFTOOL:-$(command -v bpftool || echo /usr/sbin/bpftool)}
 
 compile() { # NAME
     mkdir -p "$PROGRAMS"
@@ -75,21 +76,51 @@ heading() { # TEXT COLUMN...
     echo
 }
 
-# --- connect()
+# --- connect(): the gate is in force for the cgroups below $GATED only, so that turns can be taken with one that has none
 
-reach() { # ROUND CASE ADDRESS ok|denied PREFIX...
-    local round=$1 case=$2 address=$3 expected=$4 column value
-    shift 4
-    "$@" "$PROGRAMS/connect" "$address" 7000 "$expected" "$MS" > "$W/connect" 2> "$W/connect.err" ||
-        fail "$case: $(cat "$W/connect" "$W/connect.err")"
-    while read -r column value; do note connect "$round" "$case" "$column" "$value"; done < "$W/connect"
+GATED=$CGROUP/gate
+
+# Takes the programs that the daemon has put on the root of the cgroups away from there.
+confine_gate() {
+    local pin link type
+    for pin in "$W/bpf/gate"/link_*; do
+        link=$(bpftool_json link show pinned "$pin")
+        type=$(jq -r .attach_type <<< "$link")
+        "$BPFTOOL" link detach pinned "$pin" && "$BPFTOOL" cgroup attach "$GATED" "$type" id "$(jq .prog_id <<< "$link")" multi ||
+            fail "cannot move $pin ($type)"
+    done
+}
+
+bpftool_json() { "$BPFTOOL" --json "$@"; }
+
+# deployment NAME OPTION... [-- COMMAND...]: one that lives until the bench ends; its cgroup goes to $W/in/NAME
+deployment() {
+    local name=$1
+    shift
+    gate run --tag "$name" "$@" -- sh -c 'eval "$1"; sed -n "s/^0:://p" /proc/self/cgroup > "$2.new"; mv "$2.new" "$2"; exec sleep infinity' \
+        _ "${FIRST:-:}" "$W/in/$name" 2> "$W/in/$name.err" &
+    wait_until 10 test -e "$W/in/$name" || fail "no deployment $name: $(cat "$W/in/$name.err")"
+}
+
+in_deployment() { echo "$CGROUP_MOUNT$(cat "$W/in/$1")"; }
+
+# A network namespace beside the host's, so that a filter in it is nobody else's.
+beside() { # NAME NETWORK
+    unshare --net sleep infinity &
+    local pid=$!
+    wait_until 5 differ /proc/self/ns/net "/proc/$pid/ns/net" || fail "no namespace"
+    ip link add "b$2" type veth peer name e0 netns "$pid"
+    ip link set "b$2" netns "$INTERNET"
+    inet ip address add "10.78.$2.1/24" dev "b$2"
+    inet ip link set "b$2" up
+    nsenter -t "$pid" -n sh -c "ip link set lo up; ip address add 10.78.$2.2/24 dev e0; ip link set e0 up; ip route add default via 10.78.$2.1"
+    echo "/proc/$pid/ns/net" > "$W/in/$1"
 }
 
 # What a host would use without namegate: a set in nftables, for those who are in a cgroup.
-nft_up() {
+nft_up() { # NAMESPACE
     local below=${CGROUP#"$CGROUP_MOUNT"/}/nft path=${CGROUP#/sys/fs/cgroup/}/nft level
     level=$(tr -cd / <<< "$below" | wc -c)
-    mkdir -p "$CGROUP/nft"
     {
         echo 'table inet bench {'
         echo 'set denied { type ipv4_addr; }'
@@ -99,69 +130,46 @@ nft_up() {
             for (j = 0; j < 1000; j++) { n = i + j; printf "%s100.%d.%d.%d", j ? "," : "", 64 + int(n / 65536), int(n / 256) % 256, n % 256 }
             print "}" } }'
     } > "$W/bench.nft"
-    nft -f "$W/bench.nft" || fail "no nftables"
+    nsenter --net="$1" nft -f "$W/bench.nft" || fail "no nftables"
 }
 
-nft_round() { # ROUND
-    nft_up
-    reach "$1" nft,_100000_in_its_set,_in_no_cgroup_of_it 203.0.113.20 ok
-    # shellcheck disable=SC2016 # the inner shell expands it
-    reach "$1" nft,_100000_in_its_set,_in_its_cgroup 203.0.113.20 ok sh -c 'echo $$ > "$0/cgroup.procs"; exec "$@"' "$CGROUP/nft"
-    nft delete table inet bench
+# Attaches ipdeny.bpf.c to a cgroup, as WHAT says, until the bench ends.
+ipdeny() { # NAME WHAT
+    mkdir "$CGROUP/$1"
+    "$PROGRAMS/ipdeny" "$PROGRAMS/ipdeny.bpf.o" "$CGROUP/$1" "$2" < <(exec sleep infinity) > "$W/in/$1" &
+    wait_until 60 grep -q ready "$W/in/$1" || fail "cannot attach to a cgroup"
 }
 
-# Runs a command in a cgroup to which ipdeny.bpf.c is attached, as WHAT says.
-with_ipdeny() { # ROUND CASE WHAT
-    local ready
-    mkdir -p "$CGROUP/ipdeny"
-    coproc IPDENY { exec "$PROGRAMS/ipdeny" "$PROGRAMS/ipdeny.bpf.o" "$CGROUP/ipdeny" "$3"; }
-    read -r -t 60 ready <&"${IPDENY[0]}"
-    [ "$ready" = ready ] || fail "cannot attach to a cgroup"
-    # shellcheck disable=SC2016 # the inner shell expands it
-    reach "$1" "$2" 203.0.113.20 ok sh -c 'echo $$ > "$0/cgroup.procs"; exec "$@"' "$CGROUP/ipdeny"
-    kill "$IPDENY_PID"
-    wait "$IPDENY_PID" 2> /dev/null
+# turns CASE CGROUP ADDRESS ok|denied [NETNS [NETNS-OF-THE-OTHER]]: beside a process in no cgroup of anybody's
+turns() {
+    "$PROGRAMS/connect" 7000 "$MS" "$CGROUP/free" 203.0.113.20 ok "${6:--}" "$2" "$3" "$4" "${5:--}" \
+        2> "$W/connect.err" | sed "s/^/$1 /" >> "$W/pairs"
+    [ "${PIPESTATUS[0]}" = 0 ] || fail "$1: $(cat "$W/connect.err")"
 }
 
-# What a host with systemd would use: IPAddressDeny= of a unit, which knows no names. And the least that hooks can cost.
-ipdeny_round() { # ROUND
-    local entries
-    with_ipdeny "$1" connect_and_sendmsg_that_do_nothing calls
-    with_ipdeny "$1" these_and_egress_that_do_nothing packets
-    for entries in 0 10000 1000000; do
-        with_ipdeny "$1" "as_IPAddressDeny,_${entries}_denied,_in_the_unit" $entries
+connect_round() { # ENTRIES
+    turns "deployment,_$1_entries" "$(in_deployment any)" 203.0.113.99 ok
+    turns "deployment,_$1_entries,_denied" "$(in_deployment any)" 198.51.100.10 denied
+    turns "gate,_$1_entries,_in_no_deployment" "$GATED/none" 203.0.113.20 ok
+}
+
+# Of all pairs of a case and way: the median of the ns, that of the ratios, and how far off, in 95 of 100 cases, it may be.
+pairs() {
+    local case way
+    awk '!seen[$1]++ { print $1 }' "$W/pairs" | while read -r case; do
+        printf '  %-44s' "${case//_/ }"
+        for way in again udp tcp send; do
+            awk -v case="$case" -v way="$way" '$1 == case && $2 == way { print "ns", $4; print "ratio", $4 / $3 }' "$W/pairs" |
+                sort -k 1,1 -k 2g | awk '$1 == "ns" { ns[++n] = $2 } $1 == "ratio" { ratio[++m] = $2 }
+                    END {
+                        middle = int((n + 1) / 2)
+                        off = int(sqrt(n)) + 1
+                        printf " %7.0f %5.3f ±%.3f", ns[middle], ratio[middle],
+                            (ratio[middle + off > n ? n : middle + off] - ratio[middle > off ? middle - off : 1]) / 2
+                    }'
+        done
+        echo
     done
-}
-
-# The map with more and more in it: for those that are neither denied nor known, those that are denied, and others.
-full_round() { # ROUND
-    local entries
-    gate_start 'max-destinations 1001000'
-    for entries in 10000 1000000; do
-        "$PROGRAMS/fill" "$W/bpf/gate/destinations" $entries || fail "cannot fill the map"
-        reach "$1" "gate,_${entries}_entries,_in_no_deployment" 203.0.113.20 ok
-        reach "$1" "deployment,_${entries}_entries" 203.0.113.99 ok gate run --
-        reach "$1" "deployment,_${entries}_entries,_denied" 198.51.100.10 denied gate run --
-    done
-    gate_stop
-}
-
-connect_round() { # ROUND
-    ! "${BPFTOOL:-bpftool}" cgroup show "$CGROUP_MOUNT" 2> /dev/null | grep -q gate_connect4 || FOREIGN=$((FOREIGN + 1))
-    reach "$1" no_gate 203.0.113.20 ok
-    gate_start 'max-destinations 200000'
-    reach "$1" gate,_in_no_deployment 203.0.113.20 ok
-    reach "$1" deployment,_nothing_known_of_it 203.0.113.99 ok gate run --
-    # shellcheck disable=SC2016 # the inner shell expands it
-    reach "$1" deployment,_allowed_by_name 203.0.113.21 ok gate run --policy names -- \
-        sh -c 'dig +short other.test > /dev/null; exec "$@"' _
-    reach "$1" deployment,_1000_networks_in_its_policy 203.0.113.99 ok gate run --policy networks --
-    reach "$1" deployment,_denied 198.51.100.10 denied gate run --
-    LOST=$((LOST + $(gate status --json | jq .lost_events)))
-    gate_stop
-    nft_round "$1"
-    ipdeny_round "$1"
-    full_round "$1"
 }
 
 # --- processes
@@ -411,15 +419,49 @@ echo "namegate $(version "$B/namegate" --version), nsd $(version nsd -v), dnsper
     "dnsmasq $(version dnsmasq --version), unbound $(version unbound -V)"
 
 connect_part() {
-    local round
+    local round entries before
+    mkdir -p "$W/in" "$CGROUP/free" "$CGROUP/nft" "$GATED/none"
+    : > "$W/pairs"
     inet "$PROGRAMS/connect" sink 7000 &
     wait_until 5 bash -c ': < /dev/tcp/203.0.113.20/7000' 2> /dev/null || fail "no sink"
-    FOREIGN=0 LOST=0
-    for round in $(seq "$ROUNDS"); do connect_round "$round"; done
-    heading "connect(), sendto(), ns a call" "udp again" "udp" "tcp" "sendto"
-    table connect again udp tcp send
-    [ "$FOREIGN" = 0 ] || say "in $FOREIGN of $ROUNDS rounds another gate of this machine was in force: its hooks are in all numbers"
-    [ "$LOST" = 0 ] || say "$LOST records of denials were lost, and cost less"
+    ! bpftool_json cgroup show "$CGROUP_MOUNT" 2> /dev/null | grep -q gate_connect4 ||
+        say "another gate of this machine is in force: its hooks are in all numbers"
+    gate_start 'max-destinations 1001000'
+    confine_gate
+    deployment any
+    deployment networks --policy networks
+    FIRST='dig +short other.test > /dev/null' deployment names --policy names
+    beside plain 1
+    beside filtered 2
+    nft_up "$(cat "$W/in/filtered")"
+    ipdeny calls calls
+    ipdeny packets packets
+    for entries in 0 10000 1000000; do ipdeny "ip$entries" $entries; done
+    before=$(gate status --json | jq .lost_events)
+    for round in $(seq "$ROUNDS"); do
+        turns no_gate,_as_the_other "$CGROUP/free" 203.0.113.20 ok
+        turns connect_and_sendmsg_that_do_nothing "$CGROUP/calls" 203.0.113.20 ok
+        turns these_and_egress_that_do_nothing "$CGROUP/packets" 203.0.113.20 ok
+        connect_round 0
+        turns deployment,_allowed_by_name "$(in_deployment names)" 203.0.113.21 ok
+        turns deployment,_1000_networks_in_its_policy "$(in_deployment networks)" 203.0.113.99 ok
+        turns nft,_100000_in_its_set,_in_no_cgroup_of_it "$CGROUP/free" 203.0.113.20 ok "$(cat "$W/in/filtered")" "$(cat "$W/in/plain")"
+        turns nft,_100000_in_its_set,_in_its_cgroup "$CGROUP/nft" 203.0.113.20 ok "$(cat "$W/in/filtered")" "$(cat "$W/in/plain")"
+        for entries in 0 10000 1000000; do
+            turns "as_IPAddressDeny,_${entries}_denied,_in_the_unit" "$CGROUP/ip$entries" 203.0.113.20 ok
+        done
+    done
+    for entries in 10000 1000000; do
+        "$PROGRAMS/fill" "$W/bpf/gate/destinations" $entries || fail "cannot fill the map"
+        for round in $(seq "$ROUNDS"); do connect_round $entries; done
+    done
+    printf '\n%-46s' "connect(), sendto(): ns a call, of one without"
+    printf ' %7s %5s %6s' "again" "ratio" "" "udp" "ratio" "" "tcp" "ratio" "" "sendto" "ratio" ""
+    echo
+    pairs
+    before=$(($(gate status --json | jq .lost_events) - before))
+    [ "$before" = 0 ] || say "$before records of denials were lost, and cost less"
+    gate_stop
 }
 
 spawn_part() {

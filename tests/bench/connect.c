@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* connect ADDRESS PORT ok|denied MILLISECONDS: what connect() and sendto() cost, in four ways, each for that long. Prints
- * ns per call, of the batch that only one in ten is faster than, as other programs disturb many: "again" is one UDP socket
- * connected over and over, the hook and little else; "udp" is a fresh UDP socket, "tcp" a fresh TCP socket to a peer
- * that accepts; "send" is sendto() on one UDP socket to a peer that reads nothing. Making and closing sockets is not timed. Batches that are denied come at a pace at which their records
- * are not lost, so that making those is part of the cost. A result other than the expected one ends the program with
- * status 1.
+/* connect PORT MILLISECONDS CGROUP ADDRESS ok|denied NETNS CGROUP ADDRESS ok|denied NETNS: what connect() and sendto() cost
+ * in two places, in four ways, each for that long. Two processes on one processor take turns, batch by batch, one in each
+ * cgroup and network namespace (a file, or -), so that whatever else the machine does disturbs both alike. Prints a line
+ * for each pair of batches: the way, and the ns per call in both. "again" is one UDP socket connected over and over, the
+ * hook and little else; "udp" is a fresh UDP socket, "tcp" a fresh TCP socket to a peer that accepts; "send" is sendto() on
+ * one UDP socket to a peer that reads nothing. Making and closing sockets is not timed. Batches that are denied come at a
+ * pace at which their records are not lost, so that making those is part of the cost. A result other than the expected one
+ * ends the program with status 1.
  *
  * connect sink PORT: the peer, accepts and closes for ever. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,8 +23,7 @@
 #include <unistd.h>
 
 #define BATCH 64
-#define BATCHES_MAX 65536
-#define BATCHES_MIN 25
+#define PAIRS_MIN 10
 #define DENIED_PAUSE_NS 6000000
 
 static struct sockaddr_in peer = {.sin_family = AF_INET};
@@ -107,24 +109,83 @@ static uint64_t batch(int type, bool fresh, bool sends)
     return ended - began;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const uint64_t *x = a, *y = b;
+static const struct way {
+    const char *name;
+    int type;
+    bool fresh, sends;
+} ways[] = {
+    {"again", SOCK_DGRAM, false, false},
+    {"udp", SOCK_DGRAM, true, false},
+    {"tcp", SOCK_STREAM, true, false},
+    {"send", SOCK_DGRAM, false, true},
+};
 
-    return (*x > *y) - (*x < *y);
+/* place: CGROUP ADDRESS ok|denied NETNS */
+static void enter(char **place)
+{
+    char path[4096], pid[16];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/cgroup.procs", place[0]);
+    (void)snprintf(pid, sizeof(pid), "%d", getpid());
+    fd = open(path, O_WRONLY);
+    if (fd < 0 || write(fd, pid, strlen(pid)) < 0)
+        die(path);
+    (void)close(fd);
+    if (inet_pton(AF_INET, place[1], &peer.sin_addr) != 1)
+        die(place[1]);
+    expected = strcmp(place[2], "denied") ? 0 : EPERM;
+    fd = strcmp(place[3], "-") ? open(place[3], O_RDONLY) : -1;
+    if (strcmp(place[3], "-") && (fd < 0 || setns(fd, CLONE_NEWNET)))
+        die(place[3]);
 }
 
-static void measure(const char *name, int type, bool fresh, bool sends, uint64_t ns)
+static uint64_t take(const struct way *way)
 {
-    static uint64_t took[BATCHES_MAX];
-    size_t count = 0;
+    return batch(way->type, way->fresh, way->sends);
+}
 
-    for (uint64_t end = now() + ns / 4; now() < end;)
-        (void)batch(type, fresh, sends); /* warm-up */
-    for (uint64_t end = now() + ns; count < BATCHES_MIN || (count < BATCHES_MAX && now() < end);)
-        took[count++] = batch(type, fresh, sends);
-    qsort(took, count, sizeof(took[0]), ascending);
-    printf("%s %.1f\n", name, (double)took[count / 10] / BATCH);
+/* The other process: a batch for each octet that comes, which says of what way. */
+static _Noreturn void follow(int orders, int results)
+{
+    unsigned char way;
+
+    while (read(orders, &way, 1) == 1) {
+        uint64_t took = take(&ways[way]);
+
+        if (write(results, &took, sizeof(took)) != sizeof(took))
+            break;
+    }
+    exit(0);
+}
+
+static uint64_t have_taken(unsigned char way, int orders, int results)
+{
+    uint64_t took;
+
+    if (write(orders, &way, 1) != 1 || read(results, &took, sizeof(took)) != sizeof(took))
+        exit(1); /* it has said why */
+    return took;
+}
+
+static void measure(unsigned char way, uint64_t ns, int orders, int results)
+{
+    unsigned pairs = 0;
+
+    for (uint64_t end = now() + ns; pairs < PAIRS_MIN || now() < end; pairs++) {
+        uint64_t own, other;
+
+        /* Who is first changes, as the second may find warm what the first one warmed. */
+        if (pairs % 2) {
+            own = take(&ways[way]);
+            other = have_taken(way, orders, results);
+        } else {
+            other = have_taken(way, orders, results);
+            own = take(&ways[way]);
+        }
+        if (pairs > 1)
+            printf("%s %.1f %.1f\n", ways[way].name, (double)own / BATCH, (double)other / BATCH);
+    }
 }
 
 static _Noreturn void sink(void)
@@ -153,19 +214,28 @@ int main(int argc, char **argv)
         peer.sin_port = htons((uint16_t)atoi(argv[2]));
         sink();
     }
-    if (argc != 5 || inet_pton(AF_INET, argv[1], &peer.sin_addr) != 1) {
-        fprintf(stderr, "usage: connect ADDRESS PORT ok|denied MILLISECONDS\n");
+    int orders[2], results[2];
+    uint64_t ns;
+    pid_t pid;
+
+    if (argc != 11) {
+        fputs("usage: connect PORT MILLISECONDS CGROUP ADDRESS ok|denied NETNS CGROUP ADDRESS ok|denied NETNS\n", stderr);
         return 2;
     }
-    peer.sin_port = htons((uint16_t)atoi(argv[2]));
-    expected = strcmp(argv[3], "denied") ? 0 : EPERM;
+    peer.sin_port = htons((uint16_t)atoi(argv[1]));
+    ns = strtoull(argv[2], NULL, 10) * 1000000;
     pin();
-
-    uint64_t ns = strtoull(argv[4], NULL, 10) * 1000000;
-
-    measure("again", SOCK_DGRAM, false, false, ns);
-    measure("udp", SOCK_DGRAM, true, false, ns);
-    measure("tcp", SOCK_STREAM, true, false, ns);
-    measure("send", SOCK_DGRAM, false, true, ns);
+    if (pipe(orders) || pipe(results))
+        die("pipe");
+    pid = fork();
+    if (pid == 0) {
+        (void)close(orders[1]);
+        enter(argv + 7);
+        follow(orders[0], results[1]);
+    }
+    (void)close(results[1]);
+    enter(argv + 3);
+    for (unsigned char way = 0; way < sizeof(ways) / sizeof(ways[0]); way++)
+        measure(way, ns, orders[1], results[0]);
     return 0;
 }
