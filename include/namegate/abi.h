@@ -307,8 +307,8 @@ struct ng_delegation {
  * Written by the programs. An LRU: what is evicted is judged again. Not pinned: it begins anew with the programs.
  *
  * epoch[NG_EPOCH] counts everything that can, epoch[NG_EPOCH_ADDED] what can make a deployment of a cgroup that was in
- * none. Whoever changes another map adds one afterwards, before anybody hears of the change; the programs read it before
- * they judge, so that what they keep is never newer than what they saw. */
+ * none. Whoever changes another map adds one afterwards, before anybody hears of the change; the programs read it
+ * before they judge, so that what they keep is never newer than what they saw. */
 #define NG_EPOCH 0
 #define NG_EPOCH_ADDED 1
 #define NG_EPOCHS 2

@@ -26,8 +26,8 @@ static inline void ng_epoch_unmap(uint64_t *epoch)
         (void)munmap(epoch, (size_t)sysconf(_SC_PAGESIZE));
 }
 
-/* After a change of a map, and before anybody hears of it: nothing that was kept before is used again. `epoch`: the word
- * that counts such changes. */
+/* After a change of a map, and before anybody hears of it: nothing that was kept before is used again. `epoch`: the
+ * word that counts such changes. */
 static inline void ng_epoch_advance(uint64_t *epoch)
 {
     (void)__atomic_add_fetch(epoch, 1, __ATOMIC_SEQ_CST);
