@@ -86,8 +86,8 @@ confine_gate() {
     for pin in "$W/bpf/gate"/link_*; do
         link=$(bpftool_json link show pinned "$pin")
         type=$(jq -r .attach_type <<< "$link")
-        "$BPFTOOL" link detach pinned "$pin" && "$BPFTOOL" cgroup attach "$GATED" "$type" id "$(jq .prog_id <<< "$link")" multi ||
-            fail "cannot move $pin ($type)"
+        "$BPFTOOL" link detach pinned "$pin" || fail "cannot detach $pin"
+        "$BPFTOOL" cgroup attach "$GATED" "$type" id "$(jq .prog_id <<< "$link")" multi || fail "cannot attach $type"
     done
 }
 
@@ -137,7 +137,7 @@ nft_up() { # NAMESPACE
 ipdeny() { # NAME WHAT
     mkdir "$CGROUP/$1"
     "$PROGRAMS/ipdeny" "$PROGRAMS/ipdeny.bpf.o" "$CGROUP/$1" "$2" < <(exec sleep infinity) > "$W/in/$1" &
-    wait_until 60 grep -q ready "$W/in/$1" || fail "cannot attach to a cgroup"
+    wait_until 60 grep -qs ready "$W/in/$1" || fail "cannot attach to a cgroup"
 }
 
 # turns CASE CGROUP ADDRESS ok|denied [NETNS [NETNS-OF-THE-OTHER]]: beside a process in no cgroup of anybody's
