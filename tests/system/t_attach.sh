@@ -90,7 +90,8 @@ cat > "$W/inner.sh" << 'INNER'
 for i in 1 2 3; do
     touch "$1/inner.$i"
     while ! [ -e "$1/inner.$i.go" ]; do sleep 0.05; done
-    curl -sS -m 5 http://other.test/ > "$1/inner.$i.out" 2>&1 && echo through > "$1/inner.$i.out"
+    curl -sS -m 5 http://other.test/ > "$1/got" 2>&1 && echo through > "$1/got"
+    mv "$1/got" "$1/inner.$i.out"
 done
 INNER
 id=$(gate attach --tag boxed --policy tight --cgroup "${CGROUP#"$CGROUP_MOUNT"}/box")
