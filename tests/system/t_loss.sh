@@ -70,25 +70,27 @@ for i in range(first, first + 20000, 50):
             sys.exit("not refused")
 print("refused")'
 rm -f "$W"/f/*
-gate run --policy wild --tag refusals -- sh -c "touch $W/f/there; for i in 0 1 2; do
-    while ! [ -e $W/f/go\$i ]; do sleep 0.05; done
+mkfifo "$W/f/go"
+gate run --policy wild --tag refusals -- sh -c "touch $W/f/there; while read -r i; do
     python3 -c '$refusals' \${i}00000 > $W/f/seen\$i
-    done; while ! [ -e $W/f/end ]; do sleep 0.05; done" 2> "$W/f/summary" &
+    done < $W/f/go" 2> "$W/f/summary" &
 flooder=$!
 wait_until 10 test -e "$W/f/there" || fail "it does not start"
 before=$(status .lost_events)
 known=$(status '.lost_events + .denied')
 told_of() { [ "$(status '.lost_events + .denied')" -ge $((known + 20000 * ($1 + 1))) ]; }
+exec {go}> "$W/f/go"
 # That the buffers in between are too small for all is the rule.
 for i in 0 1 2; do
     stop_gate
-    touch "$W/f/go$i"
+    echo $i >&$go
     wait_until 60 test -s "$W/f/seen$i" || fail "the look-ups do not end"
     let_go
     wait_until 20 told_of $i || fail "not all is known or lost, $known before: $(ss -xmp | grep namegated) $(gate status --json)"
+    [ "$(status .lost_events)" = "$before" ] || break
 done
 [ "$(status .lost_events)" -gt "$before" ] || fail "nothing is counted as lost, $before before: $(gate status --json)"
-touch "$W/f/end"
+exec {go}>&-
 wait $flooder
 expect_output 'records of denials were lost' cat "$W/f/summary"
 expect_output 'incomplete: [1-9][0-9]* events were lost' gate report --tag refusals
