@@ -90,7 +90,8 @@ def mptcp(to):
 
 
 def mptcp_serve(to):
-    """Sends back what comes. After "alone" its own address loses what comes to it: the other paths are left."""
+    """Sends back what comes. After "alone" its own address loses what comes to it, until the client has ended: the other
+    paths are left."""
     def loses(yes):
         rules = "table ip alone {}\ndelete table ip alone\n"
         if yes:
@@ -107,6 +108,7 @@ def mptcp_serve(to):
                 s.sendall(data)
         except OSError:
             pass
+        loses(False)
 
     s = tcp(protocol=262)
     s.settimeout(None)
@@ -114,7 +116,6 @@ def mptcp_serve(to):
     s.listen()
     while True:
         one = s.accept()[0]
-        loses(False)
         threading.Thread(target=serve, args=(one,), daemon=True).start()
 
 
