@@ -9,9 +9,8 @@
 #include "egress.bpf.h"
 #include "event.bpf.h"
 #include "lineage.bpf.h"
-#include "permit.bpf.h"
+#include "opener.bpf.h"
 #include "redirect.bpf.h"
-#include "walk.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -84,7 +83,7 @@ static __always_inline struct flow *flow_of(struct bpf_sock *sk, bool make)
 
 /* Where connections that stand may be kept, it must be known which were let go, and not only in appearance. */
 static __always_inline void remember_permitted(struct bpf_sock *sk, const struct ng_deployment *deployment,
-                                               const struct question *question)
+                                               const struct question *question, const struct ng_asker *opener)
 {
     struct flow *flow;
 
@@ -94,22 +93,27 @@ static __always_inline void remember_permitted(struct bpf_sock *sk, const struct
     if (!flow)
         return;
     fill_asker(&flow->opener, deployment);
+    if (opener) {
+        flow->opener.pid = opener->pid;
+        flow->opener.uid = opener->uid;
+        __builtin_memcpy(flow->opener.comm, opener->comm, sizeof(opener->comm));
+    }
     __builtin_memcpy(flow->permitted.address, question->address, sizeof(flow->permitted.address));
     flow->permitted.port = question->port;
     flow->permitted.used = !is_reported(flow, question);
 }
 
 /* One deployment's verdict on a call: reports and counts. Returns as judge_nested(). What is denied without an error is
- * not DENIED here: egress drops its packets. */
+ * not DENIED here: egress drops its packets. opener: of a call that the kernel makes by itself, else NULL. */
 static __always_inline __u32 permitted(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
-                                       struct bpf_sock *sk)
+                                       struct bpf_sock *sk, struct ng_asker *opener)
 {
     struct flow *flow;
     __u32 result;
     __s32 error;
 
-    question->error = -EPERM_;
-    result = judge_nested(deployment, cgroup, question, NULL);
+    question->error = opener ? 0 : -EPERM_;
+    result = judge_nested(deployment, cgroup, question, opener);
     count_outcome(question->hook, result);
     if (OUTCOME(result) != DENIED && (OUTCOME(result) != WOULD || question->probe || !sk))
         return result;
@@ -147,7 +151,7 @@ static __always_inline int redirect_hook(struct bpf_sock_addr *ctx, struct ng_de
 /* What is neither known nor without verdict: all deployments concerned are asked. Returns what they say together. */
 static __always_inline __u32 judge_call(struct bpf_sock_addr *ctx, struct ng_deployment *task, __u64 task_cgroup,
                                         struct ng_deployment *socket, __u64 socket_cgroup, struct question *question,
-                                        bool connecting, bool foreign)
+                                        bool connecting, bool foreign, struct ng_asker *opener)
 {
     struct flow *flow = flow_of(ctx->sk, false);
     __u64 judged_at = get_epoch(NG_EPOCH);
@@ -155,12 +159,12 @@ static __always_inline __u32 judge_call(struct bpf_sock_addr *ctx, struct ng_dep
 
     question->resumed = !connecting && flow && flow->original[0].used;
     if (task) {
-        result = permitted(task, task_cgroup, question, ctx->sk);
+        result = permitted(task, task_cgroup, question, ctx->sk, NULL);
         if (OUTCOME(result) == DENIED)
             return result;
     }
     if (socket) {
-        __u32 other = permitted(socket, socket_cgroup, question, ctx->sk);
+        __u32 other = permitted(socket, socket_cgroup, question, ctx->sk, opener);
 
         if (OUTCOME(other) == DENIED || OUTCOME(other) == WOULD)
             return other;
@@ -193,12 +197,25 @@ static __always_inline bool repeated(const struct ng_control *state, struct ques
     return true;
 }
 
+/* A further path of MPTCP is opened by a thread of the kernel, which is in no deployment. Returns who has the
+ * connection; NULL: the current task itself is the one that asks. */
+static __always_inline struct ng_asker *opener_behind(struct bpf_sock *sk, struct ng_asker *opener)
+{
+    struct task_struct *task = (void *)bpf_get_current_task();
+
+    if (!(BPF_CORE_READ(task, flags) & PF_KTHREAD_))
+        return NULL;
+    __builtin_memset(opener, 0, sizeof(*opener));
+    return path_opener(sk, opener) ? opener : NULL;
+}
+
 /* connect and sendmsg, both families. */
 static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct question *question, bool connecting, bool v6)
 {
     struct ng_control *state = get_control();
     struct ng_deployment *task, *socket, *asker;
     __u64 here, task_cgroup, socket_cgroup, made_in, added_at;
+    struct ng_asker behind, *opener;
     __u32 result, levels;
 
     if (!state || !state->levels)
@@ -222,15 +239,15 @@ static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct questi
     if (!asker)
         return PASS;
 
+    opener = task ? NULL : opener_behind(ctx->sk, &behind);
     question->probe = connecting && question->proto == IPPROTO_UDP;
-    result = judge_call(ctx, task, task_cgroup, socket, socket_cgroup, question, connecting,
-                        made_in != 0);
+    result = judge_call(ctx, task, task_cgroup, socket, socket_cgroup, question, connecting, made_in != 0, opener);
     if (OUTCOME(result) == DENIED)
         return DENY;
     if (question->port == NG_DNS_PORT)
         return redirect_hook(ctx, asker, task ? task_cgroup : socket_cgroup, question, connecting, v6);
     if (connecting)
-        remember_permitted(ctx->sk, asker, question);
+        remember_permitted(ctx->sk, asker, question, opener);
     return PASS;
 }
 
@@ -326,7 +343,7 @@ SEC("cgroup/sock_create") int gate_sock_create(struct bpf_sock *ctx)
     if (type != SOCK_RAW_ && protocol != IPPROTO_UDPLITE)
         return PASS;
     question.proto = (__u8)protocol;
-    return OUTCOME(permitted(deployment, cgroup, &question, NULL)) == DENIED ? DENY : PASS;
+    return OUTCOME(permitted(deployment, cgroup, &question, NULL, NULL)) == DENIED ? DENY : PASS;
 }
 
 /* Tells the resolver who sent the query in this packet: the current task for UDP, the socket's opener for TCP, whose
@@ -382,19 +399,6 @@ static __always_inline bool is_sender(__u64 cgroup, const struct question *quest
     return false;
 }
 
-/* Who opened the connection; where the socket does not know it, the process that was there last. */
-static __always_inline void fill_opener(struct ng_asker *opener, const struct flow *flow,
-                                        const struct ng_permit *permit)
-{
-    if (flow && flow->opener.pid) {
-        *opener = flow->opener;
-    } else if (permit) {
-        opener->pid = permit->tgid;
-        opener->uid = permit->uid;
-        __builtin_memcpy(opener->comm, permit->comm, sizeof(opener->comm));
-    }
-}
-
 /* Returns PASS, DENY or DROP. */
 static __always_inline int egress_verdict(struct __sk_buff *skb, struct ng_deployment *deployment, __u64 cgroup,
                                           struct question *question, struct flow *flow, __u32 levels)
@@ -407,6 +411,8 @@ static __always_inline int egress_verdict(struct __sk_buff *skb, struct ng_deplo
     __u32 result;
 
     fill_opener(&opener, flow, permit);
+    if (!opener.pid && question->proto == IPPROTO_TCP && skb->sk)
+        (void)path_opener(skb->sk, &opener);
     sender = is_sender(cgroup, question, &opener, levels);
     question->silent = flow && flow->reported_to == cgroup && is_reported(flow, question);
     question->established = flow && same_server(&flow->permitted, question->address, question->port);
@@ -525,7 +531,8 @@ SEC("iter/task_file") int gate_walk(struct bpf_iter__task_file *ctx)
         return 0;
     holder = cgroup_deployment(state->levels, (__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp));
     maker = cgroup_deployment(state->levels, (__u64)BPF_CORE_READ(sk, sk_cgrp_data.cgroup));
-    if ((!holder && !maker) || !read_peer(sk, &question, &open))
+    open.protocol = holder || maker ? read_peer(sk, &question) : 0;
+    if (!open.protocol)
         return 0;
     flow = bpf_sk_storage_get(&flows, sk, NULL, 0);
     question.established = flow && same_server(&flow->permitted, question.address, question.port);

@@ -13,25 +13,24 @@ static __always_inline void read_v6(__u8 *address, const struct in6_addr *from)
     bpf_probe_read_kernel(address, 16, from);
 }
 
-/* False: not connected, or nothing that the gate judges. */
-static __always_inline bool read_peer(struct sock *sk, struct question *question, struct ng_socket *open)
+/* Returns the protocol; 0: not connected, or nothing that the gate judges. */
+static __always_inline __u16 read_peer(struct sock *sk, struct question *question)
 {
     __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
     __u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
     __u16 protocol = BPF_CORE_READ(sk, sk_protocol);
 
     if ((family != AF_INET_ && family != AF_INET6_) || state == TCP_LISTEN || state == TCP_CLOSE)
-        return false;
+        return 0;
     if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP && protocol != IPPROTO_MPTCP)
-        return false;
-    open->protocol = protocol;
+        return 0;
     question->proto = protocol == IPPROTO_MPTCP ? IPPROTO_TCP : (__u8)protocol;
     question->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
     if (family == AF_INET_)
         map_v4(question->address, BPF_CORE_READ(sk, __sk_common.skc_daddr));
     else
         read_v6(question->address, &sk->__sk_common.skc_v6_daddr);
-    return question->port != 0;
+    return question->port != 0 ? protocol : 0;
 }
 
 static __always_inline void fill_socket(struct ng_socket *open, struct task_struct *task, __u32 fd,

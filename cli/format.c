@@ -51,8 +51,11 @@ void ng_cli_format_destination(FILE *out, const char *host, const json_t *object
 
 static void put_process(FILE *out, const json_t *process)
 {
-    ng_cli_put(out, ng_cli_string(process, "comm"));
-    (void)fprintf(out, "[%lld]", ng_cli_integer(process, "pid"));
+    const char *comm = ng_cli_string(process, "comm");
+
+    ng_cli_put(out, *comm ? comm : "?");
+    if (ng_cli_integer(process, "pid"))
+        (void)fprintf(out, "[%lld]", ng_cli_integer(process, "pid"));
 }
 
 static void put_head(FILE *out, const json_t *record, enum ng_cli_colour colour, const char *word)
@@ -357,12 +360,12 @@ static void put_summary_head(FILE *out, const json_t *summary, const char *deplo
 
 static void put_summary_line(FILE *out, const json_t *line)
 {
-    const char *rule = ng_cli_string(line, "rule");
+    const char *rule = ng_cli_string(line, "rule"), *comm = ng_cli_string(line, "comm");
 
     (void)fputs("  ", out);
     ng_cli_format_destination(out, ng_cli_string(line, "destination"), line);
     (void)fprintf(out, "  %lldx  by ", ng_cli_integer(line, "count"));
-    ng_cli_put(out, ng_cli_string(line, "comm"));
+    ng_cli_put(out, *comm ? comm : "?");
     (void)fputs("  ", out);
     ng_cli_put(out, rule);
     (void)fputs(*rule ? "  " : "", out);

@@ -109,15 +109,16 @@ json_t *ng_evidence_denial(const struct ng_blame *blame, const struct ng_live *l
     char proto[NG_PROTO_TEXT_MAX];
     bool dns = event->hook == NG_HOOK_DNS;
     json_t *record = json_pack(
-        "{s:s, s:o, s:s, s:s?, s:s?, s:s, s:s, s:s, s:s?, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:s, s:b, s:b}", "type",
-        "denial", "time", json_null(), "deployment", live ? live->id : "", "tag", live ? live->kernel.tag : NULL,
-        "policy", live ? live->kernel.name : NULL, "mode", ng_mode_name(event->mode), "verdict",
-        event->flags & NG_EVENT_WOULD ? "would-deny" : "deny", "hook", ng_hook_name(event->hook), "errno",
+        "{s:s, s:o, s:s, s:s?, s:s?, s:s, s:s, s:s, s:s?, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:b}",
+        "type", "denial", "time", json_null(), "deployment", live ? live->id : "", "tag",
+        live ? live->kernel.tag : NULL, "policy", live ? live->kernel.name : NULL, "mode", ng_mode_name(event->mode),
+        "verdict", event->flags & NG_EVENT_WOULD ? "would-deny" : "deny", "hook", ng_hook_name(event->hook), "errno",
         event->error ? strerrorname_np(-event->error) : NULL, "proto", ng_event_proto(event, proto), "address",
         dns ? json_string("") : ng_json_address(event->address), "port", (int)event->port, "names", names_json(blame),
         "rule", ng_evidence_rule(blame), "reason", ng_json_text(blame->reason, strlen(blame->reason)), "instead",
         ng_json_text(instead, strlen(instead)), "evidence", blame->evidence, "probe",
-        (event->flags & NG_EVENT_PROBE) != 0, "incident", (event->flags & NG_EVENT_INCIDENT) != 0);
+        (event->flags & NG_EVENT_PROBE) != 0, "incident", (event->flags & NG_EVENT_INCIDENT) != 0, "kernel",
+        (event->flags & NG_EVENT_SOFTIRQ) != 0);
 
     if (record && add_process(record, event, live) < 0) {
         json_decref(record);

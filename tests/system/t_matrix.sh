@@ -95,7 +95,8 @@ if [ "$(cat /proc/sys/net/mptcp/enabled 2> /dev/null)" = 1 ]; then
     inet ip mptcp limits set subflow 4 add_addr_accepted 4
     announces $G
     row "$further" 'dropped' python3 "$P" mptcp-further $G 7777 203.0.113.21
-    expect_record '.type == "denial" and .hook == "connect4" and .address == "198.51.100.10" and .port == 7777'
+    expect_record '.type == "denial" and .hook == "connect4" and .address == "198.51.100.10" and .port == 7777 and
+        .comm == "python3" and .argv[-3] == "198.51.100.10" and .kernel and .errno == null'
     announces 198.51.100.50
     row "$before" 'dropped' python3 "$P" mptcp-before 198.51.100.50 7777 203.0.113.21 s50.github.com
 else

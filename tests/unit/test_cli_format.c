@@ -112,7 +112,7 @@ static void test_strange_records(void **state)
     expect_record("{}", "Z  \n");
     expect_record("{\"type\":\"future\"," HEAD "\"x\":1}", "2024-05-01T12:00:01Z future \n");
     expect_record("{\"type\":\"denial\",\"names\":7,\"rule\":[],\"ancestors\":\"x\",\"port\":\"y\"}",
-                  "Z denied /  to \n    by [0]\n    \n");
+                  "Z denied /  to \n    by ?\n    \n");
 }
 
 #define LINE                                                                                                      \
