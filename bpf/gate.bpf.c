@@ -505,11 +505,28 @@ static __always_inline bool denied_by(__u64 cgroup, struct question *question, s
     return false;
 }
 
-/* The open sockets of all processes, in whatever network namespace, as far as a deployment denies them: those that its
+/* Whether a socket is connected to what is denied to who holds it, or to where it was made (0: to nobody); if so says
+ * where it leads. */
+static __always_inline bool leads_astray(struct sock *sk, struct flow *flow, __u64 holder, __u64 maker,
+                                         struct question *question, struct ng_socket *open)
+{
+    open->protocol = holder || maker ? read_peer(sk, question) : 0;
+    if (!open->protocol)
+        return false;
+    question->established = flow && same_server(&flow->permitted, question->address, question->port);
+    if (!denied_by(holder, question, open) && !denied_by(maker, question, open))
+        return false;
+    fill_ends(open, sk, question);
+    return true;
+}
+
+/* Three walks find what is open to where a deployment may not go. The kernel sees every packet of it anyway; they are
+ * so that nobody waits for what goes nowhere.
+ *
+ * This one goes over the open files of all processes, in whatever network namespace: those that a deployment's
  * processes hold, wherever they came from, and those that were made in it, whoever holds them now. Each holder is told
- * apart, so that one socket can be written more than once. The kernel sees every packet of them anyway; this is so that
- * nobody waits for one that goes nowhere. */
-SEC("iter/task_file") int gate_walk(struct bpf_iter__task_file *ctx)
+ * apart, so that one socket can be written more than once. */
+SEC("iter/task_file") int gate_walk_files(struct bpf_iter__task_file *ctx)
 {
     struct question question = {.hook = NG_HOOK_CUT, .silent = 1, .resumed = 1};
     struct ng_control *state = get_control();
@@ -517,9 +534,8 @@ SEC("iter/task_file") int gate_walk(struct bpf_iter__task_file *ctx)
     struct file *file = ctx->file;
     struct ng_socket open = {};
     struct socket *socket;
-    struct flow *flow;
-    struct sock *sk;
     __u64 holder, maker;
+    struct sock *sk;
 
     if (!state || !state->levels || !task || !file)
         return 0;
@@ -531,14 +547,86 @@ SEC("iter/task_file") int gate_walk(struct bpf_iter__task_file *ctx)
         return 0;
     holder = cgroup_deployment(state->levels, (__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp));
     maker = cgroup_deployment(state->levels, (__u64)BPF_CORE_READ(sk, sk_cgrp_data.cgroup));
-    open.protocol = holder || maker ? read_peer(sk, &question) : 0;
-    if (!open.protocol)
+    if (!leads_astray(sk, bpf_sk_storage_get(&flows, sk, NULL, 0), holder, maker, &question, &open))
         return 0;
-    flow = bpf_sk_storage_get(&flows, sk, NULL, 0);
-    question.established = flow && same_server(&flow->permitted, question.address, question.port);
-    if (!denied_by(holder, &question, &open) && !denied_by(maker, &question, &open))
-        return 0;
-    fill_socket(&open, task, ctx->fd, &question);
+    fill_holder(&open, task, ctx->fd);
     (void)bpf_seq_write(ctx->meta->seq, &open, sizeof(open));
+    return 0;
+}
+
+/* A socket that was made in a deployment, whoever keeps it open: an io_uring, the queue of a socket of AF_UNIX over
+ * which it is passed on, a thread with open files of its own. One that its owner has closed already is left. */
+static __always_inline void walk_socket(struct seq_file *seq, struct sock *sk)
+{
+    struct question question = {.hook = NG_HOOK_CUT, .silent = 1, .resumed = 1};
+    struct ng_control *state = get_control();
+    struct ng_asker opener = {};
+    struct ng_socket open = {};
+    struct cgroup *cgroup;
+    struct sock *whole;
+    struct flow *flow;
+    __u64 maker;
+
+    if (!state || !state->levels || !BPF_CORE_READ(sk, sk_socket))
+        return;
+    cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
+    maker = cgroup_deployment(state->levels, (__u64)cgroup);
+    if (!maker)
+        return;
+    flow = bpf_sk_storage_get(&flows, sk, NULL, 0);
+    if (!leads_astray(sk, flow, 0, maker, &question, &open))
+        return;
+    whole = question.proto == IPPROTO_TCP ? mptcp_of(sk) : NULL;
+    if (whole && BPF_CORE_READ(whole, sk_shutdown) == SHUTDOWN_MASK_)
+        return; /* it was ended as a whole */
+    opener.uid = BPF_CORE_READ(sk, sk_uid.val);
+    fill_opener(&opener, flow, permit_of(BPF_CORE_READ(cgroup, kn, id), &question));
+    if (whole) {
+        open.protocol = IPPROTO_MPTCP;
+        if (!opener.pid)
+            (void)mptcp_opener((__u64)whole, &opener);
+    }
+    open.tgid = opener.pid;
+    open.pid = opener.pid;
+    open.uid = opener.uid;
+    open.flags |= NG_EVENT_SOFTIRQ;
+    __builtin_memcpy(open.comm, opener.comm, sizeof(open.comm));
+    (void)bpf_seq_write(seq, &open, sizeof(open));
+}
+
+/* In the network namespace of who asks. */
+SEC("iter/tcp") int gate_walk_tcp(struct bpf_iter__tcp *ctx)
+{
+    struct sock_common *common = ctx->sk_common;
+    struct tcp_sock *sk = common ? bpf_skc_to_tcp_sock(common) : NULL;
+
+    if (sk)
+        walk_socket(ctx->meta->seq, (struct sock *)sk);
+    return 0;
+}
+
+SEC("iter/udp") int gate_walk_udp(struct bpf_iter__udp *ctx)
+{
+    struct udp_sock *sk = ctx->udp_sk;
+
+    if (sk)
+        walk_socket(ctx->meta->seq, (struct sock *)sk);
+    return 0;
+}
+
+/* Where the processes of deployments are, as far as network namespaces go. */
+SEC("iter/task") int gate_walk_tasks(struct bpf_iter__task *ctx)
+{
+    struct ng_control *state = get_control();
+    struct task_struct *task = ctx->task;
+    struct ng_whereabouts there = {};
+
+    if (!state || !state->levels || !task ||
+        !cgroup_deployment(state->levels, (__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp)))
+        return 0;
+    there.pid = (__u32)BPF_CORE_READ(task, pid);
+    there.netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+    if (there.netns)
+        (void)bpf_seq_write(ctx->meta->seq, &there, sizeof(there));
     return 0;
 }

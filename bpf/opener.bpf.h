@@ -8,6 +8,7 @@
 #include "walk.bpf.h"
 
 #define PF_KTHREAD_ 0x00200000
+#define SHUTDOWN_MASK_ 3
 
 /* The kernel may have been built without MPTCP. */
 struct mptcp_subflow_context___any {

@@ -33,8 +33,21 @@ static __always_inline __u16 read_peer(struct sock *sk, struct question *questio
     return question->port != 0 ? protocol : 0;
 }
 
-static __always_inline void fill_socket(struct ng_socket *open, struct task_struct *task, __u32 fd,
-                                        const struct question *question)
+/* By which the kernel's socket diagnosis finds it. */
+static __always_inline void fill_ends(struct ng_socket *open, struct sock *sk, const struct question *question)
+{
+    open->cookie = bpf_get_socket_cookie(sk);
+    __builtin_memcpy(open->address, question->address, sizeof(open->address));
+    open->port = question->port;
+    if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET_)
+        map_v4(open->local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+    else
+        read_v6(open->local, &sk->__sk_common.skc_v6_rcv_saddr);
+    open->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+    open->device = (__u32)BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
+}
+
+static __always_inline void fill_holder(struct ng_socket *open, struct task_struct *task, __u32 fd)
 {
     open->tgid = (__u32)BPF_CORE_READ(task, tgid);
     open->pid = (__u32)BPF_CORE_READ(task, pid);
@@ -42,8 +55,6 @@ static __always_inline void fill_socket(struct ng_socket *open, struct task_stru
     open->gid = BPF_CORE_READ(task, cred, gid.val);
     open->fd = fd;
     BPF_CORE_READ_STR_INTO(&open->comm, task, group_leader, comm);
-    __builtin_memcpy(open->address, question->address, sizeof(open->address));
-    open->port = question->port;
 }
 
 #endif

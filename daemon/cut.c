@@ -11,6 +11,7 @@
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -22,39 +23,29 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-/* Between two walks. What a busy resolver learns costs at most a tenth of a CPU in walks. */
+/* Between two walks. What a busy resolver learns costs at most a tenth of a CPU in walks over files, and as much in
+ * those over sockets; while there is no news, these take a hundredth. */
 #define REST_LEAST (10 * NG_SECOND / 1000)
 #define REST_FACTOR 9
+#define REST_FACTOR_IDLE 99
+
+#define NAMESPACES_MAX 256 /* in which sockets are looked for; what is in further ones falls silent */
+#define FOUND_ROOM 32768   /* octets that are taken from a walk at once */
 
 struct ng_cutter {
     pthread_t thread;
     struct ng_loop *loop;
     ng_cut_fn on_cut;
     void *arg;
-    int walk;
+    int walk[NG_WALKS];
     int wake;    /* eventfd */
     int done[2]; /* pipe of struct ng_socket; its end for the loop, and for the thread */
     int home;    /* the network namespace of the daemon */
     bool started;
-    atomic_bool stopping;
+    atomic_bool news, stopping;
 };
 
 /* --- one socket */
-
-/* The two ends, as the kernel's socket diagnosis wants them (linux/inet_diag.h). */
-static void fill_end(const struct sockaddr_storage *from, bool v4, __be32 address[4], __be16 *port)
-{
-    const struct sockaddr_in6 *six = (const void *)from;
-    const struct sockaddr_in *four = (const void *)from;
-
-    if (from->ss_family == AF_INET)
-        memcpy(address, &four->sin_addr, 4);
-    else if (v4)
-        memcpy(address, six->sin6_addr.s6_addr + 12, 4);
-    else
-        memcpy(address, &six->sin6_addr, 16);
-    *port = four->sin_port; /* at the same place in both families */
-}
 
 /* Whether it is still connected to what was denied: the descriptor may be another's by now. */
 static bool same_peer(int fd, const struct ng_socket *open)
@@ -80,46 +71,39 @@ struct destroy {
     struct inet_diag_req_v2 request;
 };
 
-static int fill_destroy(int fd, const struct ng_socket *open, struct destroy *ret_message)
+/* As the kernel's socket diagnosis wants it (linux/inet_diag.h). */
+static struct destroy fill_destroy(const struct ng_socket *open)
 {
-    struct sockaddr_storage local = {0}, peer = {0};
-    socklen_t local_length = sizeof(local), peer_length = sizeof(peer), length = sizeof(uint64_t);
-    uint64_t cookie;
-    int device = 0;
-    socklen_t device_length = sizeof(device);
-    struct inet_diag_req_v2 *request = &ret_message->request;
     bool v4 = memcmp(open->address, (uint8_t[12]){[10] = 0xff, [11] = 0xff}, 12) == 0;
-
-    if (getsockname(fd, (struct sockaddr *)&local, &local_length) < 0 ||
-        getpeername(fd, (struct sockaddr *)&peer, &peer_length) < 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0)
-        return -errno;
-    (void)getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device, &device_length);
-    *ret_message = (struct destroy){
-        .header = {.nlmsg_len = sizeof(*ret_message),
+    size_t from = v4 ? 12 : 0;
+    struct destroy message = {
+        .header = {.nlmsg_len = sizeof(message),
                    .nlmsg_type = SOCK_DESTROY,
                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
         .request = {.sdiag_family = v4 ? AF_INET : AF_INET6,
-                    .sdiag_protocol = (uint8_t)open->protocol,
-                    .idiag_states = ~0u}};
-    fill_end(&local, v4, request->id.idiag_src, &request->id.idiag_sport);
-    fill_end(&peer, v4, request->id.idiag_dst, &request->id.idiag_dport);
-    request->id.idiag_if = (uint32_t)device;
-    request->id.idiag_cookie[0] = (uint32_t)cookie;
-    request->id.idiag_cookie[1] = (uint32_t)(cookie >> 32);
-    return 0;
+                    .sdiag_protocol = open->protocol == IPPROTO_MPTCP ? IPPROTO_TCP : (uint8_t)open->protocol,
+                    .idiag_states = ~0u,
+                    .id = {.idiag_sport = htons(open->local_port),
+                           .idiag_dport = htons(open->port),
+                           .idiag_if = open->device,
+                           .idiag_cookie = {(uint32_t)open->cookie, (uint32_t)(open->cookie >> 32)}}}};
+
+    memcpy(message.request.id.idiag_src, open->local + from, 16 - from);
+    memcpy(message.request.id.idiag_dst, open->address + from, 16 - from);
+    return message;
 }
 
 /* In the network namespace that the thread is in. */
-static int send_destroy(const struct destroy *message)
+static int destroy_here(const struct ng_socket *open)
 {
+    const struct destroy message = fill_destroy(open);
     _cleanup_fd_ int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     struct {
         struct nlmsghdr header;
         struct nlmsgerr error;
     } answer;
 
-    if (netlink < 0 || send(netlink, message, sizeof(*message), 0) < 0)
+    if (netlink < 0 || send(netlink, &message, sizeof(message), 0) < 0)
         return -errno;
     if (recv(netlink, &answer, sizeof(answer), 0) < (ssize_t)sizeof(answer) ||
         answer.header.nlmsg_type != NLMSG_ERROR)
@@ -127,25 +111,27 @@ static int send_destroy(const struct destroy *message)
     return answer.error.error;
 }
 
+static void go_home(const struct ng_cutter *cutter)
+{
+    if (setns(cutter->home, CLONE_NEWNET) < 0)
+        ng_log(NG_LOG_ERROR, "cannot come back from a network namespace: %m");
+}
+
 /* In the one that the socket is in. */
-static int destroy(const struct ng_cutter *cutter, int fd, const struct ng_socket *open)
+static int destroy_there(const struct ng_cutter *cutter, int fd, const struct ng_socket *open)
 {
     _cleanup_fd_ int there = ioctl(fd, SIOCGSKNS);
     struct stat home, other;
-    struct destroy message;
-    int r = fill_destroy(fd, open, &message);
+    int r;
 
-    if (r < 0)
-        return r;
     if (there < 0 || fstat(there, &other) < 0 || fstat(cutter->home, &home) < 0)
         return -errno;
     if (other.st_ino == home.st_ino && other.st_dev == home.st_dev)
-        return send_destroy(&message);
+        return destroy_here(open);
     if (setns(there, CLONE_NEWNET) < 0)
         return -errno;
-    r = send_destroy(&message);
-    if (setns(cutter->home, CLONE_NEWNET) < 0)
-        ng_log(NG_LOG_ERROR, "cannot come back from a network namespace: %m");
+    r = destroy_here(open);
+    go_home(cutter);
     return r;
 }
 
@@ -154,67 +140,161 @@ static int destroy(const struct ng_cutter *cutter, int fd, const struct ng_socke
 static int end_socket(const struct ng_cutter *cutter, int fd, const struct ng_socket *open)
 {
     if (open->protocol != IPPROTO_MPTCP)
-        return destroy(cutter, fd, open);
+        return destroy_there(cutter, fd, open);
     return shutdown(fd, SHUT_RDWR) < 0 ? -errno : 0;
 }
 
-static void cut(const struct ng_cutter *cutter, const struct ng_socket *open)
+/* r: what became of it. */
+static void tell(const struct ng_cutter *cutter, const struct ng_socket *open, int r)
 {
-    _cleanup_fd_ int process = (int)syscall(SYS_pidfd_open, open->tgid, 0);
-    _cleanup_fd_ int fd = process < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, process, open->fd, 0);
-    int r;
-
-    if (fd < 0 || !same_peer(fd, open))
-        return; /* it is closed, or has been cut through another who holds it */
-    r = end_socket(cutter, fd, open);
     if (r < 0)
         ng_log(NG_LOG_DEBUG, "cannot end a connection of process %u: %s", open->tgid, strerror(-r));
     else if (write(cutter->done[1], open, sizeof(*open)) < 0)
         ng_log(NG_LOG_WARNING, "a connection of process %u was cut without a record: %m", open->tgid);
 }
 
-/* --- the thread */
+/* --- the walks */
 
-static void walk(const struct ng_cutter *cutter)
+typedef void (*found_fn)(void *arg, const void *record);
+
+/* Calls found for each record of this size that a walk writes. They are taken many at once, so that what becomes of
+ * them is no matter to the walk. */
+static void walk(const struct ng_cutter *cutter, enum ng_walk which, size_t size, found_fn found, void *arg)
 {
-    _cleanup_fd_ int sockets = bpf_iter_create(cutter->walk);
-    struct ng_socket open;
-    size_t have = 0;
+    _cleanup_fd_ int records = cutter->walk[which] < 0 ? -1 : bpf_iter_create(cutter->walk[which]);
+    _Alignas(uint64_t) char buffer[FOUND_ROOM];
 
-    if (sockets < 0) {
-        ng_log(NG_LOG_ERROR, "cannot look at the open sockets: %m");
+    if (records < 0) {
+        if (cutter->walk[which] >= 0)
+            ng_log(NG_LOG_ERROR, "cannot look at what is open: %m");
         return;
     }
     for (;;) {
-        ssize_t n = read(sockets, (char *)&open + have, sizeof(open) - have);
+        ssize_t n = read(records, buffer, sizeof(buffer) / size * size);
 
         if (n < 0 && errno == EAGAIN)
-            continue; /* it has seen many files that do not matter, and shall be asked on */
+            continue; /* it has seen many that do not matter, and shall be asked on */
         if (n <= 0)
             return;
-        have += (size_t)n;
-        if (have < sizeof(open))
-            continue;
-        cut(cutter, &open);
-        have = 0;
+        for (size_t at = 0; at + size <= (size_t)n; at += size)
+            found(arg, buffer + at);
     }
 }
 
+/* A file of a process. */
+static void cut_file(void *arg, const void *record)
+{
+    const struct ng_cutter *cutter = arg;
+    const struct ng_socket *open = record;
+    _cleanup_fd_ int process = (int)syscall(SYS_pidfd_open, open->tgid, 0);
+    _cleanup_fd_ int fd = process < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, process, open->fd, 0);
+
+    if (fd >= 0 && same_peer(fd, open)) /* else it is closed, or has been cut through another who holds it */
+        tell(cutter, open, end_socket(cutter, fd, open));
+}
+
+/* One in the network namespace that the thread is in. */
+static void cut_socket(void *arg, const void *record)
+{
+    tell(arg, record, destroy_here(record));
+}
+
+static void walk_files(struct ng_cutter *cutter)
+{
+    walk(cutter, NG_WALK_FILES, sizeof(struct ng_socket), cut_file, cutter);
+}
+
+static void walk_sockets_here(struct ng_cutter *cutter)
+{
+    walk(cutter, NG_WALK_TCP, sizeof(struct ng_socket), cut_socket, cutter);
+    walk(cutter, NG_WALK_UDP, sizeof(struct ng_socket), cut_socket, cutter);
+}
+
+/* The network namespaces that have been walked. */
+struct visited {
+    struct ng_cutter *cutter;
+    unsigned count;
+    uint32_t inode[NAMESPACES_MAX];
+};
+
+static void visit(void *arg, const void *record)
+{
+    const struct ng_whereabouts *there = record;
+    struct visited *visited = arg;
+    _cleanup_fd_ int namespace = -1;
+    char path[64];
+    struct stat st;
+
+    for (unsigned i = 0; i < visited->count; i++)
+        if (visited->inode[i] == there->netns)
+            return;
+    if (visited->count == NAMESPACES_MAX)
+        return;
+    (void)snprintf(path, sizeof(path), "/proc/%u/ns/net", there->pid);
+    namespace = open(path, O_RDONLY | O_CLOEXEC);
+    if (namespace < 0 || fstat(namespace, &st) < 0 || st.st_ino != there->netns ||
+        setns(namespace, CLONE_NEWNET) < 0)
+        return; /* it has ended, or gone elsewhere */
+    visited->inode[visited->count++] = there->netns;
+    walk_sockets_here(visited->cutter);
+}
+
+/* Those in the namespaces where deployments have processes, and in the daemon's own. */
+static void walk_sockets(struct ng_cutter *cutter)
+{
+    struct visited visited = {.cutter = cutter};
+    struct stat home;
+
+    if (cutter->walk[NG_WALK_TCP] < 0 && cutter->walk[NG_WALK_UDP] < 0)
+        return;
+    if (fstat(cutter->home, &home) == 0)
+        visited.inode[visited.count++] = (uint32_t)home.st_ino;
+    walk_sockets_here(cutter);
+    walk(cutter, NG_WALK_TASKS, sizeof(struct ng_whereabouts), visit, &visited);
+    if (visited.count > 1)
+        go_home(cutter);
+}
+
+/* --- the thread */
+
+static uint64_t rest_after(uint64_t cost, unsigned factor)
+{
+    return cost * factor < REST_LEAST ? REST_LEAST : cost * factor;
+}
+
+/* What files lead to comes first, because there it is known whose they are. Where walks over sockets take long, those
+ * over files do not wait for them to rest. */
 static void *work(void *arg)
 {
     struct ng_cutter *cutter = arg;
-    uint64_t calls;
+    uint64_t calls, rested = 0, idle = 0; /* when sockets may be walked again: for news, and without */
+    bool wanted = false;                  /* there is news that they were not walked for */
 
-    while (read(cutter->wake, &calls, sizeof(calls)) == (ssize_t)sizeof(calls)) {
-        uint64_t start = ng_now(), rest;
+    for (;;) {
+        struct pollfd wake = {.fd = cutter->wake, .events = POLLIN};
+        uint64_t now = ng_now(), start = now, cost;
 
+        if (poll(&wake, 1, !wanted ? -1 : rested <= now ? 0 : (int)((rested - now) * 1000 / NG_SECOND) + 1) < 0)
+            continue;
         if (atomic_load(&cutter->stopping))
             break;
-        walk(cutter);
-        rest = (ng_now() - start) * REST_FACTOR;
-        if (rest < REST_LEAST)
-            rest = REST_LEAST;
-        (void)nanosleep(&(struct timespec){.tv_sec = (time_t)(rest / NG_SECOND), .tv_nsec = (long)(rest % NG_SECOND)},
+        start = now = ng_now();
+        if (wake.revents && read(cutter->wake, &calls, sizeof(calls)) == (ssize_t)sizeof(calls)) {
+            wanted = atomic_exchange(&cutter->news, false) || wanted;
+            walk_files(cutter);
+            now = ng_now();
+        }
+        cost = now - start;
+        if ((wanted && now >= rested) || now >= idle) {
+            walk_sockets(cutter);
+            wanted = false;
+            start = now;
+            now = ng_now();
+            rested = now + rest_after(now - start, REST_FACTOR);
+            idle = now + rest_after(now - start, REST_FACTOR_IDLE);
+        }
+        cost = rest_after(cost, REST_FACTOR);
+        (void)nanosleep(&(struct timespec){.tv_sec = (time_t)(cost / NG_SECOND), .tv_nsec = (long)(cost % NG_SECOND)},
                         NULL);
     }
     return NULL;
@@ -250,8 +330,8 @@ static int start(struct ng_cutter *cutter)
     return r;
 }
 
-int ng_cutter_new(struct ng_loop *loop, int walk_link, ng_cut_fn on_cut, void *arg, struct ng_error *error,
-                  struct ng_cutter **ret_cutter)
+int ng_cutter_new(struct ng_loop *loop, const struct ng_gate *gate, ng_cut_fn on_cut, void *arg,
+                  struct ng_error *error, struct ng_cutter **ret_cutter)
 {
     struct ng_cutter *cutter = calloc(1, sizeof(*cutter));
     int r;
@@ -261,7 +341,8 @@ int ng_cutter_new(struct ng_loop *loop, int walk_link, ng_cut_fn on_cut, void *a
     cutter->loop = loop;
     cutter->on_cut = on_cut;
     cutter->arg = arg;
-    cutter->walk = walk_link;
+    for (enum ng_walk each = 0; each < NG_WALKS; each++)
+        cutter->walk[each] = ng_gate_walk(gate, each);
     cutter->wake = cutter->home = cutter->done[0] = cutter->done[1] = -1;
     r = start(cutter);
     if (r < 0) {
@@ -278,7 +359,7 @@ void ng_cutter_free(struct ng_cutter *cutter)
         return;
     if (cutter->started) {
         atomic_store(&cutter->stopping, true);
-        ng_cutter_wake(cutter);
+        ng_cutter_wake(cutter, false);
         (void)pthread_join(cutter->thread, NULL);
         ng_loop_remove(cutter->loop, cutter->done[0]);
     }
@@ -289,10 +370,12 @@ void ng_cutter_free(struct ng_cutter *cutter)
     free(cutter);
 }
 
-void ng_cutter_wake(struct ng_cutter *cutter)
+void ng_cutter_wake(struct ng_cutter *cutter, bool news)
 {
     static const uint64_t once = 1;
 
+    if (news)
+        atomic_store(&cutter->news, true);
     if (write(cutter->wake, &once, sizeof(once)) < 0)
         ng_log(NG_LOG_ERROR, "cannot wake what ends connections: %m");
 }

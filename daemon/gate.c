@@ -31,7 +31,7 @@
 struct ng_gate {
     struct gate *object;
     struct bpf_link *links[ROOT_HOOKS];
-    struct bpf_link *walk; /* an iterator: it runs when asked, and needs no pin */
+    struct bpf_link *walks[NG_WALKS]; /* iterators: they run when asked, and need no pin; NULL: this kernel has none */
     /* They tell, and enforce nothing: they end with the process, and the next daemon looks at what runs then. */
     struct bpf_link *tellers[TELLERS];
     struct ring_buffer *ring;
@@ -169,6 +169,35 @@ static int prepare_maps(struct ng_gate *gate, uint32_t max_destinations)
     return 0;
 }
 
+/* Whether the kernel can walk over this. */
+static bool has_walk(const struct btf *btf, enum ng_walk walk)
+{
+    static const char *const targets[NG_WALKS] = {"bpf_iter_task_file", "bpf_iter_task", "bpf_iter_tcp",
+                                                  "bpf_iter_udp"};
+
+    return btf__find_by_name_kind(btf, targets[walk], BTF_KIND_FUNC) > 0;
+}
+
+static void list_walks(const struct ng_gate *gate, struct bpf_program *ret_programs[static NG_WALKS])
+{
+    ret_programs[NG_WALK_FILES] = gate->object->progs.gate_walk_files;
+    ret_programs[NG_WALK_TASKS] = gate->object->progs.gate_walk_tasks;
+    ret_programs[NG_WALK_TCP] = gate->object->progs.gate_walk_tcp;
+    ret_programs[NG_WALK_UDP] = gate->object->progs.gate_walk_udp;
+}
+
+/* Those over sockets are a help; that over open files must be there. */
+static void prepare_walks(struct ng_gate *gate)
+{
+    struct bpf_program *programs[NG_WALKS];
+    struct btf *btf = btf__load_vmlinux_btf();
+
+    list_walks(gate, programs);
+    for (enum ng_walk walk = NG_WALK_FILES + 1; btf && walk < NG_WALKS; walk++)
+        (void)bpf_program__set_autoload(programs[walk], has_walk(btf, walk));
+    btf__free(btf);
+}
+
 /* Whether the kernel has the hook for connect() of AF_UNIX. */
 static bool has_unix_hook(void)
 {
@@ -280,6 +309,21 @@ static int attach_tellers(struct ng_gate *gate, int cgroup, struct ng_error *err
     return 0;
 }
 
+static int attach_walks(struct ng_gate *gate, struct ng_error *error)
+{
+    struct bpf_program *programs[NG_WALKS];
+
+    list_walks(gate, programs);
+    for (enum ng_walk walk = 0; walk < NG_WALKS; walk++) {
+        if (!bpf_program__autoload(programs[walk]))
+            continue;
+        gate->walks[walk] = bpf_program__attach_iter(programs[walk], NULL);
+        if (!gate->walks[walk])
+            return ng_error_set(error, errno, NULL, "cannot attach %s: %m", bpf_program__name(programs[walk]));
+    }
+    return 0;
+}
+
 static int attach(struct ng_gate *gate, const char *cgroup_mount, struct ng_error *error)
 {
     _cleanup_fd_ int cgroup = open(cgroup_mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -298,10 +342,7 @@ static int attach(struct ng_gate *gate, const char *cgroup_mount, struct ng_erro
     r = attach_tellers(gate, cgroup, error);
     if (r < 0)
         return r;
-    gate->walk = bpf_program__attach_iter(gate->object->progs.gate_walk, NULL);
-    if (!gate->walk)
-        return ng_error_set(error, errno, NULL, "cannot attach the walk over open sockets: %m");
-    return 0;
+    return attach_walks(gate, error);
 }
 
 int ng_gate_enforce(struct ng_gate *gate, const char *cgroup_mount, struct ng_error *error)
@@ -311,6 +352,7 @@ int ng_gate_enforce(struct ng_gate *gate, const char *cgroup_mount, struct ng_er
     if (gate->loaded)
         return 0;
     prepare_unix_hook(gate);
+    prepare_walks(gate);
     r = gate__load(gate->object);
     if (r < 0)
         return fail_to_load(gate, r, error);
@@ -401,7 +443,8 @@ void ng_gate_free(struct ng_gate *gate)
         (void)bpf_link__destroy(gate->links[hook]); /* closes its descriptor; the pin keeps it */
     for (unsigned i = 0; i < TELLERS; i++)
         (void)bpf_link__destroy(gate->tellers[i]);
-    (void)bpf_link__destroy(gate->walk);
+    for (enum ng_walk walk = 0; walk < NG_WALKS; walk++)
+        (void)bpf_link__destroy(gate->walks[walk]);
     ng_epoch_unmap(gate->epoch);
     gate__destroy(gate->object);
     free(gate->pin_root);
@@ -443,9 +486,9 @@ int ng_gate_epoch(const struct ng_gate *gate)
     return bpf_map__fd(gate->object->maps.epoch);
 }
 
-int ng_gate_walk(const struct ng_gate *gate)
+int ng_gate_walk(const struct ng_gate *gate, enum ng_walk walk)
 {
-    return bpf_link__fd(gate->walk);
+    return gate->walks[walk] ? bpf_link__fd(gate->walks[walk]) : -EOPNOTSUPP;
 }
 
 int ng_gate_events_fd(const struct ng_gate *gate)

@@ -54,8 +54,13 @@ int ng_gate_destinations(const struct ng_gate *gate);
 int ng_gate_askers(const struct ng_gate *gate);
 int ng_gate_epoch(const struct ng_gate *gate);
 
-/* The link of the iterator that finds open sockets whose peer is denied (struct ng_socket); it stays the gate's. */
-int ng_gate_walk(const struct ng_gate *gate);
+/* Iterators. Those over files and sockets find the ones whose peer is denied (struct ng_socket): the files of all
+ * processes, the sockets of the network namespace in which they are begun. That over tasks tells where the tasks of
+ * deployments are (struct ng_whereabouts). */
+enum ng_walk { NG_WALK_FILES = 0, NG_WALK_TASKS, NG_WALK_TCP, NG_WALK_UDP, NG_WALKS };
+
+/* The link of one; it stays the gate's. <0: this kernel has none. */
+int ng_gate_walk(const struct ng_gate *gate, enum ng_walk walk);
 
 /* Polls readable when records wait; ng_gate_consume() hands them on, a bounded number in a row, and says whether there
  * are more. */

@@ -266,7 +266,7 @@ static void take_away(struct ng_keeper *keeper, struct grant *grant, const char 
         ng_log(NG_LOG_ERROR, "cannot change the deployments in the kernel");
     over.ends_at = 0;
     (void)send_to_all(keeper, &over, 0);
-    ng_lives_denied_more(keeper);
+    ng_lives_denied_more(keeper, true);
     record(keeper, event, &over, by);
 }
 

@@ -206,7 +206,7 @@ static int set_tags(struct ng_keeper *keeper)
         s = ng_gate_update_deployment(keeper->gate, live->cgroup, &changed);
         if (s == 0)
             live->kernel = changed; /* else the next tick tries again */
-        ng_lives_denied_more(keeper);
+        ng_lives_denied_more(keeper, true);
         r = s < 0 ? s : r;
     }
     return r;
@@ -219,7 +219,7 @@ static int put_in_force(struct ng_keeper *keeper)
     if (keeper->state.incident != ng_incidents_all(keeper->incidents)) {
         keeper->state.incident = ng_incidents_all(keeper->incidents);
         r = ng_keeper_set_state(keeper);
-        ng_lives_denied_more(keeper);
+        ng_lives_denied_more(keeper, true);
     }
     return r < 0 ? r : set_tags(keeper);
 }

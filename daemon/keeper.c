@@ -74,7 +74,7 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_lives_check(keeper);
     ng_lives_late(keeper);
     ng_namespaces_tick(keeper);
-    ng_lives_denied_more(keeper); /* to those who were given a socket, or moved in, since */
+    ng_lives_denied_more(keeper, false); /* to those who were given a socket, or moved in, since */
     /* Names move: what a deployment is denied is looked up again while it lives. */
     if (ng_now() - keeper->refreshed_at >= keeper->config.floor * NG_SECOND)
         ng_supervise_refresh(keeper, true);
@@ -314,7 +314,7 @@ static int open_programs(struct ng_keeper *keeper, struct ng_error *error)
     int r = ng_gate_enforce(keeper->gate, keeper->cgroup_mount, error);
 
     if (r == 0)
-        r = ng_cutter_new(keeper->loop, ng_gate_walk(keeper->gate), ng_lives_cut, keeper, error, &keeper->cutter);
+        r = ng_cutter_new(keeper->loop, keeper->gate, ng_lives_cut, keeper, error, &keeper->cutter);
     if (r == 0)
         ng_lives_look(keeper);
     return r;

@@ -201,8 +201,8 @@ void ng_lives_event(void *arg, const struct ng_event *event);
 /* A deployment was told a name: what it has, or something else, which is a denial. */
 void ng_lives_told(struct ng_keeper *keeper, const struct ng_resolution *resolution,
                    const struct ng_message_told *told);
-/* What was not denied before may be now: connections to it end. */
-void ng_lives_denied_more(struct ng_keeper *keeper);
+/* What was not denied before may be now: connections to it end. Without news it is looked for as time permits. */
+void ng_lives_denied_more(struct ng_keeper *keeper, bool news);
 void ng_lives_cut(void *arg, const struct ng_socket *cut);
 
 /* run (run.c) */

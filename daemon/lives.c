@@ -331,7 +331,7 @@ void ng_lives_started(struct ng_keeper *keeper, struct ng_live *live)
     record(keeper, live, true);
     ng_account_start(keeper, live);
     ng_follow_started(keeper, live);
-    ng_lives_denied_more(keeper); /* to it: it may have brought connections along */
+    ng_lives_denied_more(keeper, true); /* to it: it may have brought connections along */
 }
 
 struct adoption {
@@ -413,7 +413,7 @@ void ng_lives_look(struct ng_keeper *keeper)
 {
     for (struct ng_live *live = keeper->lives; live; live = live->next)
         ng_follow_adopted(keeper, live);
-    ng_lives_denied_more(keeper);
+    ng_lives_denied_more(keeper, true);
 }
 
 struct ng_live *ng_lives_around(const struct ng_keeper *keeper, const char *path)
@@ -487,7 +487,7 @@ void ng_lives_follow(struct ng_keeper *keeper)
         if (ng_gate_update_deployment(keeper->gate, live->cgroup, &live->kernel) < 0)
             ng_log(NG_LOG_ERROR, "cannot update deployment %s", live->id);
     }
-    ng_lives_denied_more(keeper);
+    ng_lives_denied_more(keeper, true);
 }
 
 static void found(struct ng_live *live, const struct ng_blame *blame)
@@ -627,10 +627,10 @@ void ng_lives_late(struct ng_keeper *keeper)
             ng_account_finish(keeper, live);
 }
 
-void ng_lives_denied_more(struct ng_keeper *keeper)
+void ng_lives_denied_more(struct ng_keeper *keeper, bool news)
 {
     if (keeper->lives && keeper->cutter)
-        ng_cutter_wake(keeper->cutter);
+        ng_cutter_wake(keeper->cutter, news);
 }
 
 void ng_lives_cut(void *arg, const struct ng_socket *cut)

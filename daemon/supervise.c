@@ -359,7 +359,7 @@ static void trouble(struct ng_keeper *keeper, const struct ng_message_trouble *m
         ng_log(NG_LOG_WARNING, "%s", trouble_text(message->trouble));
     }
     if (full || message->trouble == NG_TROUBLE_LOST) /* all that is not allowed, or what was learnt unheard */
-        ng_lives_denied_more(keeper);
+        ng_lives_denied_more(keeper, true);
     ng_records_add(keeper->records,
                    ng_evidence_trouble(trouble_name(message->trouble), trouble_text(message->trouble),
                                        named ? ng_json_name(&name) : NULL,
@@ -390,7 +390,7 @@ void ng_supervise_message(void *arg, const void *message, size_t size)
         if (ng_track_resolution(keeper->track, &any->resolution) < 0)
             keeper->lost_messages++;
         if (any->resolution.wrote_at)
-            ng_lives_denied_more(keeper);
+            ng_lives_denied_more(keeper, true);
         break;
     case NG_MESSAGE_TOLD:
         told(keeper, &any->told);

@@ -396,7 +396,8 @@ struct ng_event {
 };
 _Static_assert(sizeof(struct ng_event) == 784, "layout of ng_event");
 
-/* What the walk over open sockets writes for each whose peer is denied by now. */
+/* What the walks over open files and sockets write for each socket whose peer is denied by now. That over sockets does
+ * not know who holds it: the process is the one that opened it, 0: not known, and fd, pid and gid say nothing. */
 struct ng_socket {
     __u64 cgroup;      /* of the deployment that denies it */
     __u32 scope;       /* the deployment's */
@@ -414,8 +415,19 @@ struct ng_socket {
     __u8 mode;         /* enum ng_mode in force */
     __u8 pad[2];
     char comm[NG_COMM_LEN];
+    __u64 cookie;      /* of the socket */
+    __u8 local[16];    /* its own address */
+    __u16 local_port;
+    __u8 pad_local[2];
+    __u32 device;      /* number of the interface that it is bound to, or 0 */
 };
-_Static_assert(sizeof(struct ng_socket) == 80, "layout of ng_socket");
+_Static_assert(sizeof(struct ng_socket) == 112, "layout of ng_socket");
+
+/* What the walk over tasks writes for each task of a deployment. */
+struct ng_whereabouts {
+    __u32 pid;
+    __u32 netns; /* number of the inode of its network namespace */
+};
 
 /* counters: one array slot per hook and outcome, then the lost records: of denials, and of deeds; per CPU. */
 enum ng_outcome {

@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What is connected when its peer becomes denied ends at once, in whatever namespace, and wherever it came from.
 . "$(dirname "$0")/lib.sh"
+for i in 60 61 62; do
+    zone_add "s$i.github.com. A 198.51.100.$i"
+    zone_add "s$i.github.com. AAAA 2001:db8:1::$i"
+done
 world_up
 policy deploy << 'POLICY'
 policy deploy { deny *.github.com deny 203.0.113.20 }
@@ -40,20 +44,50 @@ else
     say "this kernel has no MPTCP"
 fi
 
+say "what no process has among its descriptors: an io_uring, a thread with others, a queue of AF_UNIX"
+client kept -luring -pthread
+K=$B/tests/clients/kept
+cut_records() { jq -c "select(.hook == \"cut\" and .address == \"$1\")" "$W/state/events.jsonl" | wc -l; }
+expect_eq "kept otherwise" "$(waits -- "$K" s60.github.com - tcp-uring=198.51.100.60:80 tcp-direct=2001:db8:1::60:80 \
+    udp-uring=2001:db8:1::60:9 udp-direct=198.51.100.60:9 tcp-thread=198.51.100.60:80 tcp-uring=203.0.113.21:80)" \
+"tcp-uring 198.51.100.60 $ended
+tcp-direct 2001:db8:1::60 $ended
+udp-uring 2001:db8:1::60 $ended
+udp-direct 198.51.100.60 $ended
+tcp-thread 198.51.100.60 $ended
+tcp-uring 203.0.113.21 waits"
+expect_eq "records of it" "$(cut_records 198.51.100.60) $(cut_records 2001:db8:1::60)" "3 2"
+expect_record '.hook == "cut" and .address == "198.51.100.60" and .proto == "tcp" and .comm == "kept" and .kernel'
+gate run -- "$K" s61.github.com "$W/received" tcp-parked=198.51.100.61:80 udp-parked=198.51.100.61:9 > "$W/waits" &
+parks=$!
+expect_record '.hook == "cut" and .address == "198.51.100.61" and .proto == "tcp" and .comm == "kept"'
+expect_record '.hook == "cut" and .address == "198.51.100.61" and .proto == "udp"'
+touch "$W/received"
+wait $parks
+expect_eq "parked" "$(sed '/^known$/d' "$W/waits")" "tcp-parked 198.51.100.61 $ended
+udp-parked 198.51.100.61 $ended"
+
 say "in a namespace of its own"
 cat > "$W/own.sh" << 'OWN'
 ip link set lo up
-ip address add 198.51.100.41/32 dev lo
-python3 -m http.server -b 198.51.100.41 8080 > /dev/null 2>&1 &
+ip address add "$1/32" dev lo
+python3 -m http.server -b "$1" 8080 > /dev/null 2>&1 &
 server=$!
-until python3 -c 'import socket; socket.create_connection(("198.51.100.41", 8080))' 2> /dev/null; do sleep 0.05; done
-python3 "$1" - tcp=198.51.100.41:8080
+until python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], 8080))' "$1" 2> /dev/null; do sleep 0.05; done
+shift
+"$@"
 kill $server
 OWN
-lookup_soon() { wait_until 10 grep -q known "$W/waits" && run dig +short short.github.com > "$W/dig"; }
+lookup_soon() { wait_until 10 grep -q known "$W/waits" && run dig +short "$1" > "$W/dig"; }
 : > "$W/waits"
-lookup_soon &
-expect_eq "own namespace" "$(waits -- unshare --net sh "$W/own.sh" "$HERE/clients/wait.py")" "tcp 198.51.100.41 $ended"
+lookup_soon short.github.com &
+expect_eq "own namespace" "$(waits -- unshare --net sh "$W/own.sh" 198.51.100.41 python3 "$HERE/clients/wait.py" - \
+    tcp=198.51.100.41:8080)" "tcp 198.51.100.41 $ended"
+wait $!
+: > "$W/waits"
+lookup_soon s62.github.com &
+expect_eq "own namespace, io_uring" "$(waits -- unshare --net sh "$W/own.sh" 198.51.100.62 "$K" - - \
+    tcp-uring=198.51.100.62:8080)" "tcp-uring 198.51.100.62 $ended"
 wait $!
 
 say "connected before, and brought along"

@@ -99,6 +99,7 @@ if [ "$(cat /proc/sys/net/mptcp/enabled 2> /dev/null)" = 1 ]; then
         .comm == "python3" and .argv[-3] == "198.51.100.10" and .kernel and .errno == null'
     announces 198.51.100.50
     row "$before" 'dropped' python3 "$P" mptcp-before 198.51.100.50 7777 203.0.113.21 s50.github.com
+    expect_record '.hook == "cut" and .address == "198.51.100.50" and .port == 7777 and .comm == "python3" and .kernel'
 else
     note_row 'MPTCP' "$denied"
     note_row "$further" 'dropped'
@@ -192,12 +193,15 @@ row 'TCP, from before the address was learnt, tee() and splice()' "$cut" python3
 row 'TCP, from before the address was learnt, MSG_ZEROCOPY' "$cut" python3 "$P" zerocopy 198.51.100.54 80 s54.github.com
 row 'UDP, from before the address was learnt, sendfile()' "$cut" python3 "$P" sendfile-udp 198.51.100.55 9999 s55.github.com
 row 'UDP, from before the address was learnt, splice()' "$cut" python3 "$P" splice-udp 198.51.100.56 9999 s56.github.com
+held_by 'TCP and UDP that an io_uring alone keeps, or a thread with descriptors of its own' "$cut" t_cut
+held_by 'TCP and UDP on their way over AF_UNIX, received by nobody yet' "$cut" t_cut
 held_by 'passed in over AF_UNIX, or handed out' 'cut, and further packets dropped' t_cut
 python3 "$P" hand-in $G 80 "$W/hand" &
 wait_until 5 test -S "$W/hand"
 check 'made and connected outside, passed in over AF_UNIX, after 3 s at most' "$cut" python3 "$P" handed-in $G 80 "$W/hand"
 check 'made and connected outside, taken from a process there (pidfd_getfd), by root, after 3 s at most' "$cut" \
     python3 "$P" taken $G 80 "$W/hand"
+note_row 'made and connected outside, passed in or taken, left to an io_uring alone within these 3 s' 'reached'
 OPTIONS_OF_RUN=(--confine)
 check 'made and connected outside, taken from a process there (pidfd_getfd), by root, run --confine' "$denied" \
     python3 "$P" taken $G 80 "$W/hand"
