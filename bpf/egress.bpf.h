@@ -21,12 +21,24 @@ struct packet {
     __u32 transport; /* where its header begins */
 };
 
-/* Whether this TCP segment opens a connection. */
-static __always_inline bool opens(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline __u8 tcp_flags(struct __sk_buff *skb, const struct packet *packet)
 {
     __u8 flags = 0;
 
-    return !bpf_skb_load_bytes(skb, packet->transport + 13, &flags, 1) && (flags & 0x12) == 0x02;
+    (void)bpf_skb_load_bytes(skb, packet->transport + 13, &flags, 1);
+    return flags;
+}
+
+/* Whether this TCP segment opens a connection. */
+static __always_inline bool opens(struct __sk_buff *skb, const struct packet *packet)
+{
+    return (tcp_flags(skb, packet) & 0x12) == 0x02;
+}
+
+/* Whether it ends one at once. */
+static __always_inline bool resets(struct __sk_buff *skb, const struct packet *packet)
+{
+    return tcp_flags(skb, packet) & 0x04;
 }
 
 /* What nearly every packet is: IPv4 without options, UDP or TCP in one piece, its headers in one piece of memory. Read

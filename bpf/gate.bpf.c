@@ -401,7 +401,8 @@ static __always_inline bool is_sender(__u64 cgroup, const struct question *quest
 
 /* Returns PASS, DENY or DROP. */
 static __always_inline int egress_verdict(struct __sk_buff *skb, struct ng_deployment *deployment, __u64 cgroup,
-                                          struct question *question, struct flow *flow, __u32 levels)
+                                          struct question *question, struct flow *flow, __u32 levels,
+                                          const struct packet *packet)
 {
     __u64 leaf = bpf_skb_cgroup_id(skb);
     struct ng_permit *permit = permit_of(leaf, question);
@@ -414,7 +415,9 @@ static __always_inline int egress_verdict(struct __sk_buff *skb, struct ng_deplo
     if (!opener.pid && question->proto == IPPROTO_TCP && skb->sk)
         (void)path_opener(skb->sk, &opener);
     sender = is_sender(cgroup, question, &opener, levels);
-    question->silent = flow && flow->reported_to == cgroup && is_reported(flow, question);
+    /* A reset is no attempt to reach anybody: it tells of a connection that is over, mostly one that was cut. */
+    question->silent = (flow && flow->reported_to == cgroup && is_reported(flow, question)) ||
+                       (question->proto == IPPROTO_TCP && !question->raw && resets(skb, packet));
     question->established = flow && same_server(&flow->permitted, question->address, question->port);
     question->error = question->proto == IPPROTO_UDP ? -EPERM_ : 0;
     result = judge_nested(deployment, cgroup, question, sender ? NULL : &opener);
@@ -477,7 +480,7 @@ SEC("cgroup_skb/egress") int gate_egress(struct __sk_buff *skb)
         if (question.proto == IPPROTO_UDP || opens(skb, &packet))
             record_asker(deployment, flow, &question, &packet);
     }
-    return egress_verdict(skb, deployment, cgroup, &question, flow, state->levels);
+    return egress_verdict(skb, deployment, cgroup, &question, flow, state->levels, &packet);
 }
 
 /* Whether a deployment, or one around it, denies what the socket is connected to; if so says which. Denied with
