@@ -260,7 +260,7 @@ static int conclude(struct ng_learn *learn, const struct taking *taking)
         if (own[0]->ruled)
             r = apply(learn, &one, last, NULL, false);
     }
-    if (r == 0 && taking->new_addresses)
+    if (r == 0 && taking->new_addresses && last != first) /* else said already */
         r = speakers(learn, last, &names);
     for (size_t i = 1; r == 0 && names.count && i <= taking->new_addresses; i++)
         r = apply(learn, &names, last, &last->addresses.items[last->addresses.count - i], false);
