@@ -18,7 +18,7 @@
 /* Makes room for `more` items behind the `count` that are there. */
 static inline bool ng_vector_grow(void **items, size_t count, size_t *room, size_t size, size_t more)
 {
-    size_t wanted = *room ? *room : 4;
+    size_t wanted = *room ? *room : size < 32 ? 64 / size : 1; /* many hold one item for ever */
     void *grown;
 
     if (more <= *room - count)

@@ -20,15 +20,20 @@ struct adoption {
     uint64_t until[NG_CLAIMS_MAX];
 };
 
+/* Between begin and commit: what shall be. */
+struct plan {
+    struct ng_destination value;
+    struct adoption adopted;
+    bool widened; /* commit has written more than the entry's value */
+};
+
 struct entry {
     struct ng_link link;
     struct ng_destination_key key;
-    struct ng_destination value;  /* as in the kernel; without claims: not there */
+    struct ng_destination value; /* as in the kernel; without claims: not there */
     struct adoption adopted;
-    struct ng_destination *next;  /* between begin and commit: what shall be */
-    struct adoption next_adopted;
-    bool widened;                 /* commit has written more than value */
-    uint64_t digest;              /* of what was written last; 0: nothing */
+    struct plan *next;
+    uint64_t digest;             /* of what was written last; 0: nothing */
 };
 
 struct ng_claims {
@@ -452,13 +457,12 @@ static void begin_one(void *arg, struct ng_link *link)
         walk->error = -ENOMEM;
         return;
     }
-    entry->next_adopted = (struct adoption){{0}};
     for (unsigned i = 0; i < count; i++) {
         if (!entry->adopted.until[i])
             continue;
-        entry->next_adopted.until[kept] = entry->adopted.until[i];
-        entry->next->claim[kept] = entry->value.claim[i];
-        entry->next->claim[kept++].expires_at = entry->adopted.until[i];
+        entry->next->adopted.until[kept] = entry->adopted.until[i];
+        entry->next->value.claim[kept] = entry->value.claim[i];
+        entry->next->value.claim[kept++].expires_at = entry->adopted.until[i];
     }
 }
 
@@ -480,7 +484,7 @@ int ng_claims_want(struct ng_claims *claims, const struct ng_snapshot *snapshot,
     if (!entry || !entry->next)
         return -ENOMEM;
     for (unsigned i = 0; i < count; i++)
-        merge(snapshot, entry->next, &entry->next_adopted, &list[i]);
+        merge(snapshot, &entry->next->value, &entry->next->adopted, &list[i]);
     return 0;
 }
 
@@ -491,34 +495,33 @@ static void widen_one(void *arg, struct ng_link *link)
     struct entry *entry = ng_record(link, struct entry, link);
     struct ng_destination both = entry->value;
     struct adoption adopted = entry->adopted;
-    unsigned count = count_of(entry->next);
+    unsigned count = count_of(&entry->next->value);
 
-    entry->widened = false;
     for (unsigned i = 0; i < count; i++)
-        merge(walk->snapshot, &both, &adopted, &entry->next->claim[i]);
+        merge(walk->snapshot, &both, &adopted, &entry->next->value.claim[i]);
     if (walk->error || memcmp(&both, &entry->value, sizeof(both)) == 0)
         return;
     walk->error = put(walk->claims, entry, &both);
-    entry->widened = walk->error == 0;
+    entry->next->widened = walk->error == 0;
 }
 
 static void narrow_one(void *arg, struct ng_link *link)
 {
     struct walk *walk = arg;
     struct entry *entry = ng_record(link, struct entry, link);
+    struct plan *next = entry->next;
 
-    if (count_of(entry->next) == 0) {
+    if (count_of(&next->value) == 0) {
         erase(&walk->erasure, entry);
         return;
     }
     /* A failure leaves more claims in the kernel than are wanted, none less. */
-    if (entry->widened || memcmp(entry->next, &entry->value, sizeof(*entry->next)) != 0)
-        (void)put(walk->claims, entry, entry->next);
-    entry->value = *entry->next;
-    entry->adopted = entry->next_adopted;
-    free(entry->next);
+    if (next->widened || memcmp(&next->value, &entry->value, sizeof(next->value)) != 0)
+        (void)put(walk->claims, entry, &next->value);
+    entry->value = next->value;
+    entry->adopted = next->adopted;
+    free(next);
     entry->next = NULL;
-    entry->widened = false;
 }
 
 static void revert_one(void *arg, struct ng_link *link)
@@ -526,11 +529,10 @@ static void revert_one(void *arg, struct ng_link *link)
     struct walk *walk = arg;
     struct entry *entry = ng_record(link, struct entry, link);
 
+    if (entry->next && entry->next->widened && count_of(&entry->value))
+        (void)put(walk->claims, entry, &entry->value);
     free(entry->next);
     entry->next = NULL;
-    if (entry->widened && count_of(&entry->value))
-        (void)put(walk->claims, entry, &entry->value);
-    entry->widened = false;
     if (count_of(&entry->value) == 0)
         erase(&walk->erasure, entry);
 }
