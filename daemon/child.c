@@ -94,9 +94,11 @@ void ng_child_free(struct ng_child *child)
 static _Noreturn void become_resolver(const struct ng_child *child, int channel)
 {
     static char name[] = "namegated";
+    /* Its memory grows in pages of 2 MiB: names and addresses lie all over it, and each that is learnt takes more. */
+    static char pages[] = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1";
     char option[64];
     char *argv[] = {name, option, NULL};
-    char *envp[] = {NULL};
+    char *envp[] = {pages, NULL};
     struct rlimit files = {CHILD_FILES, CHILD_FILES};
     struct rlimit none = {0, 0};
     int executable;
