@@ -7,8 +7,10 @@
 #include <namegate/cleanup.h>
 
 #include <string.h>
+#include <sys/mman.h>
 
 #define MULTIPLIER 0x9e3779b97f4a7c15ULL
+#define ALL_OCTETS (NG_TRACK_MAX * sizeof(struct ng_resolution))
 
 /* An address and those that have it: most have one holder. */
 struct place {
@@ -20,18 +22,18 @@ struct place {
 
 struct ng_track {
     struct ng_table by_id, by_address;
-    struct ng_resolution **all; /* in the order of their arrival, a ring: the next to be replaced is at `next` */
+    struct ng_resolution *all; /* in the order of their arrival, a ring: the next to be replaced is at `next` */
     unsigned count, next;
     uint64_t epoch; /* of the resolver, in the upper half of the ids */
     uint64_t newest; /* id: a resolver counts up, so what is above is new */
     uint64_t key;   /* of the hashes, as strangers choose addresses */
 };
 
-static void free_resolution(struct ng_resolution *resolution)
+static void release_resolution(struct ng_resolution *resolution)
 {
     free(resolution->chain);
-    free(resolution->address);
-    free(resolution);
+    if (resolution->address != &resolution->only)
+        free(resolution->address);
 }
 
 static void free_place(struct place *place)
@@ -39,12 +41,6 @@ static void free_place(struct place *place)
     if (place->holders != &place->only)
         free(place->holders);
     free(place);
-}
-
-static void free_any_resolution(void *arg, struct ng_link *link)
-{
-    (void)arg;
-    free_resolution(ng_record(link, struct ng_resolution, by_id));
 }
 
 static void free_any_place(void *arg, struct ng_link *link)
@@ -56,14 +52,17 @@ static void free_any_place(void *arg, struct ng_link *link)
 int ng_track_new(struct ng_track **ret_track)
 {
     struct ng_track *track = calloc(1, sizeof(*track));
+    void *all;
 
     if (!track)
         return -ENOMEM;
-    track->all = calloc(NG_TRACK_MAX, sizeof(*track->all));
-    if (!track->all) {
+    all = mmap(NULL, ALL_OCTETS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED) {
         free(track);
         return -ENOMEM;
     }
+    (void)madvise(all, ALL_OCTETS, MADV_HUGEPAGE); /* one is filled after the other, for the first time mostly */
+    track->all = all;
     track->key = ng_random();
     *ret_track = track;
     return 0;
@@ -75,9 +74,10 @@ void ng_track_free(struct ng_track *track)
         return;
     ng_table_each(&track->by_address, free_any_place, NULL);
     ng_table_release(&track->by_address);
-    ng_table_each(&track->by_id, free_any_resolution, NULL);
     ng_table_release(&track->by_id);
-    free(track->all);
+    for (unsigned i = 0; i < track->count; i++)
+        release_resolution(&track->all[i]);
+    (void)munmap(track->all, ALL_OCTETS);
     free(track);
 }
 
@@ -186,47 +186,53 @@ static void drop(struct ng_track *track, struct ng_resolution *resolution)
     for (unsigned i = 0; i < resolution->addresses; i++)
         leave_place(track, resolution->address[i], resolution);
     ng_table_remove(&track->by_id, &resolution->by_id);
-    free_resolution(resolution);
+    release_resolution(resolution);
 }
 
 static struct ng_resolution *add(struct ng_track *track, uint64_t id)
 {
-    struct ng_resolution *resolution = calloc(1, sizeof(*resolution));
+    struct ng_resolution *resolution = &track->all[track->next];
 
-    if (!resolution)
-        return NULL;
-    resolution->id = own_id(track, id);
-    if (ng_table_add(&track->by_id, &resolution->by_id, hash_id(track, resolution->id)) < 0) {
-        free(resolution);
-        return NULL;
-    }
     if (track->count == NG_TRACK_MAX)
-        drop(track, track->all[track->next]);
-    else
+        drop(track, resolution);
+    *resolution = (struct ng_resolution){.id = own_id(track, id), .address = &resolution->only};
+    if (ng_table_add(&track->by_id, &resolution->by_id, hash_id(track, resolution->id)) < 0)
+        return NULL; /* never but for the first one */
+    if (track->count < NG_TRACK_MAX)
         track->count++;
     if (resolution->id > track->newest)
         track->newest = resolution->id;
-    track->all[track->next] = resolution;
     track->next = (track->next + 1) % NG_TRACK_MAX;
     return resolution;
 }
 
-static int add_address(struct ng_track *track, struct ng_resolution *resolution, const uint8_t *address)
+/* Makes room for another address. */
+static int grow_addresses(struct ng_resolution *resolution)
 {
+    bool moves = resolution->address == &resolution->only;
     uint8_t(*grown)[16];
 
+    if (resolution->addresses == 0)
+        return 0;
+    grown = reallocarray(moves ? NULL : resolution->address, resolution->addresses + 1, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    if (moves)
+        memcpy(grown, resolution->only, sizeof(*grown));
+    resolution->address = grown;
+    return 0;
+}
+
+static int add_address(struct ng_track *track, struct ng_resolution *resolution, const uint8_t *address)
+{
     for (unsigned i = 0; i < resolution->addresses; i++)
         if (memcmp(resolution->address[i], address, 16) == 0)
             return 0;
     if (resolution->addresses == NG_TRACK_ADDRESSES_MAX)
         return 0;
-    grown = reallocarray(resolution->address, resolution->addresses + 1, sizeof(*grown));
-    if (!grown)
+    if (grow_addresses(resolution) < 0 || enter_place(track, address, resolution) < 0)
         return -ENOMEM;
-    resolution->address = grown;
-    if (enter_place(track, address, resolution) < 0)
-        return -ENOMEM;
-    memcpy(grown[resolution->addresses++], address, 16);
+    memcpy(resolution->address[resolution->addresses++], address, 16);
     return 0;
 }
 
@@ -311,7 +317,7 @@ int ng_track_told(struct ng_track *track, const struct ng_message_told *message,
 void ng_track_forget_deployment(struct ng_track *track, uint32_t scope)
 {
     for (unsigned i = 0; i < track->count; i++) {
-        struct ng_resolution *resolution = track->all[i];
+        struct ng_resolution *resolution = &track->all[i];
 
         for (unsigned j = 0; j < resolution->askers; j++)
             if (resolution->asked_by[j] == scope)
@@ -327,9 +333,8 @@ void ng_track_new_resolver(struct ng_track *track)
 void ng_track_each(const struct ng_track *track, const uint8_t *address, ng_resolution_fn each, void *arg)
 {
     const struct place *place = address ? find_place(track, address) : NULL;
-    struct ng_resolution *const *list = address ? (place ? place->holders : NULL) : track->all;
     unsigned count = address ? (place ? place->count : 0) : track->count;
 
     for (unsigned i = 0; i < count; i++)
-        each(arg, list[i]);
+        each(arg, address ? place->holders[i] : &track->all[i]);
 }

@@ -26,7 +26,7 @@ struct ng_resolution {
     uint64_t expires_at; /* ns */
     struct ng_name *chain; /* of the last name there are only as many octets as it has: it is not to be copied whole */
     unsigned links;
-    uint8_t (*address)[16];
+    uint8_t (*address)[16], only[16]; /* address: &only while there is room for one */
     unsigned addresses;
     struct ng_asker asker;                 /* the last one that was told */
     uint32_t asked_by[NG_TRACK_ASKERS_MAX]; /* scopes of deployments */
