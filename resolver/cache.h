@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Answers by question, until their TTL is over and for some time after it, for when upstreams fail (RFC 8767); and
  * failures, so that they are not asked for again at once (RFC 9520). An answer enters only after the addresses in it
- * are in the kernel. Full: one of those that were used longest ago goes. */
+ * were written to the kernel (claims.h). Full: one of those that were used longest ago goes. */
 #ifndef NAMEGATE_CACHE_H
 #define NAMEGATE_CACHE_H
 

@@ -13,6 +13,8 @@ typedef int (*ng_destination_fn)(void *arg, const struct ng_destination_key *key
 struct ng_claims_ops {
     /* -ENOENT: it is not there. */
     int (*read)(void *arg, const struct ng_destination_key *key, struct ng_destination *ret_value);
+    /* It may wait, and be done with others before anything leaves the process: a reply, or a message to the keeper.
+     * When it fails then, no reply of that turn says more than SERVFAIL, and the destination is one that is missing. */
     int (*write)(void *arg, const struct ng_destination_key *key, const struct ng_destination *value);
     /* A key that is not there is no error. */
     int (*erase)(void *arg, const struct ng_destination_key *keys, size_t count);

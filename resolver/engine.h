@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The resolver without its sockets: queries and upstreams' answers go in, replies and messages to the keeper come out.
- * The order is here and nowhere else: write to the kernel, keep in the cache, tell the keeper, reply. */
+ * The order is here and nowhere else: write to the kernel, keep in the cache, tell the keeper, reply. A write
+ * may wait until something leaves the process (claims.h). */
 #ifndef NAMEGATE_ENGINE_H
 #define NAMEGATE_ENGINE_H
 
@@ -63,6 +64,9 @@ void ng_engine_refuse(struct ng_engine *engine, const struct ng_client *client, 
 
 /* What became of a query to an upstream: its message, or, with wire NULL, that none came. */
 void ng_engine_answer(struct ng_engine *engine, struct ng_pending *pending, const uint8_t *wire, size_t size);
+
+/* A write that waited failed, and the replies that waited for it say SERVFAIL: tells the keeper. */
+void ng_engine_write_failed(struct ng_engine *engine, int error);
 
 /* A new policy; tells the keeper READY. Owns the snapshot. */
 void ng_engine_snapshot(struct ng_engine *engine, struct ng_snapshot *snapshot, uint64_t generation);

@@ -41,6 +41,11 @@ void ng_engine_report_failure(struct ng_engine *engine, int error, const struct 
     engine->full |= what == NG_TROUBLE_MAP_FULL;
 }
 
+void ng_engine_write_failed(struct ng_engine *engine, int error)
+{
+    ng_engine_report_failure(engine, error, NULL);
+}
+
 void ng_engine_report_success(struct ng_engine *engine)
 {
     if (!engine->full)

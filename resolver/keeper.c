@@ -16,17 +16,21 @@
 
 struct ng_keeper_link {
     int fd;
+    void (*before)(void *arg);
+    void *arg;
     uint32_t lost;
     NG_VECTOR(uint8_t) waiting; /* frames */
 };
 
-int ng_keeper_link_new(int fd, struct ng_keeper_link **ret_link)
+int ng_keeper_link_new(int fd, void (*before)(void *arg), void *arg, struct ng_keeper_link **ret_link)
 {
     struct ng_keeper_link *link = calloc(1, sizeof(*link));
 
     if (!link)
         return -ENOMEM;
     link->fd = fd;
+    link->before = before;
+    link->arg = arg;
     *ret_link = link;
     return 0;
 }
@@ -139,6 +143,7 @@ void ng_keeper_link_flush(struct ng_keeper_link *link)
     struct ng_message_trouble lost;
     size_t sent = 0;
 
+    link->before(link->arg);
     if (link->lost && link->waiting.count < WAITING_MAX) {
         ng_tell_trouble(&lost, NG_TROUBLE_LOST, 0, NULL, NULL);
         lost.count = link->lost;

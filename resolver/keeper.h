@@ -27,8 +27,8 @@ union ng_order {
     struct ng_message_ping ping;
 };
 
-/* Works on `fd`, which stays the caller's. */
-int ng_keeper_link_new(int fd, struct ng_keeper_link **ret_link);
+/* Works on `fd`, which stays the caller's. before: called before anything leaves. */
+int ng_keeper_link_new(int fd, void (*before)(void *arg), void *arg, struct ng_keeper_link **ret_link);
 void ng_keeper_link_free(struct ng_keeper_link *link);
 
 /* Receives one order, whose size is right for its type, and its descriptors, which are the caller's then (-1: none).

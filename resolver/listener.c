@@ -21,6 +21,7 @@ int ng_listener_new(const struct ng_listener_config *config, struct ng_listener 
                                .poll = config->poll,
                                .engine = config->engine,
                                .link = config->link,
+                               .failed = config->failed,
                                .upstream = config->upstream,
                                .stats = config->stats,
                                .turn = config->turn,

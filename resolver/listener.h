@@ -18,6 +18,7 @@ struct ng_listener {
     struct ng_poll *poll;
     struct ng_engine *engine;
     struct ng_keeper_link *link; /* flushed before replies leave */
+    const bool *failed;          /* after that: the kernel has not all that it must have before they do */
     struct ng_upstream *upstream; /* sends what a batch of queries asked for */
     struct ng_stats *stats;      /* or NULL */
     pthread_mutex_t *turn;
@@ -38,6 +39,7 @@ struct ng_listener_config {
     struct ng_poll *poll;
     struct ng_engine *engine;
     struct ng_keeper_link *link;
+    const bool *failed;
     struct ng_upstream *upstream;
     struct ng_stats *stats;
     pthread_mutex_t *turn;

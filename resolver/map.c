@@ -14,9 +14,26 @@ int ng_map_read(int fd, const struct ng_destination_key *key, struct ng_destinat
     return bpf_map_lookup_elem(fd, key, ret_value) < 0 ? -errno : 0;
 }
 
-int ng_map_write(int fd, const struct ng_destination_key *key, const struct ng_destination *value)
+int ng_map_write(int fd, const struct ng_destination_key *keys, const struct ng_destination *values, unsigned count)
 {
-    return bpf_map_update_elem(fd, key, value, BPF_ANY) < 0 ? -errno : 0;
+    __u32 done = count;
+    int r = 0;
+
+    if (count > 1 && bpf_map_update_batch(fd, keys, values, &done, NULL) == 0)
+        return 0;
+    /* What a batch says of where it failed is not the same in all kernels. To write twice is no harm. */
+    for (unsigned i = 0; i < count; i++)
+        if (bpf_map_update_elem(fd, &keys[i], &values[i], BPF_ANY) < 0)
+            r = -errno;
+    return r;
+}
+
+size_t ng_map_max(int fd)
+{
+    struct bpf_map_info info = {.type = 0};
+    __u32 size = sizeof(info);
+
+    return bpf_obj_get_info_by_fd(fd, &info, &size) < 0 ? 0 : info.max_entries;
 }
 
 int ng_map_erase(int fd, const struct ng_destination_key *keys, size_t count)

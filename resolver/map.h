@@ -10,9 +10,13 @@
 /* Return 0 or -errno; -E2BIG: the map is full. */
 /* -ENOENT: it is not there. */
 int ng_map_read(int fd, const struct ng_destination_key *key, struct ng_destination *ret_value);
-int ng_map_write(int fd, const struct ng_destination_key *key, const struct ng_destination *value);
+/* Writes all that it can, in this order. */
+int ng_map_write(int fd, const struct ng_destination_key *keys, const struct ng_destination *values, unsigned count);
 /* Keys that are not there are passed over. */
 int ng_map_erase(int fd, const struct ng_destination_key *keys, size_t count);
+
+/* Entries that it has room for; 0: unknown. */
+size_t ng_map_max(int fd);
 
 /* Calls each entry; ends with the callback's first error. scan: -EOPNOTSUPP where the kernel does not read many at a
  * time. */

@@ -3,9 +3,9 @@
  * parses what strangers send, and holds nothing but what it was given. */
 #include "resolver.h"
 
+#include "destinations.h"
 #include "keeper.h"
 #include "listener.h"
-#include "map.h"
 #include "upstream.h"
 #include "worker.h"
 
@@ -21,7 +21,6 @@
 #define RETIRED_FOR (60 * NG_SECOND) /* longer than any question is open */
 #define TICK_MS 1000
 #define ORDERS_PER_TURN 16
-#define SCAN_FROM 256 /* destinations; a scan of a map that is nearly empty costs more than reading them */
 
 struct resolver {
     struct ng_source keeper; /* first: on_keeper() is called with it */
@@ -39,7 +38,9 @@ struct resolver {
     struct ng_stats_memory *memory;
     struct ng_stats *stats;
     uint64_t *epoch;
-    int destinations, askers;
+    struct ng_destinations *destinations;
+    int askers;
+    bool failed; /* a write that had to be done before replies leave, in this turn */
     struct ng_listener *listener[LISTENERS_MAX];
     struct ng_message_listener pending[LISTENERS_MAX]; /* until the first snapshot */
     int pending_fd[LISTENERS_MAX];
@@ -47,34 +48,18 @@ struct resolver {
     int error; /* ends the loop */
 };
 
-static int read_claim(void *arg, const struct ng_destination_key *key, struct ng_destination *ret_value)
+/* Before anything leaves. */
+static void write_all(void *arg)
 {
-    return ng_map_read(((const struct resolver *)arg)->destinations, key, ret_value);
+    ng_destinations_flush(((struct resolver *)arg)->destinations);
 }
 
-static int write_claim(void *arg, const struct ng_destination_key *key, const struct ng_destination *value)
+static void write_failed(void *arg, int error)
 {
-    const struct resolver *resolver = arg;
-    uint64_t began_at = ng_now();
-    int r = ng_map_write(resolver->destinations, key, value);
+    struct resolver *resolver = arg;
 
-    ng_epoch_advance(&resolver->epoch[NG_EPOCH]);
-    ng_stats_wrote(resolver->stats, began_at, ng_now(), r);
-    return r;
-}
-
-static int erase_claims(void *arg, const struct ng_destination_key *keys, size_t count)
-{
-    const struct resolver *resolver = arg;
-    int r = ng_map_erase(resolver->destinations, keys, count);
-
-    ng_epoch_advance(&resolver->epoch[NG_EPOCH]);
-    return r;
-}
-
-static int scan_claims(void *arg, ng_destination_fn each, void *each_arg)
-{
-    return ng_map_scan(((const struct resolver *)arg)->destinations, each, each_arg);
+    resolver->failed = true;
+    ng_engine_write_failed(resolver->engine, error);
 }
 
 static uint64_t now_of(void *arg)
@@ -108,7 +93,11 @@ static void on_alarm(struct ng_source *source, uint32_t events)
 
 static void answered(void *arg, void *question, const uint8_t *wire, size_t size)
 {
-    ng_engine_answer(((struct resolver *)arg)->engine, question, wire, size);
+    struct resolver *resolver = arg;
+
+    ng_destinations_gather(resolver->destinations, ng_learn_destinations(ng_engine_learn(resolver->engine)));
+    ng_engine_answer(resolver->engine, question, wire, size);
+    ng_destinations_direct(resolver->destinations);
 }
 
 static void reply(void *arg, const struct ng_client *client, const uint8_t *wire, size_t size)
@@ -148,8 +137,7 @@ static int on_memory(struct resolver *resolver, int fds[2])
 
 static int on_start(struct resolver *resolver, const struct ng_message_start *start, int fds[2])
 {
-    struct ng_engine_ops ops = {.claims = {read_claim, write_claim, erase_claims, scan_claims, SCAN_FROM, resolver},
-                                .now = now_of,
+    struct ng_engine_ops ops = {.now = now_of,
                                 .ask = ask,
                                 .reply = reply,
                                 .flush = flush,
@@ -161,14 +149,18 @@ static int on_start(struct resolver *resolver, const struct ng_message_start *st
     if (resolver->engine || !resolver->epoch || fds[0] < 0 || fds[1] < 0 || start->workers == 0 ||
         start->workers > NG_WORKERS_MAX)
         return -EBADMSG;
-    resolver->destinations = TAKE_FD(fds[0]);
+    r = ng_destinations_new(fds[0], resolver->epoch, resolver->stats, write_failed, resolver, &resolver->destinations);
+    if (r < 0)
+        return r;
+    fds[0] = -1;
     resolver->askers = TAKE_FD(fds[1]);
     resolver->start = *start;
+    ops.claims = ng_destinations_ops(resolver->destinations);
     r = ng_engine_new(start, &ops, &resolver->engine);
     if (r == 0)
         r = ng_upstream_new(resolver->poll, start->upstream, start->upstreams, answered, resolver,
                             resolver->stats, &resolver->upstream);
-    return r == 0 ? ng_map_each(resolver->destinations, adopt, resolver->engine) : r;
+    return r == 0 ? ng_destinations_each(resolver->destinations, adopt, resolver->engine) : r;
 }
 
 static int on_forward(struct resolver *resolver, const struct ng_message_forward *message)
@@ -236,6 +228,7 @@ static int open_listeners(struct resolver *resolver)
                                             .poll = resolver->poll,
                                             .engine = resolver->engine,
                                             .link = resolver->link,
+                                            .failed = &resolver->failed,
                                             .upstream = resolver->upstream,
                                             .stats = resolver->stats,
                                             .turn = &resolver->turn,
@@ -399,6 +392,7 @@ static int take_turn(struct resolver *resolver, uint64_t *next_tick)
         ng_stats_leave(resolver->stats, ng_now());
     for (unsigned i = 0; i < resolver->listeners; i++)
         resolver->listener[i]->flush(resolver->listener[i]);
+    resolver->failed = false;
     resolver->idle = timeout == TICK_MS;
     return timeout;
 }
@@ -406,7 +400,7 @@ static int take_turn(struct resolver *resolver, uint64_t *next_tick)
 static int serve(struct resolver *resolver)
 {
     uint64_t next_tick = ng_now();
-    int r = ng_keeper_link_new(NG_CHANNEL_FD, &resolver->link);
+    int r = ng_keeper_link_new(NG_CHANNEL_FD, write_all, resolver, &resolver->link);
 
     if (r == 0)
         r = ng_poll_new(&resolver->turn, &resolver->poll);
@@ -448,7 +442,7 @@ int ng_resolver_main(void)
         return -ENOMEM;
     resolver->keeper = (struct ng_source){.ready = on_keeper, .fd = NG_CHANNEL_FD};
     resolver->alarm = (struct ng_source){.ready = on_alarm, .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-    resolver->destinations = resolver->askers = -1;
+    resolver->askers = -1;
     init_turn(&resolver->turn);
     (void)signal(SIGPIPE, SIG_IGN); /* c-ares writes to connections that may have gone */
     r = serve(resolver);
@@ -459,11 +453,11 @@ int ng_resolver_main(void)
         (void)ng_close(resolver->pending_fd[--resolver->waiting]);
     ng_local_free(resolver->loading);
     ng_engine_free(resolver->engine);
+    ng_destinations_free(resolver->destinations);
     ng_poll_free(resolver->poll);
     ng_keeper_link_free(resolver->link);
     (void)ng_close(resolver->alarm.fd);
     (void)pthread_mutex_destroy(&resolver->turn);
-    (void)ng_close(resolver->destinations);
     (void)ng_close(resolver->askers);
     ng_stats_free(resolver->stats);
     ng_stats_unmap(resolver->memory);

@@ -303,16 +303,17 @@ void ng_stats_upstream(struct ng_stats *stats, uint64_t asked_at, uint64_t now)
     take(stats, NG_STAGE_UPSTREAM, asked_at, now);
 }
 
-void ng_stats_wrote(struct ng_stats *stats, uint64_t began_at, uint64_t now, int error)
+void ng_stats_wrote(struct ng_stats *stats, uint64_t began_at, uint64_t now, unsigned count, int error)
 {
     if (!stats)
         return;
     stats->clock = now;
     stats->writing += now - began_at;
-    ng_shared_add(&stats->memory->count[NG_COUNT_WRITES], 1);
+    ng_shared_add(&stats->memory->count[NG_COUNT_WRITES], count);
     if (error < 0)
         ng_shared_add(&stats->memory->count[NG_COUNT_WRITE_FAILURES], 1);
-    take(stats, NG_STAGE_MAP_WRITE, began_at, now);
+    for (unsigned i = 0; i < count; i++)
+        take(stats, NG_STAGE_MAP_WRITE, began_at, began_at + (now - began_at) / count);
 }
 
 void ng_stats_learns(struct ng_stats *stats, uint64_t now)

@@ -123,7 +123,7 @@ void ng_stats_leave(struct ng_stats *stats, uint64_t now);
 /* An upstream is asked, and something has become of it. */
 void ng_stats_asks(struct ng_stats *stats, uint64_t now);
 void ng_stats_upstream(struct ng_stats *stats, uint64_t asked_at, uint64_t now);
-void ng_stats_wrote(struct ng_stats *stats, uint64_t began_at, uint64_t now, int error);
+void ng_stats_wrote(struct ng_stats *stats, uint64_t began_at, uint64_t now, unsigned count, int error);
 
 /* Around learning; the writes between the two are left out. */
 void ng_stats_learns(struct ng_stats *stats, uint64_t now);

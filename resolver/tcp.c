@@ -133,6 +133,17 @@ static bool append(struct connection *connection, const uint8_t *wire, size_t si
     return true;
 }
 
+/* The answer that was appended last, of so many octets, must not be given. */
+static void spoil_last(struct connection *connection, size_t size)
+{
+    uint8_t *wire = connection->out + connection->unsent - size;
+    size_t left = ng_wire_spoil(wire, size);
+
+    wire[-2] = (uint8_t)(left >> 8);
+    wire[-1] = (uint8_t)left;
+    connection->unsent -= size - left;
+}
+
 static void reply(struct ng_listener *listener, const struct ng_client *client, const uint8_t *wire, size_t size)
 {
     struct tcp *tcp = (struct tcp *)listener;
@@ -144,10 +155,13 @@ static void reply(struct ng_listener *listener, const struct ng_client *client, 
     if (connection->under_way)
         connection->under_way--;
     ng_keeper_link_flush(listener->link);
-    if (!append(connection, wire, size))
+    if (!append(connection, wire, size)) {
         connection->broken = true;
-    else
+    } else {
+        if (*listener->failed)
+            spoil_last(connection, size);
         drain(connection);
+    }
     if (connection->reading)
         return;
     if (connection->broken)

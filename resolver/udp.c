@@ -148,22 +148,30 @@ static void send_all(const struct udp *udp, struct replies *replies)
     replies->count = 0;
 }
 
+/* What the replies are about is in the kernel, and the keeper knows of it; or they say failure. */
+static void settle(const struct udp *udp, struct replies *replies)
+{
+    if (!replies->count)
+        return;
+    ng_keeper_link_flush(udp->base.link);
+    for (unsigned i = 0; *udp->base.failed && i < replies->count; i++)
+        replies->part[i].iov_len = ng_wire_spoil(replies->datagram[i], replies->part[i].iov_len);
+}
+
 static void udp_flush(struct ng_listener *listener)
 {
     struct udp *udp = (struct udp *)listener;
     struct replies *replies = &udp->side[ng_worker].replies;
 
-    if (replies->count)
-        ng_keeper_link_flush(listener->link);
+    settle(udp, replies);
     send_all(udp, replies);
 }
 
 /* What must have left before the replies. */
-static void conclude(const struct udp *udp, const struct replies *replies)
+static void conclude(const struct udp *udp, struct replies *replies)
 {
     ng_upstream_send(udp->base.upstream);
-    if (replies->count)
-        ng_keeper_link_flush(udp->base.link);
+    settle(udp, replies);
     if (ng_stats_leaving(udp->base.stats))
         ng_stats_leave(udp->base.stats, ng_now());
 }

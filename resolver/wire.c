@@ -255,6 +255,21 @@ size_t ng_wire_failure(const struct ng_query *query, uint8_t rcode, const struct
     return put_tail(query, rcode, ede, wire, put_head(query, rcode, wire));
 }
 
+size_t ng_wire_spoil(uint8_t *wire, size_t size)
+{
+    size_t end = NG_WIRE_HEADER;
+
+    if (wire[5] == 1) { /* the question: ours has no pointers */
+        while (end < size && wire[end])
+            end += 1U + wire[end];
+        end += 1U + 4U;
+    }
+    wire[2] &= (uint8_t)~(FLAG_TC >> 8);
+    wire[3] = (uint8_t)((wire[3] & (FLAG_RA | FLAG_CD)) | NG_RCODE_SERVFAIL);
+    memset(wire + 6, 0, 6);
+    return end < size ? end : size;
+}
+
 /* A record of the name asked for, whose data follow. */
 static size_t put_record(uint8_t *wire, size_t size, unsigned type, uint32_t ttl, size_t octets)
 {

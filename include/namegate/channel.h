@@ -199,7 +199,8 @@ struct ng_message_resolution {
     __u32 type;
     __u32 pad;
     __u64 id;            /* of the resolution: the same for the same name */
-    __u64 wrote_at;      /* ns: when the last map write for it returned; 0: nothing had to be written */
+    __u64 wrote_at;      /* ns: when the last map write for it returned, or began to wait for others (claims.h);
+                            0: nothing had to be written */
     __u64 expires_at;    /* ns: after TTL, floor and grace */
     __u32 links;         /* names in chain, the one asked for first */
     __u32 addresses;

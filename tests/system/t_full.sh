@@ -6,6 +6,8 @@ for i in $(seq 1 90); do
     zone_add "many.fill.test. 1 A 100.64.1.$i"
     zone_add "n$i.fill.test. 1 A 100.64.2.1"
 done
+zone_add "alone.fill.test. 1 A 100.64.3.1"
+zone_add "stream.fill.test. 1 A 100.64.3.2"
 world_up
 policy deploy << 'POLICY'
 policy deploy { deny *.fill.test }
@@ -41,3 +43,28 @@ seq 17000 | awk 'BEGIN { print "policy many { mode block" } { printf "deny n%d.m
 expect_output 'use fewer different port lists' gate run --policy "$W/many.policy" -- true
 printf 'policy more { mode block deny more.test port 1 }' | policy more
 expect_ok gate policy reload
+gate_stop
+
+say "full of what somebody else wrote, which nobody can foresee: no answer leaves whose address found no room"
+rm -f "$W/state/known-names"
+gate_start 'max-destinations 64' 'floor 1s' 'grace 1s' 'listen 127.0.0.1:5300'
+BPFTOOL=$(command -v bpftool || echo /usr/sbin/bpftool)
+foreign() { # COMMAND NUMBER VALUE...
+    "$BPFTOOL" map "$1" pinned "$W/bpf/gate/destinations" key hex f0 ff ff 7f 0 0 0 0 0 0 0 0 0 0 0 0 0 0 ff ff 64 40 4 \
+        "$(printf %x "$2")" "${@:3}" > /dev/null 2>&1
+}
+ask() { dig +time=4 +tries=1 -p 5300 @127.0.0.1 "$@"; }
+expect_output 'status: NOERROR' ask stream.fill.test
+# shellcheck disable=SC2046 # octets, one by one
+for i in $(seq 1 65); do foreign update "$i" value hex $(printf '0 %.0s' $(seq 96)) || break; done
+[ "$i" -lt 65 ] || fail "the map takes more than it has room for"
+expect_output 'status: SERVFAIL' ask alone.fill.test
+expect_output 'status: SERVFAIL' ask alone.fill.test
+expect_output 'status: SERVFAIL' ask +tcp many.fill.test
+expect_output 'status: NOERROR' ask mirror.internal
+wait_until 5 strict true || fail "not strict: $(gate status)"
+for i in $(seq 1 "$i"); do foreign delete "$i"; done
+answers() { ask "$1" | grep -q 'status: NOERROR'; }
+wait_until 10 answers alone.fill.test || fail "alone.fill.test: $(ask alone.fill.test)"
+wait_until 20 strict false || fail "still strict: $(gate status)"
+expect_output 'alone.fill.test:80/tcp +1x' run sh -c 'dig +short alone.fill.test; curl -sS -m 5 http://100.64.3.1/'

@@ -13,12 +13,18 @@
 
 static const struct ng_message_told told = {.type = NG_MESSAGE_TOLD, .resolution = 7};
 
+/* Nothing has to be done before. */
+static void before(void *arg)
+{
+    (void)arg;
+}
+
 static struct ng_keeper_link *linked(int pair[2])
 {
     struct ng_keeper_link *link;
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
-    assert_int_equal(ng_keeper_link_new(pair[1], &link), 0);
+    assert_int_equal(ng_keeper_link_new(pair[1], before, NULL, &link), 0);
     return link;
 }
 

@@ -184,10 +184,10 @@ static void learning_is_without_its_writes(void **state)
 
     (void)state;
     begin(&f);
-    ng_stats_wrote(f.stats, 100, 900, 0); /* not of this answer */
+    ng_stats_wrote(f.stats, 100, 900, 1, 0); /* not of this answer */
     ng_stats_learns(f.stats, 10000);
-    ng_stats_wrote(f.stats, 11000, 14000, 0);
-    ng_stats_wrote(f.stats, 15000, 16000, -E2BIG);
+    ng_stats_wrote(f.stats, 11000, 14000, 1, 0);
+    ng_stats_wrote(f.stats, 15000, 16000, 1, -E2BIG);
     ng_stats_learnt(f.stats, 20000, -E2BIG);
     ng_stats_read(f.seen, &f.copy);
     assert_int_equal(f.copy.stage[NG_STAGE_POLICY].sum, 6000);
@@ -228,7 +228,7 @@ static void without_memory_nothing_is_counted(void **state)
     ng_stats_leave(NULL, 1);
     ng_stats_asks(NULL, 1);
     ng_stats_upstream(NULL, 1, 2);
-    ng_stats_wrote(NULL, 1, 2, 0);
+    ng_stats_wrote(NULL, 1, 2, 1, 0);
     ng_stats_learns(NULL, 1);
     ng_stats_learnt(NULL, 1, 0);
     ng_stats_gauges(NULL, &(struct ng_stats_gauges){0});

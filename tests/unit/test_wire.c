@@ -265,13 +265,29 @@ static void any_octets_are_survived(void **state)
     }
 }
 
+static void answers_can_be_spoilt(void **state)
+{
+    static const char records[] = QUESTION "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4" OPT("\0", "\x80\0", "\0");
+    uint8_t wire[NG_WIRE_QUERY_MAX];
+    size_t size = message(wire, 0x83b0, (const uint8_t[4]){1, 1, 0, 1}, BODY(records));
+
+    (void)state;
+    assert_int_equal(ng_wire_spoil(wire, size), 12 + sizeof(QUESTION) - 1);
+    assert_memory_equal(wire, "\x12\x34\x81\x92\0\1\0\0\0\0\0\0" QUESTION, 12 + sizeof(QUESTION) - 1);
+    size = message(wire, 0x8181, (const uint8_t[4]){0}, "", 0);
+    assert_int_equal(ng_wire_spoil(wire, size), 12);
+    assert_int_equal(wire[3], 0x82);
+    size = message(wire, 0x8180, (const uint8_t[4]){1}, BODY("\6Git"));
+    assert_int_equal(ng_wire_spoil(wire, size), size);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(queries_are_understood), cmocka_unit_test(details_of_a_query),
         cmocka_unit_test(what_is_asked_is_understood_again), cmocka_unit_test(replies_fit_the_asker), cmocka_unit_test(explanations_fit_or_go),
         cmocka_unit_test(failures_echo_question_and_class), cmocka_unit_test(the_shape_of_messages_is_checked),
-        cmocka_unit_test(any_octets_are_survived),
+        cmocka_unit_test(answers_can_be_spoilt), cmocka_unit_test(any_octets_are_survived),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
