@@ -15,7 +15,6 @@
 #define SECONDS_MAX (7 * 86400)
 #define CHECKED_MAX 65536 /* destinations that are looked at in one tick */
 #define STALE_AFTER (1800 * (NG_SECOND / 1000)) /* so long an asker waits for something better (there too) */
-#define RENEWED_MAX 64    /* names asked for anew in one tick */
 #define CLIENT_PENDING_MAX (NG_PENDING_MAX / 2)
 
 /* An asker that waits. */
@@ -64,16 +63,13 @@ static void on_changed(void *arg, struct ng_tracked *tracked)
     ng_engine_announce(arg, tracked);
 }
 
-static void renew(struct ng_engine *engine, const struct ng_name *name, uint16_t type);
-
+/* To be asked for anew when the walk that found it is over, because what comes of that may be learnt at once. */
 static void on_expired(void *arg, const struct ng_name *name)
 {
     struct ng_engine *engine = arg;
 
-    if (engine->renewed++ >= RENEWED_MAX)
-        return; /* in a later round */
-    renew(engine, name, NG_TYPE_A);
-    renew(engine, name, NG_TYPE_AAAA);
+    if (engine->renewing < NG_RENEWED_MAX) /* else in a later round */
+        ng_name_copy(&engine->renewed[engine->renewing++], name);
 }
 
 static bool sane(const struct ng_message_start *start)
@@ -144,6 +140,8 @@ int ng_engine_adopt(struct ng_engine *engine, const struct ng_destination_key *k
 {
     return ng_learn_adopt(engine->learn, key, value);
 }
+
+static void renew(struct ng_engine *engine, const struct ng_name *name, uint16_t type);
 
 /* False: an upstream must be asked. client NULL: nobody asks but a prewarming. */
 static bool give_cached(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
@@ -498,14 +496,25 @@ static void relieve(void *arg, struct ng_link *link)
     pending->end = at;
 }
 
+static void renew_expired(struct ng_engine *engine)
+{
+    while (engine->renewing > 0) {
+        const struct ng_name *name = &engine->renewed[--engine->renewing];
+
+        renew(engine, name, NG_TYPE_A);
+        renew(engine, name, NG_TYPE_AAAA);
+    }
+}
+
 void ng_engine_tick(struct ng_engine *engine)
 {
-    engine->renewed = engine->others = 0;
+    engine->others = 0;
     ng_table_each(&engine->pending, relieve, engine);
     if (ng_learn_policy(engine->learn)) {
         ng_engine_report_restored(engine, ng_learn_check(engine->learn, CHECKED_MAX), NULL);
         if (ng_learn_collect(engine->learn) > 0)
             ng_engine_report_success(engine);
+        renew_expired(engine);
     }
     ng_engine_advance(engine);
     ng_stats_gauges(engine->ops.stats,

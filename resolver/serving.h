@@ -9,6 +9,7 @@
 #include "tracked.h"
 
 #define CLIENTS 1024      /* counters of what clients have under way; who shares one shares its bound */
+#define NG_RENEWED_MAX 64 /* names asked for anew in one tick */
 
 struct ng_engine {
     struct ng_engine_ops ops;
@@ -18,7 +19,8 @@ struct ng_engine {
     struct ng_table pending;
     size_t waiting;
     uint16_t under_way[CLIENTS]; /* questions that a client was the first to ask */
-    unsigned renewed, others;    /* in this tick */
+    struct ng_name renewed[NG_RENEWED_MAX];
+    unsigned renewing, others;   /* of those; resolutions that others were told first: in this tick */
     uint64_t key;
     struct ng_prewarm *prewarms;
     uint64_t guarded_at; /* ns: what was last told of guarded addresses */
