@@ -59,12 +59,18 @@ static enum ng_probe_outcome outcome_of(int error)
     return error == EPERM ? NG_PROBE_DENIED : NG_PROBE_OPEN;
 }
 
-/* A connection that neither was refused at once nor stands: nobody but egress stopped it. */
+/* A connection that neither was refused at once nor stands: nobody but egress stopped it. The keeper may have found and
+ * ended it since, with ECONNABORTED, which nothing that the network does brings about. */
 static enum ng_probe_outcome wait_connected(int fd)
 {
     struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+    socklen_t size = sizeof(int);
+    int error = 0;
 
-    return poll(&poll_fd, 1, DROPPED_AFTER) == 0 ? NG_PROBE_DROPPED : NG_PROBE_OPEN;
+    if (poll(&poll_fd, 1, DROPPED_AFTER) == 0)
+        return NG_PROBE_DROPPED;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ECONNABORTED ? NG_PROBE_DROPPED
+                                                                                          : NG_PROBE_OPEN;
 }
 
 enum ng_probe_outcome ng_probe_connect(const struct ng_probe *probe)
