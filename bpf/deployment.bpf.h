@@ -37,7 +37,17 @@ static __noinline __u64 ancestor_of(struct cgroup *cgroup, __u32 level)
 
 void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak; /* since Linux 6.2 */
 
-/* The cgroup in which a socket was made, as a number, when its id is another than `here`; else 0. */
+/* The cgroup in which a socket was made, as a number. It stays the same, whoever moves where. */
+static __always_inline __u64 cgroup_of(struct bpf_sock *sk)
+{
+    struct sock *sock;
+
+    /* The verifier lets nobody look behind a socket pointer; a copy through memory is a plain number. */
+    bpf_probe_read_kernel(&sock, sizeof(sock), &sk);
+    return (__u64)BPF_CORE_READ(sock, sk_cgrp_data.cgroup);
+}
+
+/* The same, when its id is another than `here`; else 0. */
 static __always_inline __u64 foreign_cgroup(struct bpf_sock *sk, __u64 here)
 {
     struct cgroup *cgroup;
@@ -48,9 +58,7 @@ static __always_inline __u64 foreign_cgroup(struct bpf_sock *sk, __u64 here)
         if (sock->sk_cgrp_data.cgroup->kn->id == here)
             return 0;
     }
-    /* The verifier lets nobody look behind a socket pointer; a copy through memory is a plain number. */
-    bpf_probe_read_kernel(&sock, sizeof(sock), &sk);
-    cgroup = BPF_CORE_READ(sock, sk_cgrp_data.cgroup);
+    cgroup = (void *)cgroup_of(sk);
     return BPF_CORE_READ(cgroup, kn, id) == here ? 0 : (__u64)cgroup;
 }
 

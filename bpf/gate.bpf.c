@@ -151,7 +151,7 @@ static __always_inline int redirect_hook(struct bpf_sock_addr *ctx, struct ng_de
 /* What is neither known nor without verdict: all deployments concerned are asked. Returns what they say together. */
 static __always_inline __u32 judge_call(struct bpf_sock_addr *ctx, struct ng_deployment *task, __u64 task_cgroup,
                                         struct ng_deployment *socket, __u64 socket_cgroup, struct question *question,
-                                        bool connecting, bool foreign, struct ng_asker *opener)
+                                        bool connecting, __u64 here, bool foreign, struct ng_asker *opener)
 {
     struct flow *flow = flow_of(ctx->sk, false);
     __u64 judged_at = get_epoch(NG_EPOCH);
@@ -169,10 +169,10 @@ static __always_inline __u32 judge_call(struct bpf_sock_addr *ctx, struct ng_dep
         if (OUTCOME(other) == DENIED || OUTCOME(other) == WOULD)
             return other;
     }
-    if (foreign)
-        result &= ~LASTS; /* the next socket may be another one */
+    if (foreign || socket)
+        result &= ~LASTS; /* the next socket may be another one, or the task has been moved since */
     if (OUTCOME(result) == 0 && task && question->port != NG_DNS_PORT)
-        keep_permit(question, bpf_get_current_cgroup_id(), task->scope, result & LASTS ? judged_at : 0,
+        keep_permit(question, here, task->scope, result & LASTS ? judged_at : 0,
                     EVIDENCE(result) | (connecting && question->proto == IPPROTO_TCP ? PERMIT_HERE : 0));
     return result;
 }
@@ -227,7 +227,8 @@ static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct questi
     added_at = get_epoch(NG_EPOCH_ADDED);
     levels = *(volatile __u32 *)&state->levels;
     task_cgroup = task_deployment(levels);
-    socket_cgroup = made_in ? cgroup_deployment(levels, made_in) : 0;
+    /* The task may have been moved since `here`: what is noted of that is what holds for the socket made there. */
+    socket_cgroup = cgroup_deployment(levels, made_in ? made_in : cgroup_of(ctx->sk));
     if (!task_cgroup && !socket_cgroup) {
         if (!made_in)
             note_bystander(here, added_at);
@@ -241,7 +242,8 @@ static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct questi
 
     opener = task ? NULL : opener_behind(ctx->sk, &behind);
     question->probe = connecting && question->proto == IPPROTO_UDP;
-    result = judge_call(ctx, task, task_cgroup, socket, socket_cgroup, question, connecting, made_in != 0, opener);
+    result = judge_call(ctx, task, task_cgroup, socket, socket_cgroup, question, connecting, here,
+                        made_in != 0, opener);
     if (OUTCOME(result) == DENIED)
         return DENY;
     if (question->port == NG_DNS_PORT)
@@ -426,7 +428,7 @@ static __always_inline int egress_verdict(struct __sk_buff *skb, struct ng_deplo
     if (OUTCOME(result) == 0 && !question->resumed && question->port != NG_DNS_PORT)
         keep_permit(question, leaf, deployment->scope, result & LASTS ? judged_at : 0,
                     EVIDENCE(result) | (sender && question->proto != IPPROTO_TCP ? PERMIT_HERE : 0));
-    if (OUTCOME(result)) {
+    if (OUTCOME(result) && !question->silent) {
         flow = packet_flow(skb, true);
         if (flow)
             remember_report(flow, cgroup, question);
@@ -516,6 +518,8 @@ static __always_inline bool leads_astray(struct sock *sk, struct flow *flow, __u
     open->protocol = holder || maker ? read_peer(sk, question) : 0;
     if (!open->protocol)
         return false;
+    if (open->protocol == IPPROTO_MPTCP && BPF_CORE_READ(sk, sk_shutdown) == SHUTDOWN_MASK_)
+        return false; /* it was ended, though its paths may not have heard of it */
     question->established = flow && same_server(&flow->permitted, question->address, question->port);
     if (!denied_by(holder, question, open) && !denied_by(maker, question, open))
         return false;
