@@ -43,6 +43,7 @@ struct ng_claims {
     size_t cursor, checked; /* of collect and check_some */
     uint64_t sum;           /* of the digests of all entries: what the kernel's must sum up to */
     bool no_scan;           /* the kernel has none */
+    bool doubtful;          /* a write that waited has failed: what entries say may not be in the kernel */
 };
 
 /* Keys that wait to be erased together. */
@@ -230,6 +231,24 @@ int ng_claims_adopt(struct ng_claims *claims, const struct ng_destination_key *k
     return 0;
 }
 
+void ng_claims_doubt(struct ng_claims *claims)
+{
+    claims->doubtful = true;
+}
+
+static int check(struct ng_claims *claims, struct entry *entry)
+{
+    struct ng_destination value;
+    int r = claims->ops.read(claims->ops.arg, &entry->key, &value);
+
+    if (r == 0 && memcmp(&value, &entry->value, sizeof(value)) == 0)
+        return 0;
+    if (r < 0 && r != -ENOENT)
+        return r;
+    r = put(claims, entry, &entry->value);
+    return r < 0 ? r : 1;
+}
+
 int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
                   const struct ng_destination_key *key, const struct ng_claim *list, unsigned count)
 {
@@ -244,8 +263,10 @@ int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
     adopted = entry->adopted;
     for (unsigned i = 0; i < count; i++)
         merge(snapshot, &value, &adopted, &list[i]);
-    if (memcmp(&value, &entry->value, sizeof(value)) == 0)
-        return 0;
+    if (memcmp(&value, &entry->value, sizeof(value)) == 0) {
+        r = claims->doubtful ? check(claims, entry) : 0;
+        return r < 0 ? r : 0;
+    }
     r = put(claims, entry, &value);
     if (r < 0) {
         if (count_of(&entry->value) == 0)
@@ -255,19 +276,6 @@ int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
     entry->value = value;
     entry->adopted = adopted;
     return 0;
-}
-
-static int check(struct ng_claims *claims, struct entry *entry)
-{
-    struct ng_destination value;
-    int r = claims->ops.read(claims->ops.arg, &entry->key, &value);
-
-    if (r == 0 && memcmp(&value, &entry->value, sizeof(value)) == 0)
-        return 0;
-    if (r < 0 && r != -ENOENT)
-        return r;
-    r = put(claims, entry, &entry->value);
-    return r < 0 ? r : 1;
 }
 
 int ng_claims_check(struct ng_claims *claims, const struct ng_destination_key *key)

@@ -32,6 +32,9 @@ void ng_claims_free(struct ng_claims *claims);
 int ng_claims_adopt(struct ng_claims *claims, const struct ng_destination_key *key,
                     const struct ng_destination *value);
 
+/* A write that waited has failed: from now on what is to be there already is looked for in the kernel. */
+void ng_claims_doubt(struct ng_claims *claims);
+
 /* Adds claims to a destination and writes it. Claims with the same profile are one, with the later end; where there
  * are more than NG_CLAIMS_MAX, those that deny become one that denies all. Returns 0, or the writer's -errno or
  * -ENOMEM: then nothing has changed. */

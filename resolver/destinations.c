@@ -69,8 +69,10 @@ void ng_destinations_flush(struct ng_destinations *destinations)
         return;
     destinations->waiting = 0;
     r = write_now(destinations, destinations->key, destinations->value, count);
-    if (r < 0)
-        destinations->failed(destinations->arg, r);
+    if (r == 0)
+        return;
+    destinations->max = destinations->room = 0; /* nothing is certain where others write: nothing waits again */
+    destinations->failed(destinations->arg, r);
 }
 
 static int write_claim(void *arg, const struct ng_destination_key *key, const struct ng_destination *value)

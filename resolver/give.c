@@ -43,6 +43,7 @@ void ng_engine_report_failure(struct ng_engine *engine, int error, const struct 
 
 void ng_engine_write_failed(struct ng_engine *engine, int error)
 {
+    ng_learn_doubt(engine->learn);
     ng_engine_report_failure(engine, error, NULL);
 }
 

@@ -300,6 +300,11 @@ static void collect_one(void *arg, struct ng_link *link)
         ng_tracks_drop(&learn->tracks, tracked);
 }
 
+void ng_learn_doubt(struct ng_learn *learn)
+{
+    ng_claims_doubt(learn->claims);
+}
+
 size_t ng_learn_collect(struct ng_learn *learn)
 {
     size_t size = learn->tracks.names.size;

@@ -70,6 +70,9 @@ const ng_canaries *ng_learn_canaries(const struct ng_learn *learn);
 /* The decoy of a name, for IPv4 or IPv6, denied like the name itself. Errors as with ng_learn_answer(). */
 int ng_learn_decoy(struct ng_learn *learn, struct ng_tracked *tracked, bool v4, uint8_t ret_address[16]);
 
+/* As ng_claims_doubt(). */
+void ng_learn_doubt(struct ng_learn *learn);
+
 /* Whether the kernel still has all that stands for a name's addresses, for everybody and for one deployment (scope; 0:
  * for none). Returns how many destinations had to be written again, or -errno: then it must not be told. */
 int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope);

@@ -204,6 +204,8 @@ static void on_ready(struct ng_source *source, uint32_t events)
             take(udp, &side->batch.received[j]);
         if (i + TURN >= count)
             conclude(udp, &side->replies);
+        else
+            settle(udp, &side->replies);
         (void)pthread_mutex_unlock(udp->base.turn);
     }
     send_all(udp, &side->replies);
