@@ -85,8 +85,8 @@ static char *egress_path(const struct ng_gate *gate, uint64_t cgroup, char path[
     return path;
 }
 
-/* Constants of the object hold none; permits and what else only saves repetition begin anew with the programs: while others
- * were in force nobody may have seen to it that they are up to date. */
+/* Constants of the object hold none; permits and what else only saves repetition begin anew with the programs: while
+ * others were in force nobody may have seen to it that they are up to date. */
 static bool holds_state(const struct bpf_map *map)
 {
     return !strchr(bpf_map__name(map), '.') && strcmp(bpf_map__name(map), "permits") != 0 &&
