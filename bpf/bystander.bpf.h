@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* Who is in no deployment: most of a host. A cgroup that was found to lie in none is noted, so that the next call from
- * it costs no lookup in a hash. Nothing here decides: a note only repeats what task_deployment() said, and none counts
- * once a deployment was added. */
+ * it costs no lookup in a hash. Nothing here decides: a note only repeats what cgroup_deployment() said of a socket
+ * that was made there, and none counts once a deployment was added. */
 #ifndef NAMEGATE_BYSTANDER_BPF_H
 #define NAMEGATE_BYSTANDER_BPF_H
 

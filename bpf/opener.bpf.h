@@ -32,6 +32,19 @@ static __noinline struct sock *mptcp_of(struct sock *path)
     return name.word == mptcp.word ? BPF_CORE_READ(context, conn) : NULL;
 }
 
+/* Who opened the connection; where the socket does not know it, the process that was there last. */
+static __always_inline void fill_opener(struct ng_asker *opener, const struct flow *flow,
+                                        const struct ng_permit *permit)
+{
+    if (flow && flow->opener.pid) {
+        *opener = flow->opener;
+    } else if (permit) {
+        opener->pid = permit->tgid;
+        opener->uid = permit->uid;
+        __builtin_memcpy(opener->comm, permit->comm, sizeof(opener->comm));
+    }
+}
+
 /* Of an MPTCP connection to which the kernel has made a path, as to an address that the peer announced: what is known
  * is where the connection itself goes, and so who connected to there last. Global, so that the verifier proves it
  * once. */
@@ -45,11 +58,8 @@ int mptcp_opener(__u64 whole, struct ng_asker *opener)
         return 0;
     if (read_peer(connection, &question))
         permit = permit_of(BPF_CORE_READ(connection, sk_cgrp_data.cgroup, kn, id), &question);
-    if (permit && permit->tgid) {
-        opener->pid = permit->tgid;
-        opener->uid = permit->uid;
-        __builtin_memcpy(opener->comm, permit->comm, sizeof(opener->comm));
-    } else {
+    fill_opener(opener, NULL, permit);
+    if (!opener->pid) {
         opener->uid = BPF_CORE_READ(connection, sk_uid.val);
         __builtin_memcpy(opener->comm, "kernel (MPTCP)", 15);
     }
@@ -67,19 +77,6 @@ static __always_inline bool path_opener(struct bpf_sock *sk, struct ng_asker *op
     if (whole)
         (void)mptcp_opener((__u64)whole, opener);
     return whole != NULL;
-}
-
-/* Who opened the connection; where the socket does not know it, the process that was there last. */
-static __always_inline void fill_opener(struct ng_asker *opener, const struct flow *flow,
-                                        const struct ng_permit *permit)
-{
-    if (flow && flow->opener.pid) {
-        *opener = flow->opener;
-    } else if (permit) {
-        opener->pid = permit->tgid;
-        opener->uid = permit->uid;
-        __builtin_memcpy(opener->comm, permit->comm, sizeof(opener->comm));
-    }
 }
 
 #endif
