@@ -12,6 +12,8 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 SCENARIO=$(basename "$0" .sh)
 : "${B:=$HERE/../../build}"
 export B
+# Debian's own programs: what somebody put before them may take a hundred processes to find the real one.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 CGROUP_MOUNT=$(awk '{ for (i = 7; i < NF; i++) if ($i == "-" && $(i + 1) == "cgroup2") { print $5; exit } }' /proc/self/mountinfo)
 
@@ -350,7 +352,7 @@ exec "$(realpath "$B")/namegate" --state-dir "$W/state" --policies "$W/policies"
     --cgroup-root "$CGROUP/tutorial" --resolv-conf "$W/resolv.conf" "\$@"
 SCRIPT
     chmod 755 "$W/bin/namegate"
-    PATH=$W/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+    PATH=$W/bin:$PATH
     cd "$W/tutorial" || fail "no $W/tutorial"
 }
 

@@ -42,7 +42,7 @@ outcome() { # RUN-OPTION... -- COMMAND...
     elif grep -qi 'read-only' "$W/out"; then
         echo 'refused (read-only)'
     else
-        echo "failed otherwise: $(tail -n 1 "$W/out")"
+        echo "failed otherwise, after $((SECONDS - began)) s: $(tail -n 20 "$W/out")"
     fi
 }
 denied='denied at once (EPERM)'
