@@ -19,10 +19,11 @@ struct cgroup___ids {
 } __attribute__((preserve_access_index));
 
 /* Not inlined: clang would move the offset of a field that this kernel may not have out of the loop, to where it is
- * used always. */
-static __noinline __u64 ancestor_of(struct cgroup *cgroup, __u32 level)
+ * used always. Global, so that the verifier proves it once, and not for each level. */
+__noinline __u64 ancestor_of(__u64 address, __u32 level)
 {
-    struct cgroup___ids *old = (void *)cgroup;
+    struct cgroup *cgroup = (void *)address;
+    struct cgroup___ids *old = (void *)address;
     struct cgroup *ancestor = NULL;
     __u64 id = 0;
 
@@ -84,15 +85,25 @@ static __always_inline __u32 highest(__u64 bits)
 }
 
 /* The three that follow return the cgroup id of the innermost deployment, or 0. They are global functions, which the
- * verifier proves once and apart: inlined, each level would multiply the paths through the hooks. */
+ * verifier proves once and apart: inlined, each level would multiply the paths through the hooks. For its sake the
+ * level is counted down, instead of found anew at each step. */
+#define FOR_EACH_LEVEL(level, levels)                                                                    \
+    for (__u32 level = highest(levels), steps_ = 0; steps_ < NG_LEVELS_MAX && (levels); steps_++, level--) \
+        if (take_level(&(levels), level))
+
+static __always_inline bool take_level(__u32 *levels, __u32 level)
+{
+    __u32 bit = 1u << (level & (NG_LEVELS_MAX - 1)), taken = *levels & bit;
+
+    *levels &= ~bit;
+    return taken;
+}
 
 __noinline __u64 task_deployment(__u32 levels)
 {
-    for (int i = 0; i < NG_LEVELS_MAX && levels; i++) {
-        __u32 level = highest(levels);
+    FOR_EACH_LEVEL(level, levels) {
         __u64 id = bpf_get_current_ancestor_cgroup_id(level);
 
-        levels &= ~(1u << level);
         if (deployment_by_id(id))
             return id;
     }
@@ -107,11 +118,9 @@ __noinline __u64 cgroup_deployment(__u32 levels, __u64 address)
 
     if (depth < NG_LEVELS_MAX - 1)
         levels &= (2u << depth) - 1; /* there is nothing to read beyond its own level */
-    for (int i = 0; i < NG_LEVELS_MAX && levels; i++) {
-        __u32 level = highest(levels);
-        __u64 id = ancestor_of(cgroup, level);
+    FOR_EACH_LEVEL(level, levels) {
+        __u64 id = ancestor_of(address, level);
 
-        levels &= ~(1u << level);
         if (deployment_by_id(id))
             return id;
     }
@@ -120,11 +129,9 @@ __noinline __u64 cgroup_deployment(__u32 levels, __u64 address)
 
 __noinline __u64 packet_deployment(struct __sk_buff *skb, __u32 levels)
 {
-    for (int i = 0; i < NG_LEVELS_MAX && levels; i++) {
-        __u32 level = highest(levels);
+    FOR_EACH_LEVEL(level, levels) {
         __u64 id = bpf_skb_ancestor_cgroup_id(skb, level);
 
-        levels &= ~(1u << level);
         if (deployment_by_id(id))
             return id;
     }

@@ -29,12 +29,14 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define EVIDENCE(result) ((result) >> 24)
 
 /* Judges for the deployment and those around it. Each that denies, or would, has it on record: an inner deployment
- * hides nothing from those around. */
-static __always_inline __u32 judge_nested(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
+ * hides nothing from those around. Global, so that the verifier proves it once. In doubt denies. */
+__noinline __u32 judge_nested(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
                                           struct ng_asker *opener)
 {
     __u32 result = 0, lasts = LASTS, evidence = 0;
 
+    if (!question)
+        return DENIED;
     for (int i = 0; i < NG_NESTING_MAX && deployment; i++) {
         __u64 packed = judge(deployment, question);
         __u32 own = PACKED_VERDICT(packed) != NG_VERDICT_ALLOW ? DENIED : PACKED_WOULD(packed) ? WOULD : 0;

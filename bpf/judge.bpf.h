@@ -181,18 +181,17 @@ static __always_inline bool names_facts(struct ng_facts *facts, struct question 
     return bits & NAMES_KEPT;
 }
 
-/* What rules say of an address. What denies already, stays. */
-static __always_inline void address_facts(struct ng_facts *facts, const __u8 *address, const struct question *question,
-                                          __u32 policy)
+/* What rules say of an address. What denies already, stays. Global, so that the verifier proves it once. */
+int address_facts(struct ng_facts *facts, struct ng_network_key *key, struct question *question)
 {
-    struct ng_network_key key = {.prefixlen = 32 + 128, .scope = policy};
     struct ng_network *network;
     __u32 own, below;
 
-    __builtin_memcpy(key.address, address, sizeof(key.address));
-    network = bpf_map_lookup_elem(&networks, &key);
+    if (!facts || !key || !question)
+        return 0;
+    network = bpf_map_lookup_elem(&networks, key);
     if (!network)
-        return;
+        return 0;
     own = profile_word(network->own, question->proto, question->port);
     below = profile_word(network->below, question->proto, question->port);
     if (facts->address_rule != NG_VERDICT_DENY) {
@@ -203,21 +202,22 @@ static __always_inline void address_facts(struct ng_facts *facts, const __u8 *ad
         facts->network_rule = (__u8)below;
         facts->network_respond = NG_WORD_RESPOND(below);
     }
+    return 0;
 }
 
 /* Who asks for no address (0.0.0.0, ::, ::ffff:0.0.0.0) gets loopback, unless the socket is bound elsewhere: then
  * egress sees where. The rules for both count. */
-static __always_inline void networks_facts(struct ng_facts *facts, const struct question *question, __u32 policy)
+static __always_inline void networks_facts(struct ng_facts *facts, struct question *question, __u32 policy)
 {
-    const __u32 *word = (const __u32 *)question->address;
-    __u32 loopback[4] = {};
+    struct ng_network_key key = {.prefixlen = 32 + 128, .scope = policy};
+    __u32 *word = (__u32 *)key.address;
 
-    address_facts(facts, question->address, question, policy);
+    __builtin_memcpy(key.address, question->address, sizeof(key.address));
+    address_facts(facts, &key, question);
     if (word[0] || word[1] || word[3] || (word[2] && word[2] != MAPPED_PREFIX))
         return;
-    loopback[2] = word[2];
-    loopback[3] = word[2] ? bpf_htonl(0x7f000001) : bpf_htonl(1);
-    address_facts(facts, (const __u8 *)loopback, question, policy);
+    word[3] = word[2] ? bpf_htonl(0x7f000001) : bpf_htonl(1);
+    address_facts(facts, &key, question);
 }
 
 static __always_inline bool is_incident(const struct ng_control *state, const struct ng_deployment *deployment)
