@@ -68,7 +68,7 @@ help:
 	@echo 'make check-system  the tests against the real kernel (root)'
 	@echo 'make fuzz       run each fuzz target for FUZZ_SECONDS (default 10)'
 	@echo 'make bench      connect(), resolver and a million names, as ratios (root); bench-peers installs more servers'
-	@echo 'make soak       memory under 10 million random names, a thousand deployments, a thousand restarts, a hundred upgrades (root, two hours)'
+	@echo 'make soak       memory under 10 million random names, a thousand deployments, reloads, restarts, a hundred upgrades (root, two hours)'
 	@echo 'make coverage   line coverage of policy/, resolver/ and the decision function'
 	@echo 'make lint       headers compile alone, lines of 120 columns, shellcheck'
 	@echo 'make install    DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)'
@@ -172,8 +172,10 @@ check:
 check-thread:
 	$(Q)$(MAKE) --no-print-directory SAN=thread unit
 
-check-system: all $(B)/tests/fixture upgrade-builds
+check-system: system-builds
 	$(Q)NG_REQUIRE_ALL=1 B=$(abspath $(B)) tests/system/run
+
+system-builds: all $(B)/tests/fixture upgrade-builds
 
 fuzz-seeds: $(FUZZERS)
 	$(Q)for f in $(FUZZERS); do n=$$(basename $$f); $$f -runs=0 tests/fuzz/seeds/$${n#fuzz_} 2> $(B)/fuzz/log || \
@@ -213,9 +215,9 @@ test:
 	$(Q)$(MAKE) --no-print-directory -j2 check
 	$(Q)$(MAKE) --no-print-directory -j2 check-thread
 	$(Q)$(MAKE) --no-print-directory -j2 fuzz FUZZ_SECONDS=5
-	$(Q)$(MAKE) --no-print-directory check-system
-	$(Q)$(MAKE) --no-print-directory SAN=address -j2 all
-	$(Q)$(MAKE) --no-print-directory SAN=address check-system
+	$(Q)$(MAKE) --no-print-directory -j2 system-builds
+	$(Q)$(MAKE) --no-print-directory SAN=address -j2 system-builds
+	$(Q)NG_REQUIRE_ALL=1 B='$(abspath build) $(abspath build/san-address)' tests/system/run
 
 demo:
 	$(Q)$(MAKE) --no-print-directory deps
@@ -247,6 +249,7 @@ upgrade-builds:
 soak: all upgrade-builds
 	$(Q)B=$(abspath $(B)) tests/soak.sh
 	$(Q)NG_MANY=1000 B=$(abspath $(B)) tests/system/run t_many.sh
+	$(Q)NG_RELOADS=1000 B=$(abspath $(B)) tests/system/run t_reload.sh
 	$(Q)NG_RESTARTS=1000 NG_TIMEOUT=7200 B=$(abspath $(B)) tests/system/run t_store.sh
 	$(Q)NG_UPGRADES=100 NG_TIMEOUT=7200 B=$(abspath $(B)) tests/system/run t_upgrade.sh
 
@@ -299,5 +302,5 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: all help unit check check-conf check-thread check-system fuzz-seeds fuzz lint coverage test demo tutorial bench \
+.PHONY: all help unit check check-conf check-thread check-system system-builds fuzz-seeds fuzz lint coverage test demo tutorial bench \
 	bench-policy bench-peers soak upgrade-builds deps install uninstall clean

@@ -3,8 +3,8 @@
  * was passed out, or made before its owner moved in, stays gated, and so does work that the kernel does for a socket
  * in a task of its own (MPTCP subflows).
  *
- * control.levels tells at which depths deployments lie, so that an untagged task costs one lookup for each such depth,
- * and none while there is no deployment. */
+ * control.levels tells at which depths deployments lie, so that an untagged task costs one lookup for each depth from
+ * the lowest to the highest, and none while there is no deployment. */
 #ifndef NAMEGATE_DEPLOYMENT_BPF_H
 #define NAMEGATE_DEPLOYMENT_BPF_H
 
@@ -85,19 +85,11 @@ static __always_inline __u32 highest(__u64 bits)
 }
 
 /* The three that follow return the cgroup id of the innermost deployment, or 0. They are global functions, which the
- * verifier proves once and apart: inlined, each level would multiply the paths through the hooks. For its sake the
- * level is counted down, instead of found anew at each step. */
-#define FOR_EACH_LEVEL(level, levels)                                                                    \
-    for (__u32 level = highest(levels), steps_ = 0; steps_ < NG_LEVELS_MAX && (levels); steps_++, level--) \
-        if (take_level(&(levels), level))
-
-static __always_inline bool take_level(__u32 *levels, __u32 level)
-{
-    __u32 bit = 1u << (level & (NG_LEVELS_MAX - 1)), taken = *levels & bit;
-
-    *levels &= ~bit;
-    return taken;
-}
+ * verifier proves once and apart: inlined, each level would multiply the paths through the hooks. For its sake all
+ * levels between the highest and the lowest are looked at, instead of asking at each whether it is one. */
+#define FOR_EACH_LEVEL(level, levels)                                                            \
+    for (__u32 level = highest(levels), steps_ = 0; steps_ < NG_LEVELS_MAX && (levels); steps_++, \
+               levels &= (1u << (level & (NG_LEVELS_MAX - 1))) - 1, level--)
 
 __noinline __u64 task_deployment(__u32 levels)
 {
