@@ -29,14 +29,14 @@ static __always_inline __u64 *bystander_note(__u64 cgroup, __u64 *ret_mark)
 
 static __always_inline bool is_bystander(__u64 cgroup)
 {
-    __u32 one = NG_EPOCH_ADDED;
-    __u64 *added = bpf_map_lookup_elem(&epoch, &one);
+    __u32 zero = 0;
+    __u64 *added = bpf_map_lookup_elem(&additions, &zero);
     __u64 mark, *note = bystander_note(cgroup, &mark);
 
     return added && note && *(volatile __u64 *)note == (mark ^ *(volatile __u64 *)added);
 }
 
-/* added_at: epoch[NG_EPOCH_ADDED] as it was before anything else was read. */
+/* added_at: the word in `additions` as it was before anything else was read. */
 static __always_inline void note_bystander(__u64 cgroup, __u64 added_at)
 {
     __u64 mark, *note = bystander_note(cgroup, &mark);

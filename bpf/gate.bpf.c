@@ -156,7 +156,7 @@ static __always_inline __u32 judge_call(struct bpf_sock_addr *ctx, struct ng_dep
                                         bool connecting, __u64 here, bool foreign, struct ng_asker *opener)
 {
     struct flow *flow = flow_of(ctx->sk, false);
-    __u64 judged_at = get_epoch(NG_EPOCH);
+    __u64 judged_at = get_epoch(&epoch);
     __u32 result = 0;
 
     question->resumed = !connecting && flow && flow->original[0].used;
@@ -226,7 +226,7 @@ static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct questi
     made_in = foreign_cgroup(ctx->sk, here);
     if (!made_in && (is_bystander(here) || repeated(state, question, here)))
         return PASS;
-    added_at = get_epoch(NG_EPOCH_ADDED);
+    added_at = get_epoch(&additions);
     levels = *(volatile __u32 *)&state->levels;
     task_cgroup = task_deployment(levels);
     /* The task may have been moved since `here`: what is noted of that is what holds for the socket made there. */
@@ -410,7 +410,7 @@ static __always_inline int egress_verdict(struct __sk_buff *skb, struct ng_deplo
 {
     __u64 leaf = bpf_skb_cgroup_id(skb);
     struct ng_permit *permit = permit_of(leaf, question);
-    __u64 judged_at = get_epoch(NG_EPOCH);
+    __u64 judged_at = get_epoch(&epoch);
     struct ng_asker opener = {};
     bool sender;
     __u32 result;

@@ -68,10 +68,19 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, NG_EPOCHS);
+    __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, __u64);
 } epoch SEC(".maps");
+
+/* The same of what makes deployments, which is nothing that the resolver can say. Keeper, who maps it. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} additions SEC(".maps");
 
 /* Who sent a redirected DNS query. Egress program; an LRU on purpose: a lost record leaves a query unanswered, and the
  * client sends it again. */
@@ -155,9 +164,10 @@ static __always_inline struct ng_control *get_control(void)
 }
 
 /* Read with a full barrier: what is judged after it is at least as new. */
-static __always_inline __u64 get_epoch(__u32 which)
+static __always_inline __u64 get_epoch(void *map)
 {
-    __u64 *value = bpf_map_lookup_elem(&epoch, &which);
+    __u32 zero = 0;
+    __u64 *value = bpf_map_lookup_elem(map, &zero);
 
     return value ? __sync_fetch_and_add(value, 0) : 0;
 }

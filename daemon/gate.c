@@ -35,7 +35,7 @@ struct ng_gate {
     /* They tell, and enforce nothing: they end with the process, and the next daemon looks at what runs then. */
     struct bpf_link *tellers[TELLERS];
     struct ring_buffer *ring;
-    uint64_t *epoch;
+    uint64_t *epoch, *additions;
     char *pin_root;
     bool adopted;
     bool has_maps; /* all that were pinned */
@@ -417,7 +417,8 @@ int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_de
         r = open_object(gate, cgroup_mount, max_destinations, error);
     if (r == 0 && !gate->has_maps)
         r = ng_gate_enforce(gate, cgroup_mount, error);
-    if (r == 0 && ng_epoch_map(ng_gate_epoch(gate), &gate->epoch) < 0)
+    if (r == 0 && (ng_epoch_map(ng_gate_epoch(gate), &gate->epoch) < 0 ||
+                   ng_epoch_map(bpf_map__fd(gate->object->maps.additions), &gate->additions) < 0))
         r = ng_error_set(error, errno, NULL, "cannot map the epoch: %m");
     if (r == 0) {
         gate->ring = ring_buffer__new(bpf_map__fd(gate->object->maps.events), on_record, gate, NULL);
@@ -446,6 +447,7 @@ void ng_gate_free(struct ng_gate *gate)
     for (enum ng_walk walk = 0; walk < NG_WALKS; walk++)
         (void)bpf_link__destroy(gate->walks[walk]);
     ng_epoch_unmap(gate->epoch);
+    ng_epoch_unmap(gate->additions);
     gate__destroy(gate->object);
     free(gate->pin_root);
     free(gate);
@@ -522,8 +524,8 @@ int ng_gate_set_control(struct ng_gate *gate, const struct ng_control *control)
     uint32_t zero = 0;
     int r = bpf_map_update_elem(bpf_map__fd(gate->object->maps.control), &zero, control, BPF_ANY);
 
-    ng_epoch_advance(&gate->epoch[NG_EPOCH_ADDED]); /* it says where deployments lie */
-    ng_epoch_advance(&gate->epoch[NG_EPOCH]);
+    ng_epoch_advance(gate->additions); /* it says where deployments lie */
+    ng_epoch_advance(gate->epoch);
     return r;
 }
 
@@ -594,8 +596,8 @@ int ng_gate_update_deployment(struct ng_gate *gate, uint64_t cgroup, const struc
 {
     int r = bpf_map_update_elem(bpf_map__fd(gate->object->maps.deployments), &cgroup, deployment, BPF_ANY);
 
-    ng_epoch_advance(&gate->epoch[NG_EPOCH_ADDED]);
-    ng_epoch_advance(&gate->epoch[NG_EPOCH]);
+    ng_epoch_advance(gate->additions);
+    ng_epoch_advance(gate->epoch);
     return r;
 }
 
@@ -645,7 +647,7 @@ int ng_gate_add_profiles(struct ng_gate *gate, const struct ng_snapshot *snapsho
     struct install install = {.map = bpf_map__fd(gate->object->maps.profiles)};
     int r = ng_snapshot_each_profile(snapshot, add_profile, &install);
 
-    ng_epoch_advance(&gate->epoch[NG_EPOCH]);
+    ng_epoch_advance(gate->epoch);
     if (r < 0)
         return ng_error_set(error, -r, "use fewer different port lists", "cannot install the policy's port lists: %s",
                             strerror(-r));
@@ -722,7 +724,7 @@ int ng_gate_switch(struct ng_gate *gate, const struct ng_snapshot *snapshot, str
         prune(&networks, sizeof(struct ng_network_key), compare_networks);
         prune(&profiles, sizeof(uint64_t), compare_profiles);
     }
-    ng_epoch_advance(&gate->epoch[NG_EPOCH]);
+    ng_epoch_advance(gate->epoch);
     tdestroy(networks.wanted, free);
     tdestroy(profiles.wanted, free);
     if (r < 0)

@@ -55,7 +55,7 @@ static int write_now(struct ng_destinations *destinations, const struct ng_desti
     uint64_t began_at = ng_now();
     int r = ng_map_write(destinations->fd, keys, values, count);
 
-    ng_epoch_advance(&destinations->epoch[NG_EPOCH]);
+    ng_epoch_advance(destinations->epoch);
     ng_stats_wrote(destinations->stats, began_at, ng_now(), count, r);
     return r;
 }
@@ -104,7 +104,7 @@ static int erase_claims(void *arg, const struct ng_destination_key *keys, size_t
 
     ng_destinations_flush(destinations);
     r = ng_map_erase(destinations->fd, keys, count);
-    ng_epoch_advance(&destinations->epoch[NG_EPOCH]);
+    ng_epoch_advance(destinations->epoch);
     return r;
 }
 

@@ -306,12 +306,9 @@ struct ng_delegation {
 /* permits: what a cgroup was let through to, and since when nothing has changed that could turn it into a denial.
  * Written by the programs. An LRU: what is evicted is judged again. Not pinned: it begins anew with the programs.
  *
- * epoch[NG_EPOCH] counts everything that can, epoch[NG_EPOCH_ADDED] what can make a deployment of a cgroup that was in
- * none. Whoever changes another map adds one afterwards, before anybody hears of the change; the programs read it
- * before they judge, so that what they keep is never newer than what they saw. */
-#define NG_EPOCH 0
-#define NG_EPOCH_ADDED 1
-#define NG_EPOCHS 2
+ * The word in `epoch` counts everything that can, the one in `additions` what can make a deployment of a cgroup that
+ * was in none. Whoever changes another map adds one afterwards, before anybody hears of the change; the programs read
+ * it before they judge, so that what they keep is never newer than what they saw. */
 
 struct ng_permit_key {
     __u64 cgroup;      /* id of the task's and the socket's own cgroup, which is the same */

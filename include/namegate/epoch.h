@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The epochs (abi.h, `permits`) from user space: words of the kernel's map in the process' own memory, so that saying
+/* The epochs (abi.h, `permits`) from user space: words of the kernel's maps in the process' own memory, so that saying
  * that something changed costs no system call. */
 #ifndef NAMEGATE_EPOCH_H
 #define NAMEGATE_EPOCH_H
@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* 0 or -errno. fd: of the map `epoch`. */
+/* 0 or -errno. fd: of the map `epoch` or `additions`. */
 static inline int ng_epoch_map(int fd, uint64_t **ret_epoch)
 {
     void *memory = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
