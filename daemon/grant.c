@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "grant.h"
 
+#include "await.h"
 #include "evidence.h"
 #include "keeper.h"
 #include "replace.h"
@@ -33,15 +34,13 @@ struct grant {
 
 /* Whoever asked for one waits until its addresses are known. */
 struct waiting {
-    struct waiting *next;
     struct ng_keeper *keeper;
     struct ng_connection *connection;
-    uint64_t token, asked_at;
+    struct ng_await *await;
 };
 
 struct ng_grants {
     NG_VECTOR(struct grant) list;
-    struct waiting *waiting;
 };
 
 static struct grant *find(const struct ng_grants *grants, const char *tag, const struct ng_name *name)
@@ -65,22 +64,10 @@ bool ng_grants_name(const struct ng_grants *grants, const char *tag, const struc
     return find(grants, tag, name) != NULL;
 }
 
-static void stop_waiting(struct waiting *waiting)
-{
-    struct waiting **at = &waiting->keeper->grants->waiting;
-
-    while (*at != waiting)
-        at = &(*at)->next;
-    *at = waiting->next;
-    free(waiting);
-}
-
 void ng_grants_free(struct ng_grants *grants)
 {
     if (!grants)
         return;
-    while (grants->waiting)
-        stop_waiting(grants->waiting);
     ng_vector_free(&grants->list);
     free(grants);
 }
@@ -284,36 +271,22 @@ static void reply(struct ng_keeper *keeper, struct ng_connection *connection, bo
     ng_connection_reply(connection, answer);
 }
 
-static void answer_waiting(struct waiting *waiting, bool resolved)
+static void resolved(void *arg, bool done)
 {
+    struct waiting *waiting = arg;
     struct ng_connection *connection = waiting->connection;
     struct ng_keeper *keeper = waiting->keeper;
 
+    free(waiting);
     ng_connection_keep(connection, NULL, NULL);
-    stop_waiting(waiting);
-    reply(keeper, connection, resolved);
-}
-
-void ng_grants_resolved(struct ng_keeper *keeper, uint64_t token, unsigned failed)
-{
-    for (struct waiting *it = keeper->grants->waiting; it; it = it->next)
-        if (it->token == token) {
-            answer_waiting(it, failed == 0);
-            return;
-        }
+    reply(keeper, connection, done);
 }
 
 void ng_grants_tick(struct ng_keeper *keeper)
 {
     struct ng_grants *grants = keeper->grants;
-    struct waiting *next;
     bool over = false;
 
-    for (struct waiting *it = grants->waiting; it; it = next) {
-        next = it->next;
-        if (ng_now() - it->asked_at > PATIENCE)
-            answer_waiting(it, false);
-    }
     for (size_t i = grants->list.count; i-- > 0;)
         if (grants->list.items[i].ends_at <= ng_now()) {
             take_away(keeper, &grants->list.items[i], "over", NULL);
@@ -327,8 +300,11 @@ void ng_grants_tick(struct ng_keeper *keeper)
 
 static void gone(void *arg, void *data)
 {
+    struct waiting *waiting = data;
+
     (void)arg;
-    stop_waiting(data);
+    ng_await_cancel(waiting->await);
+    free(waiting);
 }
 
 static const char *check_request(const json_t *request, struct grant *ret_grant)
@@ -353,11 +329,14 @@ static void begin(struct ng_keeper *keeper, struct ng_connection *connection, co
     struct ng_grants *grants = keeper->grants;
     struct grant *before = find(grants, grant->tag, &grant->name);
     struct waiting *waiting = malloc(sizeof(*waiting));
+    struct ng_await *await = waiting ? ng_await_new(keeper, PATIENCE, resolved, waiting) : NULL;
     const char *wrong = check_request(request, grant);
+    unsigned sent;
 
     if (!wrong && !before && grants->list.count == GRANTS_MAX)
         wrong = "there are 64 grants already";
-    if (wrong || !waiting || (!before && !ng_vector_add(&grants->list, *grant))) {
+    if (wrong || !await || (!before && !ng_vector_add(&grants->list, *grant))) {
+        ng_await_cancel(await);
         free(waiting);
         ng_connection_fail(connection, wrong ? wrong : "out of memory", NULL);
         return;
@@ -367,15 +346,15 @@ static void begin(struct ng_keeper *keeper, struct ng_connection *connection, co
     if (set_flags(keeper) < 0)
         ng_log(NG_LOG_ERROR, "cannot change the deployments in the kernel"); /* the next tick tries again */
     record(keeper, "on", grant, ng_evidence_peer(ng_connection_peer(connection)));
-    *waiting = (struct waiting){.next = grants->waiting,
-                                .keeper = keeper,
-                                .connection = connection,
-                                .token = ++keeper->next_token,
-                                .asked_at = ng_now()};
-    grants->waiting = waiting;
+    *waiting = (struct waiting){.keeper = keeper, .connection = connection, .await = await};
     ng_connection_keep(connection, waiting, gone);
-    if (send_to_all(keeper, grant, waiting->token) == 0)
-        answer_waiting(waiting, false); /* those that come are told then */
+    sent = send_to_all(keeper, grant, ng_await_token(await));
+    if (sent > 0) {
+        ng_await_answers(await, sent);
+        return;
+    }
+    ng_await_cancel(await);
+    resolved(waiting, false); /* those that come are told then */
 }
 
 static void end(struct ng_keeper *keeper, struct ng_connection *connection, const struct grant *named)

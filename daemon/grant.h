@@ -30,9 +30,6 @@ bool ng_grants_name(const struct ng_grants *grants, const char *tag, const struc
 /* Tells the resolver, which must have a policy, of what a deployment is granted. */
 void ng_grants_send(struct ng_keeper *keeper, const struct ng_live *live);
 
-/* All that prewarming with this token asks for is known. */
-void ng_grants_resolved(struct ng_keeper *keeper, uint64_t token, unsigned failed);
-
 /* To be called about every second, and when deployments were taken over: those whose time is over end. */
 void ng_grants_tick(struct ng_keeper *keeper);
 

@@ -64,7 +64,6 @@ static void on_heartbeat(void *arg, uint32_t events)
     ng_change_until(keeper);
     ng_incidents_tick(keeper);
     ng_grants_tick(keeper);
-    ng_reload_tick(keeper);
     ng_local_files_watch(keeper);
     ng_known_tick(keeper);
     ng_shadow_tick(keeper);

@@ -85,7 +85,6 @@ struct ng_keeper {
     struct ng_snapshot *snapshot;   /* in force */
     int snapshot_fd;
     struct ng_change *changes;      /* the first is under way */
-    struct ng_reload *reloads;      /* whose askers wait */
     struct ng_adhocs adhocs;
     struct ng_shadow *shadow;       /* NULL: none */
 
@@ -95,7 +94,8 @@ struct ng_keeper {
     int linger;                     /* timer of a private daemon that nobody uses any more */
     struct ng_run *runs;            /* under way */
     struct ng_report_job *reports;  /* under way */
-    uint64_t next_token;
+    struct ng_await *awaits;        /* for the resolver */
+    uint64_t next_token;            /* of the last one */
     uint64_t refreshed_at;          /* ns: when names were asked for anew */
     uint64_t until_tried_at;        /* ns: when a rule's end was last to be put in force */
     struct ng_local_seen local_seen[NG_LOCAL_FILES_MAX];
@@ -160,10 +160,6 @@ json_t *ng_change_policies(const struct ng_keeper *keeper);
 
 /* policy reload (reload.c) */
 void ng_reload_request(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request);
-/* All that one prewarming with this token asked for is known, but for what failed. */
-void ng_reload_prewarmed(struct ng_keeper *keeper, uint64_t token, unsigned failed);
-/* To be called regularly: nobody waits longer for names than prewarm-timeout. */
-void ng_reload_tick(struct ng_keeper *keeper);
 
 /* deployments (lives.c) */
 /* Also those that ended lately. */
@@ -219,8 +215,6 @@ void ng_run_start(struct ng_keeper *keeper, struct ng_connection *connection, co
 void ng_run_target(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request,
                    struct ng_target *target);
 void ng_target_release(struct ng_target *target);
-/* All that prewarming with this token asked for is known, but for what failed. */
-void ng_run_prewarmed(struct ng_keeper *keeper, uint64_t token, unsigned failed);
 
 /* selftest (selftest.c): a deployment tries what is forbidden to it before its command starts */
 /* Has the resolver forbid the canaries; `token` comes back as of a prewarming. 0 or -errno. */

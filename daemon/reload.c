@@ -3,6 +3,7 @@
  * deployments are known, so that what runs after it meets them. */
 #include "keeper.h"
 
+#include "await.h"
 #include "evidence.h"
 #include "text.h"
 
@@ -12,57 +13,51 @@
 
 #define UNRESOLVED "not all denied names could be resolved in time; what is not known yet is denied once it is"
 
-struct ng_reload {
-    struct ng_reload *next;
+struct reload {
     struct ng_keeper *keeper;
     struct ng_connection *connection;
-    json_t *reply;     /* set: the policies are in force */
-    uint64_t token;    /* of the prewarmings that are waited for */
-    unsigned awaited;
-    bool failed;
-    uint64_t since;
+    json_t *reply; /* set: the policies are in force */
+    struct ng_await *await;
 };
 
-static void end(struct ng_reload *reload)
+static void end(struct reload *reload)
 {
-    struct ng_reload **at = &reload->keeper->reloads;
-
-    while (*at != reload)
-        at = &(*at)->next;
-    *at = reload->next;
+    ng_await_cancel(reload->await);
     json_decref(reload->reply);
     free(reload);
 }
 
-static void answer(struct ng_reload *reload, bool resolved)
+static void named(void *arg, bool done)
 {
+    struct reload *reload = arg;
     struct ng_connection *connection = reload->connection;
     json_t *reply = json_incref(reload->reply);
 
-    if (!resolved)
+    if (!done)
         ng_records_add(reload->keeper->records, ng_evidence_trouble("prewarm", UNRESOLVED, NULL, NULL), 0);
     if (reply)
-        (void)json_object_set_new(reply, "resolved", json_boolean(resolved));
+        (void)json_object_set_new(reply, "resolved", json_boolean(done));
     ng_connection_keep(connection, NULL, NULL);
+    reload->await = NULL;
     end(reload);
     ng_connection_reply(connection, reply);
 }
 
-static void prewarm(struct ng_reload *reload)
+static void prewarm(struct reload *reload)
 {
     struct ng_keeper *keeper = reload->keeper;
 
-    reload->token = ++keeper->next_token;
-    reload->since = ng_now();
     if (keeper->config.prewarm_timeout > 0)
-        reload->awaited = ng_supervise_prewarm_live(keeper, reload->token);
-    if (reload->awaited == 0)
-        answer(reload, true);
+        reload->await = ng_await_new(keeper, keeper->config.prewarm_timeout * NG_SECOND, named, reload);
+    if (reload->await)
+        ng_await_answers(reload->await, ng_supervise_prewarm_live(keeper, ng_await_token(reload->await)));
+    else
+        named(reload, true);
 }
 
 static void changed(void *arg, const struct ng_error *error, const char *warnings, const char *changes)
 {
-    struct ng_reload *reload = arg;
+    struct reload *reload = arg;
     struct ng_connection *connection = reload->connection;
 
     if (error) {
@@ -78,28 +73,6 @@ static void changed(void *arg, const struct ng_error *error, const char *warning
     prewarm(reload);
 }
 
-void ng_reload_prewarmed(struct ng_keeper *keeper, uint64_t token, unsigned failed)
-{
-    for (struct ng_reload *reload = keeper->reloads; reload; reload = reload->next)
-        if (reload->token == token) {
-            reload->failed |= failed > 0;
-            if (--reload->awaited == 0)
-                answer(reload, !reload->failed);
-            return;
-        }
-}
-
-void ng_reload_tick(struct ng_keeper *keeper)
-{
-    struct ng_reload *next;
-
-    for (struct ng_reload *reload = keeper->reloads; reload; reload = next) {
-        next = reload->next;
-        if (reload->reply && ng_now() - reload->since >= keeper->config.prewarm_timeout * NG_SECOND)
-            answer(reload, false);
-    }
-}
-
 /* The peer left: the change goes on, but nobody waits for it. */
 static void gone(void *arg, void *data)
 {
@@ -109,7 +82,7 @@ static void gone(void *arg, void *data)
 
 void ng_reload_request(struct ng_keeper *keeper, struct ng_connection *connection, const json_t *request)
 {
-    struct ng_reload *reload;
+    struct reload *reload;
 
     (void)request;
     if (ng_lives_hold(keeper, ng_connection_peer(connection)->pid)) {
@@ -122,8 +95,7 @@ void ng_reload_request(struct ng_keeper *keeper, struct ng_connection *connectio
         ng_connection_fail(connection, "out of memory", NULL);
         return;
     }
-    *reload = (struct ng_reload){.next = keeper->reloads, .keeper = keeper, .connection = connection};
-    keeper->reloads = reload;
+    *reload = (struct reload){.keeper = keeper, .connection = connection};
     ng_connection_keep(connection, reload, gone);
     ng_change_start(keeper, true, changed, reload);
 }

@@ -4,6 +4,7 @@
  * answer sent. */
 #include "keeper.h"
 
+#include "await.h"
 #include "cgroup.h"
 #include "evidence.h"
 
@@ -13,7 +14,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
 
 #define USER_DEPLOYMENTS_MAX 256 /* of one user but root: all share the kernel's maps */
@@ -33,10 +33,8 @@ struct ng_run {
     struct ng_target target;
     json_t *argv;
     struct ng_live *live;
-    uint64_t token;
-    int timer;
-    uint64_t canary; /* number; 0: no selftest */
-    bool planting;   /* the resolver is to forbid it now */
+    struct ng_await *await; /* NULL: the resolver is asked for nothing now */
+    uint64_t canary;        /* number; 0: no selftest */
 };
 
 void ng_target_release(struct ng_target *target)
@@ -44,13 +42,6 @@ void ng_target_release(struct ng_target *target)
     target->pidfd = ng_close(target->pidfd);
     free(target->cgroup);
     target->cgroup = NULL;
-}
-
-static void stop_timer(struct ng_run *run)
-{
-    if (run->timer >= 0)
-        ng_loop_remove(run->keeper->loop, run->timer);
-    run->timer = ng_close(run->timer);
 }
 
 static void free_run(struct ng_run *run)
@@ -61,7 +52,7 @@ static void free_run(struct ng_run *run)
         at = &(*at)->next;
     if (*at)
         *at = run->next;
-    stop_timer(run);
+    ng_await_cancel(run->await);
     json_decref(run->argv);
     ng_target_release(&run->target);
     free(run);
@@ -125,77 +116,59 @@ static void complete(struct ng_run *run)
     free_run(run);
 }
 
-static void on_unplanted(void *arg, uint32_t events)
+static void planted(void *arg, bool done)
 {
-    (void)events;
-    fail(arg, "the resolver does not answer, so that the gate cannot be tested", "namegate status");
-}
+    struct ng_run *run = arg;
 
-static int start_timer(struct ng_run *run, uint64_t seconds, ng_loop_fn on_time)
-{
-    run->timer = ng_timer_new(seconds * NG_SECOND, 1);
-    return run->timer < 0 ? run->timer : ng_loop_add(run->keeper->loop, run->timer, EPOLLIN, on_time, run);
+    run->await = NULL;
+    if (done)
+        complete(run);
+    else
+        fail(run, "the resolver does not answer, so that the gate cannot be tested", "namegate status");
 }
 
 /* The names are known, as far as they can be: what else is to be there before the command starts. */
 static void prepared(struct ng_run *run)
 {
-    struct ng_keeper *keeper = run->keeper;
-
-    if (!run->canary || run->planting) {
+    if (!run->canary) {
         complete(run);
         return;
     }
-    stop_timer(run);
-    run->planting = true;
-    run->token = ++keeper->next_token;
-    if (ng_selftest_plant(keeper, run->live, run->canary, run->token) < 0 ||
-        start_timer(run, PLANT_TIMEOUT, on_unplanted) < 0)
-        on_unplanted(run, 0);
+    run->await = ng_await_new(run->keeper, PLANT_TIMEOUT * NG_SECOND, planted, run);
+    if (run->await && ng_selftest_plant(run->keeper, run->live, run->canary, ng_await_token(run->await)) == 0) {
+        ng_await_answers(run->await, 1);
+        return;
+    }
+    ng_await_cancel(run->await);
+    planted(run, false);
 }
 
-/* The command starts with the last known addresses of some. */
-static void miss_names(struct ng_run *run)
+static void named(void *arg, bool done)
 {
-    ng_records_add(run->keeper->records,
-                   ng_evidence_trouble("prewarm",
-                                       "not all denied names could be resolved in time; the command starts with the "
-                                       "last known addresses",
-                                       NULL, NULL),
-                   0);
+    struct ng_run *run = arg;
+
+    run->await = NULL;
+    if (!done)
+        ng_records_add(run->keeper->records,
+                       ng_evidence_trouble("prewarm",
+                                           "not all denied names could be resolved in time; the command starts with "
+                                           "the last known addresses",
+                                           NULL, NULL),
+                       0);
     prepared(run);
-}
-
-static void on_timeout(void *arg, uint32_t events)
-{
-    (void)events;
-    miss_names(arg);
 }
 
 static void prewarm(struct ng_run *run)
 {
     struct ng_keeper *keeper = run->keeper;
 
-    run->token = ++keeper->next_token;
-    if (keeper->config.prewarm_timeout == 0 ||
-        ng_supervise_prewarm(keeper, run->live->kernel.policy, run->token) < 0) {
+    if (keeper->config.prewarm_timeout > 0)
+        run->await = ng_await_new(keeper, keeper->config.prewarm_timeout * NG_SECOND, named, run);
+    if (!run->await)
         prepared(run);
-        return;
-    }
-    if (start_timer(run, keeper->config.prewarm_timeout, on_timeout) < 0)
-        prepared(run);
-}
-
-void ng_run_prewarmed(struct ng_keeper *keeper, uint64_t token, unsigned failed)
-{
-    for (struct ng_run *run = keeper->runs; run; run = run->next)
-        if (run->live && run->token == token) {
-            if (failed)
-                miss_names(run);
-            else
-                prepared(run);
-            return;
-        }
+    else
+        ng_await_answers(run->await, ng_supervise_prewarm(keeper, run->live->kernel.policy,
+                                                          ng_await_token(run->await)) == 0);
 }
 
 static unsigned nesting(struct ng_keeper *keeper, const struct ng_live *live)
@@ -397,7 +370,6 @@ void ng_run_target(struct ng_keeper *keeper, struct ng_connection *connection, c
     run->target = *target;
     run->flags = target->pid && !target->tree ? 0 : NG_DEPLOYMENT_ATTACHED;
     run->flags |= target->pid ? 0 : NG_DEPLOYMENT_BORROWED;
-    run->timer = -1;
     run->scope = fresh_scope(keeper);
     run->next = keeper->runs;
     keeper->runs = run;

@@ -3,6 +3,7 @@
 #include "keeper.h"
 
 #include "account.h"
+#include "await.h"
 #include "evidence.h"
 #include "host.h"
 #include "known.h"
@@ -399,11 +400,7 @@ void ng_supervise_message(void *arg, const void *message, size_t size)
         trouble(keeper, &any->trouble);
         break;
     case NG_MESSAGE_PREWARMED:
-        if (any->prewarmed.token) {
-            ng_run_prewarmed(keeper, any->prewarmed.token, any->prewarmed.failed);
-            ng_grants_resolved(keeper, any->prewarmed.token, any->prewarmed.failed);
-            ng_reload_prewarmed(keeper, any->prewarmed.token, any->prewarmed.failed);
-        }
+        ng_await_heard(keeper, any->prewarmed.token, any->prewarmed.failed);
         break;
     case NG_MESSAGE_LOADED:
         ng_local_files_loaded(keeper, &any->loaded);
