@@ -23,7 +23,7 @@ TEST_PACKAGES = libcmocka-dev libclang-rt-14-dev iproute2 procps nsd nginx-light
 
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
 	-Wcast-qual -Wwrite-strings $(WERROR)
-OPT ?= -O2 -g
+OPT ?= $(if $(SAN),-O1,-O2) -g
 SANFLAGS_address = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANFLAGS_thread = -fsanitize=thread -fno-omit-frame-pointer
 SANFLAGS_coverage = --coverage

@@ -59,7 +59,7 @@ two=$!
 both() { [ "$(deployments)" = 2 ]; }
 wait_until 10 both || fail "not both: $(gate list)"
 
-upgrades=${NG_UPGRADES:-10}
+upgrades=${NG_UPGRADES:-6}
 say "$upgrades upgrades, of one that is killed or ended, to one that is built otherwise, and back"
 starts=1
 replace() { # BINARY SIGNAL

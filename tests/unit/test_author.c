@@ -124,7 +124,7 @@ static void what_is_hardly_meant_is_warned_of(void **state)
 /* What many policies share is judged for each, and told once; a remedy is looked for while there is room to tell it. */
 static void what_is_shared_is_warned_of_once(void **state)
 {
-    enum { DEPENDENCIES = 5000 };
+    enum { DEPENDENCIES = 1000 };
     char *text = malloc(DEPENDENCIES * 64), *at = text;
     struct compiled it;
 

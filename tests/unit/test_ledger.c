@@ -644,13 +644,13 @@ static void it_survives_a_crash_at_any_point(void **unused)
     print_message("seed %u\n", seed);
     srand(seed);
     setup(&f);
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 30; i++) {
         pid_t pid = fork();
 
         assert_true(pid >= 0);
         if (pid == 0)
             write_for_ever(f.dir, 1 + i * 1000000);
-        (void)usleep((unsigned)rand() % 450000);
+        (void)usleep((unsigned)rand() % 300000);
         assert_int_equal(kill(pid, SIGKILL), 0);
         assert_int_equal(waitpid(pid, NULL, 0), pid);
         if (access(f.path, F_OK) == 0) {
