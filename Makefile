@@ -209,6 +209,7 @@ coverage:
 	$(Q)lcov --list build/coverage.info
 
 test:
+	$(if $(filter-out file,$(origin B)),$(error make test builds in build and build/san-address: unset B))
 	$(Q)$(MAKE) --no-print-directory deps
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)$(MAKE) --no-print-directory lint
@@ -249,7 +250,7 @@ upgrade-builds:
 soak: all upgrade-builds
 	$(Q)B=$(abspath $(B)) tests/soak.sh
 	$(Q)NG_MANY=1000 B=$(abspath $(B)) tests/system/run t_many.sh
-	$(Q)NG_RELOADS=1000 B=$(abspath $(B)) tests/system/run t_reload.sh
+	$(Q)NG_RELOADS=1000 NG_TIMEOUT=7200 B=$(abspath $(B)) tests/system/run t_reload.sh
 	$(Q)NG_RESTARTS=1000 NG_TIMEOUT=7200 B=$(abspath $(B)) tests/system/run t_store.sh
 	$(Q)NG_UPGRADES=100 NG_TIMEOUT=7200 B=$(abspath $(B)) tests/system/run t_upgrade.sh
 

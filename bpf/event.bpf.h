@@ -108,8 +108,8 @@ static __always_inline void *reserve_deed(__u32 scope, __u64 size)
 }
 
 /* opener: NULL when the current task is the one that asked. Global, so that the verifier proves it once. */
-int report(struct ng_deployment *deployment, __u64 cgroup, struct question *question, __u64 packed,
-           struct ng_asker *opener)
+__noinline int report(struct ng_deployment *deployment, __u64 cgroup, struct question *question, __u64 packed,
+                      struct ng_asker *opener)
 {
     struct ng_control *state = get_control();
     struct ng_event *event;

@@ -31,11 +31,11 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Judges for the deployment and those around it. Each that denies, or would, has it on record: an inner deployment
  * hides nothing from those around. Global, so that the verifier proves it once. In doubt denies. */
 __noinline __u32 judge_nested(struct ng_deployment *deployment, __u64 cgroup, struct question *question,
-                                          struct ng_asker *opener)
+                              struct ng_asker *opener)
 {
     __u32 result = 0, lasts = LASTS, evidence = 0;
 
-    if (!question)
+    if (!deployment || !question)
         return DENIED;
     for (int i = 0; i < NG_NESTING_MAX && deployment; i++) {
         __u64 packed = judge(deployment, question);

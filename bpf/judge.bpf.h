@@ -182,7 +182,7 @@ static __always_inline bool names_facts(struct ng_facts *facts, struct question 
 }
 
 /* What rules say of an address. What denies already, stays. Global, so that the verifier proves it once. */
-int address_facts(struct ng_facts *facts, struct ng_network_key *key, struct question *question)
+__noinline int address_facts(struct ng_facts *facts, struct ng_network_key *key, struct question *question)
 {
     struct ng_network *network;
     __u32 own, below;

@@ -48,7 +48,7 @@ static __always_inline void fill_opener(struct ng_asker *opener, const struct fl
 /* Of an MPTCP connection to which the kernel has made a path, as to an address that the peer announced: what is known
  * is where the connection itself goes, and so who connected to there last. Global, so that the verifier proves it
  * once. */
-int mptcp_opener(__u64 whole, struct ng_asker *opener)
+__noinline int mptcp_opener(__u64 whole, struct ng_asker *opener)
 {
     struct sock *connection = (void *)whole;
     struct question question = {};

@@ -89,7 +89,7 @@ static __always_inline void tell_reach(const struct question *question, __u32 sc
 /* Keeps what was let through, and tells of a process that was not the last one there. cgroup: the task's and the
  * socket's. scope: of the deployment. judged_at: the epoch before it was judged, 0 where the verdict does not last.
  * Global, so that the verifier proves it once. */
-int keep_permit(struct question *question, __u64 cgroup, __u32 scope, __u64 judged_at, __u32 what)
+__noinline int keep_permit(struct question *question, __u64 cgroup, __u32 scope, __u64 judged_at, __u32 what)
 {
     struct ng_permit permit = {.evidence = (__u8)what};
     struct ng_permit_key key;

@@ -71,8 +71,11 @@ static void end(struct ng_await *await, bool done)
 
 static void on_time(void *arg, uint32_t events)
 {
+    struct ng_await *await = arg;
+
     (void)events;
-    end(arg, false);
+    if (ng_timer_clear(await->timer))
+        end(await, false);
 }
 
 void ng_await_answers(struct ng_await *await, unsigned count)

@@ -18,7 +18,7 @@ struct ng_await *ng_await_new(struct ng_keeper *keeper, uint64_t patience, ng_aw
 /* What is sent to the resolver with each thing that is asked for, and comes back with each that is done. Never 0. */
 uint64_t ng_await_token(const struct ng_await *await);
 
-/* How many things were asked for. None: it is over at once. */
+/* How many things were asked for. None: it is over before this returns. */
 void ng_await_answers(struct ng_await *await, unsigned count);
 
 /* `over` is not called any more. NULL: nothing. */

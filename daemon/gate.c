@@ -419,7 +419,7 @@ int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_de
         r = ng_gate_enforce(gate, cgroup_mount, error);
     if (r == 0 && (ng_epoch_map(ng_gate_epoch(gate), &gate->epoch) < 0 ||
                    ng_epoch_map(bpf_map__fd(gate->object->maps.additions), &gate->additions) < 0))
-        r = ng_error_set(error, errno, NULL, "cannot map the epoch: %m");
+        r = ng_error_set(error, errno, NULL, "cannot map the epochs: %m");
     if (r == 0) {
         gate->ring = ring_buffer__new(bpf_map__fd(gate->object->maps.events), on_record, gate, NULL);
         if (!gate->ring)

@@ -32,12 +32,12 @@ struct ng_gate_ops {
 };
 
 /* Takes over what is pinned, maps and what was judged by them; the programs stay those that are in force, of whatever
- * build, until ng_gate_enforce(). Where nothing is pinned does all of it. */
+ * build, until ng_gate_enforce(). Where a map is not pinned does all of it. */
 int ng_gate_open(const char *pin_root, const char *cgroup_mount, uint32_t max_destinations,
                  const struct ng_gate_ops *ops, struct ng_error *error, struct ng_gate **ret_gate);
 
 /* Loads the programs of this build and attaches them at cgroup_mount, in the place of those that are in force there.
- * That takes the kernel seconds of computing, which is why it comes last in a start. */
+ * That takes the kernel a good part of a second of computing, which is why it comes last in a start. */
 int ng_gate_enforce(struct ng_gate *gate, const char *cgroup_mount, struct ng_error *error);
 
 /* Releases the process' handles. The gate stays in force. */

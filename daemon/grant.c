@@ -175,7 +175,8 @@ int ng_grants_load(const char *state_dir, struct ng_grants **ret_grants)
 
 /* --- in force: in the kernel whether grants count at all, at the resolver which */
 
-static void send_one(struct ng_keeper *keeper, const struct ng_live *live, const struct grant *grant, uint64_t token)
+/* 0 or -errno: a resolver that cannot be reached is followed by another, which is told anew. */
+static int send_one(struct ng_keeper *keeper, const struct ng_live *live, const struct grant *grant, uint64_t token)
 {
     struct ng_message_grant message = {.type = NG_MESSAGE_GRANT,
                                        .scope = live->kernel.scope,
@@ -184,8 +185,7 @@ static void send_one(struct ng_keeper *keeper, const struct ng_live *live, const
                                        .name = {.length = grant->name.length}};
 
     memcpy(message.name.wire, grant->name.wire, grant->name.length);
-    /* A resolver that cannot be reached is followed by another, which is told anew. */
-    (void)ng_child_send(keeper->child, &message, sizeof(message), -1, -1);
+    return ng_child_send(keeper->child, &message, sizeof(message), -1, -1);
 }
 
 void ng_grants_send(struct ng_keeper *keeper, const struct ng_live *live)
@@ -194,20 +194,17 @@ void ng_grants_send(struct ng_keeper *keeper, const struct ng_live *live)
 
     for (size_t i = 0; i < grants->list.count; i++)
         if (strcmp(grants->list.items[i].tag, live->kernel.tag) == 0)
-            send_one(keeper, live, &grants->list.items[i], 0);
+            (void)send_one(keeper, live, &grants->list.items[i], 0);
 }
 
-/* Tells of one grant, or of its end. Returns how many deployments have it. */
+/* Tells of one grant, or of its end. Returns for how many deployments. */
 static unsigned send_to_all(struct ng_keeper *keeper, const struct grant *grant, uint64_t token)
 {
     unsigned count = 0;
 
-    for (const struct ng_live *live = keeper->lives; live && keeper->child_ready; live = live->next) {
-        if (strcmp(live->kernel.tag, grant->tag) != 0)
-            continue;
-        send_one(keeper, live, grant, token);
-        count++;
-    }
+    for (const struct ng_live *live = keeper->lives; live && keeper->child_ready; live = live->next)
+        if (strcmp(live->kernel.tag, grant->tag) == 0)
+            count += send_one(keeper, live, grant, token) == 0;
     return count;
 }
 

@@ -149,10 +149,9 @@ void ng_timer_again(int fd, uint64_t period)
     (void)set_timer(fd, period, true);
 }
 
-void ng_timer_clear(int fd)
+bool ng_timer_clear(int fd)
 {
     uint64_t expirations;
 
-    if (read(fd, &expirations, sizeof(expirations)) < 0)
-        return; /* not due after all */
+    return read(fd, &expirations, sizeof(expirations)) == (ssize_t)sizeof(expirations);
 }

@@ -3,6 +3,7 @@
 #ifndef NAMEGATE_LOOP_H
 #define NAMEGATE_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct ng_loop;
@@ -25,7 +26,8 @@ void ng_loop_stop(struct ng_loop *loop);
 /* A timer that fires every `period` ns from now on, or once when `once`. Returns a descriptor that the caller owns and
  * reads with ng_timer_clear(), or -errno. */
 int ng_timer_new(uint64_t period, int once);
-void ng_timer_clear(int fd);
+/* Returns whether it was due: a callback may be called for another descriptor that had its number. */
+bool ng_timer_clear(int fd);
 
 /* Has it fire once more, `period` ns from now on. */
 void ng_timer_again(int fd, uint64_t period);

@@ -52,7 +52,7 @@ static void prewarm(struct reload *reload)
     if (reload->await)
         ng_await_answers(reload->await, ng_supervise_prewarm_live(keeper, ng_await_token(reload->await)));
     else
-        named(reload, true);
+        named(reload, keeper->config.prewarm_timeout == 0);
 }
 
 static void changed(void *arg, const struct ng_error *error, const char *warnings, const char *changes)

@@ -165,7 +165,7 @@ static void prewarm(struct ng_run *run)
     if (keeper->config.prewarm_timeout > 0)
         run->await = ng_await_new(keeper, keeper->config.prewarm_timeout * NG_SECOND, named, run);
     if (!run->await)
-        prepared(run);
+        named(run, keeper->config.prewarm_timeout == 0);
     else
         ng_await_answers(run->await, ng_supervise_prewarm(keeper, run->live->kernel.policy,
                                                           ng_await_token(run->await)) == 0);

@@ -12,7 +12,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 SCENARIO=$(basename "$0" .sh)
 : "${B:=$HERE/../../build}"
 export B
-# Debian's own programs: what somebody put before them may take a hundred processes to find the real one.
+# The system's own programs: what somebody put before them may take a hundred processes to find the real one.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 CGROUP_MOUNT=$(awk '{ for (i = 7; i < NF; i++) if ($i == "-" && $(i + 1) == "cgroup2") { print $5; exit } }' /proc/self/mountinfo)
@@ -49,6 +49,9 @@ INTERNET=
 GATE_PID=
 
 say() { echo "# $*"; }
+
+# Such programs are slower, and take more memory.
+sanitized() { grep -q __asan_init "$B/namegated"; }
 
 fail() {
     echo "FAIL: $*"

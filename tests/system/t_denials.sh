@@ -14,7 +14,7 @@ busy() { cat "/proc/$GATE_PID/task"/*/schedstat | awk '{ sum += $1 } END { print
 keeper() { awk '{ printf "%.0f\n", $1 / 1000 }' "/proc/$GATE_PID/task/$GATE_PID/schedstat"; }
 # What is built with AddressSanitizer is slower.
 rate=10000
-! grep -q __asan_init "$B/namegated" || rate=1000
+! sanitized || rate=1000
 
 round() { # TAG PORTS
     local made counted before keeper_before

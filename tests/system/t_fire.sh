@@ -20,7 +20,7 @@ memory=$(awk '/^VmRSS/ { print int($2 / 1024) }' "/proc/$resolver/status")
 
 # What is built with AddressSanitizer is slower, and keeps what is freed for a while.
 mib=64 ms=100
-! grep -q __asan_init "$B/namegated" || { mib=400 ms=400; }
+! sanitized || { mib=400 ms=400; }
 
 fire() { python3 "$W/fire.py" "$@"; }
 

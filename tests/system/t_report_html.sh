@@ -13,7 +13,7 @@ expect_ok page --tag hostile --html "$W/hostile.html"
 expect_ok page --tag deploy --against last --html "$W/against.html"
 expect_ok page --since 2024-01-01 --html "$W/all.html"
 expect_eq "other hosts in the page" "$(grep -oE '<[a-z]+ [^>]*(src|href)="?[a-z]+:' "$W/all.html")" ''
-if [[ "$B" != *san* ]]; then # nothing in the browser is ours, and the page is the same
+if ! sanitized; then # nothing in the browser is ours, and the page is the same
     export HOME=$W/home TMPDIR=$W
     expect_ok python3 -B "$HERE/../report/check_page.py" "$W" "$B/screenshots"
     CHECKS=$((CHECKS + $(sed -nE 's/^([0-9]+) checks in Chromium$/\1/p' "$W/out")))
