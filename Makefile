@@ -38,7 +38,7 @@ LIBS_daemon = -lbpf -lelf -lz -ljansson -lsystemd
 LIBS_cli = -ljansson -lcares -lcap -lbpf -lelf -lz
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
-BPFCFLAGS = -target bpf -D__TARGET_ARCH_$(ARCH) -g -O2 -std=gnu11 -Wall -Wextra -Werror -Wno-missing-declarations \
+BPFCFLAGS = -target bpf -fno-strict-aliasing -D__TARGET_ARCH_$(ARCH) -g -O2 -std=gnu11 -Wall -Wextra -Werror -Wno-missing-declarations \
 	-Iinclude -I$(B)/gen
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
@@ -195,7 +195,7 @@ check-conf: $(B)/namegate $(B)/namegate-tools
 	$(Q)$(B)/namegate policy fmt --check $$(git ls-files 'conf/*.policy') && echo 'conf holds'
 
 lint:
-	$(Q)for h in include/namegate/*.h policy/*.h resolver/*.h ledger/*.h daemon/*.h cli/*.h bpf/decide.h; do \
+	$(Q)for h in include/namegate/*.h policy/*.h resolver/*.h ledger/*.h daemon/*.h cli/*.h bpf/decide.h bpf/mark.h; do \
 		$(CC) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused -Iinclude -fsyntax-only -x c $$h || exit 1; done
 	$(Q)! LC_ALL=C.UTF-8 grep -nE '.{121,}' $$(git ls-files 'bpf/*' 'policy/*' 'resolver/*' 'ledger/*' 'daemon/*' 'cli/*' 'include/*')
 	$(Q)git ls-files '*.sh' '*.bash' .ci/run tests/system/run | xargs -P 2 -n 8 shellcheck -x && echo 'lint holds'
@@ -204,7 +204,7 @@ coverage:
 	$(Q)find build -name '*.gcda' -delete 2>/dev/null || true
 	$(Q)$(MAKE) --no-print-directory SAN=coverage OPT=-O0 unit
 	$(Q){ lcov -q --capture --directory build/san-coverage --output-file build/coverage.all && \
-		lcov -q --extract build/coverage.all '*/policy/*' '*/resolver/*' '*/bpf/decide.h' -o build/coverage.info; } \
+		lcov -q --extract build/coverage.all '*/policy/*' '*/resolver/*' '*/bpf/decide.h' '*/bpf/mark.h' -o build/coverage.info; } \
 		2> build/coverage.log || { cat build/coverage.log; exit 1; }
 	$(Q)lcov --list build/coverage.info
 

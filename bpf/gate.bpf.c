@@ -211,50 +211,6 @@ static __always_inline struct ng_asker *opener_behind(struct bpf_sock *sk, struc
     return path_opener(sk, opener) ? opener : NULL;
 }
 
-/* connect and sendmsg, both families. */
-static __always_inline int address_hook(struct bpf_sock_addr *ctx, struct question *question, bool connecting, bool v6)
-{
-    struct ng_control *state = get_control();
-    struct ng_deployment *task, *socket, *asker;
-    __u64 here, task_cgroup, socket_cgroup, made_in, added_at;
-    struct ng_asker behind, *opener;
-    __u32 result, levels;
-
-    if (!state || !state->levels)
-        return PASS;
-    here = bpf_get_current_cgroup_id();
-    made_in = foreign_cgroup(ctx->sk, here);
-    if (!made_in && (is_bystander(here) || repeated(state, question, here)))
-        return PASS;
-    added_at = get_epoch(&additions);
-    levels = *(volatile __u32 *)&state->levels;
-    task_cgroup = task_deployment(levels);
-    /* The task may have been moved since `here`: what is noted of that is what holds for the socket made there. */
-    socket_cgroup = cgroup_deployment(levels, made_in ? made_in : cgroup_of(ctx->sk));
-    if (!task_cgroup && !socket_cgroup) {
-        if (!made_in)
-            note_bystander(here, added_at);
-        return PASS;
-    }
-    task = deployment_by_id(task_cgroup);
-    socket = socket_cgroup == task_cgroup ? NULL : deployment_by_id(socket_cgroup);
-    asker = task ? task : socket;
-    if (!asker)
-        return PASS;
-
-    opener = task ? NULL : opener_behind(ctx->sk, &behind);
-    question->probe = connecting && question->proto == IPPROTO_UDP;
-    result = judge_call(ctx, task, task_cgroup, socket, socket_cgroup, question, connecting, here,
-                        made_in != 0, opener);
-    if (OUTCOME(result) == DENIED)
-        return DENY;
-    if (question->port == NG_DNS_PORT)
-        return redirect_hook(ctx, asker, task ? task_cgroup : socket_cgroup, question, connecting, v6);
-    if (connecting)
-        remember_permitted(ctx->sk, asker, question, opener);
-    return PASS;
-}
-
 static __always_inline void question_of(struct bpf_sock_addr *ctx, struct question *question, __u8 hook, bool v6)
 {
     __u32 *word = (__u32 *)question->address;
@@ -273,13 +229,58 @@ static __always_inline void question_of(struct bpf_sock_addr *ctx, struct questi
     word[3] = READ_FIELD(ctx, user_ip6[3]);
 }
 
-#define ADDRESS_HOOK(section, function, number, connecting, v6)       \
-    SEC(section) int function(struct bpf_sock_addr *ctx)              \
-    {                                                                 \
-        struct question question = {};                                \
-                                                                      \
-        question_of(ctx, &question, number, v6);                      \
-        return address_hook(ctx, &question, connecting, v6);          \
+/* connect and sendmsg, both families. */
+static __always_inline int address_hook(struct bpf_sock_addr *ctx, __u8 hook, bool connecting, bool v6)
+{
+    struct question question = {};
+    struct ng_control *state = get_control();
+    struct ng_deployment *task, *socket, *asker;
+    __u64 here, task_cgroup, socket_cgroup, made_in, added_at;
+    struct ng_asker behind, *opener;
+    __u32 result, levels;
+
+    if (!state || !state->levels)
+        return PASS;
+    here = bpf_get_current_cgroup_id();
+    made_in = foreign_cgroup(ctx->sk, here);
+    if (!made_in && is_bystander(here))
+        return PASS;
+    question_of(ctx, &question, hook, v6);
+    if (!made_in && repeated(state, &question, here))
+        return PASS;
+    added_at = get_epoch(&additions);
+    levels = *(volatile __u32 *)&state->levels;
+    task_cgroup = task_deployment(levels);
+    /* The task may have been moved since `here`: what is noted of that is what holds for the socket made there. */
+    socket_cgroup = cgroup_deployment(levels, made_in ? made_in : cgroup_of(ctx->sk));
+    if (!task_cgroup && !socket_cgroup) {
+        if (!made_in)
+            note_bystander(here, added_at);
+        return PASS;
+    }
+    task = deployment_by_id(task_cgroup);
+    socket = socket_cgroup == task_cgroup ? NULL : deployment_by_id(socket_cgroup);
+    asker = task ? task : socket;
+    if (!asker)
+        return PASS;
+
+    opener = task ? NULL : opener_behind(ctx->sk, &behind);
+    question.probe = connecting && question.proto == IPPROTO_UDP;
+    result = judge_call(ctx, task, task_cgroup, socket, socket_cgroup, &question, connecting, here,
+                        made_in != 0, opener);
+    if (OUTCOME(result) == DENIED)
+        return DENY;
+    if (question.port == NG_DNS_PORT)
+        return redirect_hook(ctx, asker, task ? task_cgroup : socket_cgroup, &question, connecting, v6);
+    if (connecting)
+        remember_permitted(ctx->sk, asker, &question, opener);
+    return PASS;
+}
+
+#define ADDRESS_HOOK(section, function, number, connecting, v6) \
+    SEC(section) int function(struct bpf_sock_addr *ctx)        \
+    {                                                           \
+        return address_hook(ctx, number, connecting, v6);       \
     }
 
 ADDRESS_HOOK("cgroup/connect4", gate_connect4, NG_HOOK_CONNECT4, true, false)

@@ -6,6 +6,7 @@
 #define NAMEGATE_PERMIT_BPF_H
 
 #include "event.bpf.h"
+#include "mark.h"
 
 static __always_inline void permit_key(struct ng_permit_key *key, __u64 cgroup, const struct question *question)
 {
@@ -24,24 +25,13 @@ static __always_inline struct ng_permit *permit_of(__u64 cgroup, const struct qu
     return bpf_map_lookup_elem(&permits, &key);
 }
 
-const volatile __u64 permit_secret = 0; /* random; set by the keeper before loading */
-
-static __always_inline __u64 mixed(__u64 mark, __u64 word)
-{
-    mark = (mark ^ word) * 0x9e3779b97f4a7c15ULL; /* 2^64 over the golden ratio */
-    return mark ^ mark >> 32;
-}
+const volatile __u64 permit_secret[NG_MARK_WORDS]; /* random; set by the keeper before loading */
 
 /* One word that says for which key, and at which epoch, a verdict was kept. The map gives the memory of an entry that
  * goes to another one at once, whoever still reads it, so that key and epoch must be read as one. */
 static __always_inline __u64 mark_of(const struct ng_permit_key *key, __u64 at)
 {
-    const __u64 *word = (const __u64 *)key;
-    __u64 mark = permit_secret;
-
-    for (__u32 i = 0; i < sizeof(*key) / sizeof(*word); i++)
-        mark = mixed(mark, word[i]);
-    return mark ^ at;
+    return ng_mark(permit_secret, key) ^ at;
 }
 
 /* The epoch, if judge() let this through at it, and nothing was written since that could change it; else 0. */

@@ -79,7 +79,7 @@ cat > "$W/long.py" << 'SCRIPT'
 import os, socket, sys, time
 if int(sys.argv[1]):
     os.execv(sys.executable, [sys.executable, "-S", sys.argv[0], str(int(sys.argv[1]) - 1), "\1" * 460])
-end = time.time() + 15
+end = time.time() + 120 # until it is killed
 while time.time() < end:
     try:
         with socket.socket() as s:

@@ -119,13 +119,19 @@ def mptcp_serve(to):
         threading.Thread(target=serve, args=(one,), daemon=True).start()
 
 
+def paths_to(to):  # all that are established: local and peer address of each
+    peer = "%08X:%04X" % (struct.unpack("=I", socket.inet_aton(to[0]))[0], to[1])
+    lines = [line.split()[1:4] for line in open("/proc/net/tcp")]
+    return {local for local, remote, state in lines if [remote, state] == [peer, "01"]}
+
+
 def mptcp_path(to, seconds):  # a connection to sys.argv[4] that has a further path to there
+    before = paths_to(to)  # of processes that have ended, and whose peer has not heard of it
     s = tcp(protocol=262)
     s.connect((sys.argv[4], to[1]))
     s.recv(5)
-    peer = "%08X:%04X" % (struct.unpack("=I", socket.inet_aton(to[0]))[0], to[1])
     until = time.monotonic() + seconds
-    while [peer, "01"] not in [line.split()[2:4] for line in open("/proc/net/tcp")]:
+    while not paths_to(to) - before:
         s.sendall(b"x")
         s.recv(1)
         if time.monotonic() > until:
