@@ -64,23 +64,15 @@ struct {
     __type(value, struct ng_permit);
 } permits SEC(".maps");
 
-/* See abi.h. Keeper and resolver, who map it into their memory. */
+/* See abi.h. Who writes them maps them into memory: `epoch` keeper and resolver, `additions` the keeper alone, since
+ * what makes deployments is nothing that the resolver can say. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
     __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, __u64);
-} epoch SEC(".maps");
-
-/* The same of what makes deployments, which is nothing that the resolver can say. Keeper, who maps it. */
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, __u64);
-} additions SEC(".maps");
+} epoch SEC(".maps"), additions SEC(".maps");
 
 /* Who sent a redirected DNS query. Egress program; an LRU on purpose: a lost record leaves a query unanswered, and the
  * client sends it again. */

@@ -43,7 +43,7 @@ struct ng_await *ng_await_new(struct ng_keeper *keeper, uint64_t patience, ng_aw
 
 uint64_t ng_await_token(const struct ng_await *await)
 {
-    return await->token;
+    return await ? await->token : 0;
 }
 
 void ng_await_cancel(struct ng_await *await)

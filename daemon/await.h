@@ -15,7 +15,8 @@ typedef void (*ng_await_fn)(void *arg, bool done);
 /* Begins one that lasts `patience` ns at most. NULL: no memory, or no timer. */
 struct ng_await *ng_await_new(struct ng_keeper *keeper, uint64_t patience, ng_await_fn over, void *arg);
 
-/* What is sent to the resolver with each thing that is asked for, and comes back with each that is done. Never 0. */
+/* What is sent to the resolver with each thing that is asked for, and comes back with each that is done. NULL: 0, which
+ * does not come back. */
 uint64_t ng_await_token(const struct ng_await *await);
 
 /* How many things were asked for. None: it is over before this returns. */

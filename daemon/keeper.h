@@ -131,7 +131,8 @@ void ng_supervise_settle(struct ng_keeper *keeper);
 void ng_supervise_deployment(struct ng_keeper *keeper, const struct ng_live *live, bool ended);
 /* Has the resolver ask for all names that a policy denies exactly; `token` comes back when it is done. */
 int ng_supervise_prewarm(struct ng_keeper *keeper, uint32_t policy, uint64_t token);
-/* The same for each policy that a live deployment stands under. Returns how often `token` comes back. */
+/* The same for each policy that a live deployment stands under. Returns for how many, which is how often `token` comes
+ * back unless the resolver is gone. */
 unsigned ng_supervise_prewarm_live(struct ng_keeper *keeper, uint64_t token);
 /* The same for all policies in force, or those of live deployments alone; nobody waits for it. */
 void ng_supervise_refresh(struct ng_keeper *keeper, bool live_only);

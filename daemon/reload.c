@@ -46,13 +46,18 @@ static void named(void *arg, bool done)
 static void prewarm(struct reload *reload)
 {
     struct ng_keeper *keeper = reload->keeper;
+    unsigned asked;
 
-    if (keeper->config.prewarm_timeout > 0)
-        reload->await = ng_await_new(keeper, keeper->config.prewarm_timeout * NG_SECOND, named, reload);
+    if (keeper->config.prewarm_timeout == 0) {
+        named(reload, true);
+        return;
+    }
+    reload->await = ng_await_new(keeper, keeper->config.prewarm_timeout * NG_SECOND, named, reload);
+    asked = ng_supervise_prewarm_live(keeper, ng_await_token(reload->await));
     if (reload->await)
-        ng_await_answers(reload->await, ng_supervise_prewarm_live(keeper, ng_await_token(reload->await)));
+        ng_await_answers(reload->await, asked);
     else
-        named(reload, keeper->config.prewarm_timeout == 0);
+        named(reload, asked == 0); /* what was asked for becomes known, but nobody hears when */
 }
 
 static void changed(void *arg, const struct ng_error *error, const char *warnings, const char *changes)

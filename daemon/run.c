@@ -162,13 +162,17 @@ static void prewarm(struct ng_run *run)
 {
     struct ng_keeper *keeper = run->keeper;
 
-    if (keeper->config.prewarm_timeout > 0)
-        run->await = ng_await_new(keeper, keeper->config.prewarm_timeout * NG_SECOND, named, run);
-    if (!run->await)
-        named(run, keeper->config.prewarm_timeout == 0);
-    else
-        ng_await_answers(run->await, ng_supervise_prewarm(keeper, run->live->kernel.policy,
-                                                          ng_await_token(run->await)) == 0);
+    if (keeper->config.prewarm_timeout == 0) {
+        prepared(run);
+        return;
+    }
+    run->await = ng_await_new(keeper, keeper->config.prewarm_timeout * NG_SECOND, named, run);
+    if (ng_supervise_prewarm(keeper, run->live->kernel.policy, ng_await_token(run->await)) == 0 && run->await) {
+        ng_await_answers(run->await, 1);
+        return;
+    }
+    ng_await_cancel(run->await);
+    named(run, false); /* what was asked for becomes known, but nobody hears when */
 }
 
 static unsigned nesting(struct ng_keeper *keeper, const struct ng_live *live)

@@ -245,17 +245,20 @@ static bool stood_under(const struct ng_keeper *keeper, uint32_t policy)
 
 static unsigned prewarm_all(struct ng_keeper *keeper, bool live_only, uint64_t token)
 {
-    unsigned sent = 0;
+    unsigned asked = 0;
 
     for (unsigned i = 0; keeper->snapshot && i < ng_snapshot_policies(keeper->snapshot); i++) {
         struct ng_policy_info policy;
 
         ng_snapshot_policy(keeper->snapshot, i, &policy);
-        /* A resolver that cannot be reached is followed by another, which is told anew. */
-        if (!live_only || stood_under(keeper, policy.scope))
-            sent += ng_supervise_prewarm(keeper, policy.scope, token) == 0;
+        if (live_only && !stood_under(keeper, policy.scope))
+            continue;
+        /* A resolver that cannot be reached is followed by another, which is told anew: without the token, so that who
+         * waits for it is told that the names are not known. */
+        (void)ng_supervise_prewarm(keeper, policy.scope, token);
+        asked++;
     }
-    return sent;
+    return asked;
 }
 
 unsigned ng_supervise_prewarm_live(struct ng_keeper *keeper, uint64_t token)
