@@ -23,11 +23,13 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-/* Between two walks. What a busy resolver learns costs at most a tenth of a CPU in walks over files, and as much in
- * those over sockets; while there is no news, these take a hundredth. */
-#define REST_LEAST (10 * NG_SECOND / 1000)
-#define REST_FACTOR 9
-#define REST_FACTOR_IDLE 99
+/* What is learnt costs at most a tenth of a CPU in walks over files, and as much in those over sockets. What a second
+ * of that allows may come at once: the answers for A and AAAA of a name are two that may not wait for each other. While
+ * there is no news, walks over sockets take a hundredth. */
+#define SHARE 10
+#define SHARE_IDLE 100
+#define AT_ONCE NG_SECOND
+#define REST (10 * NG_SECOND / 1000) /* between two walks, for what comes in quick succession */
 
 #define NAMESPACES_MAX 256 /* in which sockets are looked for; what is in further ones falls silent */
 #define FOUND_ROOM 32768   /* octets that are taken from a walk at once */
@@ -257,45 +259,76 @@ static void walk_sockets(struct ng_cutter *cutter)
 
 /* --- the thread */
 
-static uint64_t rest_after(uint64_t cost, unsigned factor)
+/* What walks of one kind cost, in time of a CPU: on a busy machine those that take long need not be dear. */
+struct budget {
+    bool wanted;
+    uint64_t earned; /* when what they have cost is earned again */
+};
+
+static uint64_t cpu_now(void)
 {
-    return cost * factor < REST_LEAST ? REST_LEAST : cost * factor;
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * NG_SECOND + (uint64_t)now.tv_nsec;
 }
 
-/* What files lead to comes first, because there it is known whose they are. Where walks over sockets take long, those
- * over files do not wait for them to rest. */
+/* Takes such a walk if one is wanted and can be afforded. Returns what it cost, 0 if there was none. */
+static uint64_t spend(struct budget *budget, void (*walk_all)(struct ng_cutter *cutter), struct ng_cutter *cutter)
+{
+    uint64_t now = ng_now(), start = cpu_now(), cost;
+
+    if (!budget->wanted || budget->earned > now)
+        return 0;
+    budget->wanted = false;
+    walk_all(cutter);
+    cost = cpu_now() - start;
+    if (budget->earned + AT_ONCE < now)
+        budget->earned = now - AT_ONCE;
+    budget->earned += cost * SHARE;
+    return cost;
+}
+
+/* When the next walk can be afforded; UINT64_MAX while none is wanted. */
+static uint64_t next_of(const struct budget *files, const struct budget *sockets)
+{
+    uint64_t first = files->wanted ? files->earned : UINT64_MAX;
+    uint64_t second = sockets->wanted ? sockets->earned : UINT64_MAX;
+
+    return first < second ? first : second;
+}
+
+/* In ms, as poll(2) has it. */
+static int until(uint64_t then)
+{
+    uint64_t now = ng_now();
+
+    return then == UINT64_MAX ? -1 : then <= now ? 0 : (int)((then - now) * 1000 / NG_SECOND) + 1;
+}
+
+/* What files lead to comes first, because there it is known whose they are. */
 static void *work(void *arg)
 {
     struct ng_cutter *cutter = arg;
-    uint64_t calls, rested = 0, idle = 0; /* when sockets may be walked again: for news, and without */
-    bool wanted = false;                  /* there is news that they were not walked for */
+    struct budget files = {0}, sockets = {0};
+    uint64_t calls, cost, idle = 0; /* idle: when sockets are walked without news */
 
     for (;;) {
         struct pollfd wake = {.fd = cutter->wake, .events = POLLIN};
-        uint64_t now = ng_now(), start = now, cost;
 
-        if (poll(&wake, 1, !wanted ? -1 : rested <= now ? 0 : (int)((rested - now) * 1000 / NG_SECOND) + 1) < 0)
+        if (poll(&wake, 1, until(next_of(&files, &sockets))) < 0)
             continue;
         if (atomic_load(&cutter->stopping))
             break;
-        start = now = ng_now();
         if (wake.revents && read(cutter->wake, &calls, sizeof(calls)) == (ssize_t)sizeof(calls)) {
-            wanted = atomic_exchange(&cutter->news, false) || wanted;
-            walk_files(cutter);
-            now = ng_now();
+            files.wanted = true;
+            sockets.wanted = atomic_exchange(&cutter->news, false) || sockets.wanted || ng_now() >= idle;
         }
-        cost = now - start;
-        if ((wanted && now >= rested) || now >= idle) {
-            walk_sockets(cutter);
-            wanted = false;
-            start = now;
-            now = ng_now();
-            rested = now + rest_after(now - start, REST_FACTOR);
-            idle = now + rest_after(now - start, REST_FACTOR_IDLE);
-        }
-        cost = rest_after(cost, REST_FACTOR);
-        (void)nanosleep(&(struct timespec){.tv_sec = (time_t)(cost / NG_SECOND), .tv_nsec = (long)(cost % NG_SECOND)},
-                        NULL);
+        (void)spend(&files, walk_files, cutter);
+        cost = spend(&sockets, walk_sockets, cutter);
+        if (cost > 0)
+            idle = ng_now() + cost * SHARE_IDLE;
+        (void)nanosleep(&(struct timespec){.tv_nsec = REST}, NULL);
     }
     return NULL;
 }

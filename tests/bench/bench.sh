@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What the gate costs, on this machine: connect() with and without it, and the resolver beside servers that do less. All
 # numbers are medians of interleaved rounds, all ratios medians of the rounds' own ratios. No time makes this fail.
-# ROUNDS (5), MS (200, of each connect() measurement and round) and PARTS (connect spawn resolver) are variables; programs
-# of others on the machine disturb it.
+# ROUNDS (5), MS (200, of each connect() measurement and round) and PARTS (connect spawn cut resolver) are variables;
+# programs of others on the machine disturb it.
 # shellcheck source-path=SCRIPTDIR source=../system/lib.sh
 . "$(dirname "$0")/../system/lib.sh"
 BENCH=$(cd "$(dirname "$0")" && pwd)
 ROUNDS=${ROUNDS:-5}
 MS=${MS:-200}
-PARTS=${PARTS:-connect spawn resolver}
+PARTS=${PARTS:-connect spawn cut resolver}
 NAMES=20000 # fresh ones a round
 PROGRAMS=$B/tests/bench
 BPFTOOL=${BPFTOOL:-$(command -v bpftool || echo /usr/sbin/bpftool)}
@@ -510,8 +510,31 @@ spawn_part() {
     table spawn us
 }
 
+cut_part() {
+    local round count open=0 tries=0 processes=()
+    for count in 0 20000 50000 100000; do
+        while [ $open -lt $count ]; do
+            : > "$W/opened"
+            python3 "$BENCH/cut.py" open $((count - open)) > "$W/opened" &
+            processes+=($!)
+            wait_until 60 test -s "$W/opened" || fail "sockets cannot be opened"
+            open=$((open + $(cat "$W/opened")))
+        done
+        gate_start
+        for round in $(seq "$ROUNDS"); do
+            gate run --policy resolver -- python3 "$BENCH/cut.py" "n$((++tries)).learn.test" "100.64.0.$tries" > "$W/cut" 2>&1
+            note cut "$round" "$count" ms "$(head -n 1 "$W/cut")"
+        done
+        gate_stop
+    done
+    kill "${processes[@]}"
+    heading "sockets open on the host; answer to cut" "ms"
+    table cut ms
+}
+
 [[ $PARTS != *connect* ]] || connect_part
 [[ $PARTS != *spawn* ]] || spawn_part
+[[ $PARTS != *cut* ]] || cut_part
 [[ $PARTS == *resolver* ]] || exit 0
 for round in $(seq "$ROUNDS"); do burst_round "$round"; done
 heading "cached names that wait, workers" "ns" "lost"

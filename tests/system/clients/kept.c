@@ -231,12 +231,14 @@ int main(int argc, char **argv)
         if (kept_by(&items[i], "parked"))
             items[i].result = receive(&items[i]);
         r = items[i].result;
-        printf("%s %s %s%s\n", items[i].kind, items[i].host,
+        printf("%s %s %s", items[i].kind, items[i].host,
                r == PENDING ? "waits"
                : r < 0      ? strerror(-r)
                : r          ? "data"
-                            : "end",
-               r != PENDING && asks && items[i].naps > 100 ? " later" : "");
+                            : "end");
+        if (r != PENDING && asks && items[i].naps > 100)
+            printf(" later %d", items[i].naps);
+        puts("");
     }
     return 0;
 }
