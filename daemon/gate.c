@@ -186,38 +186,30 @@ static void list_walks(const struct ng_gate *gate, struct bpf_program *ret_progr
     ret_programs[NG_WALK_UDP] = gate->object->progs.gate_walk_udp;
 }
 
-/* Those over sockets are a help; that over open files must be there. */
-static void prepare_walks(struct ng_gate *gate)
-{
-    struct bpf_program *programs[NG_WALKS];
-    struct btf *btf = btf__load_vmlinux_btf();
-
-    list_walks(gate, programs);
-    for (enum ng_walk walk = NG_WALK_FILES + 1; btf && walk < NG_WALKS; walk++)
-        (void)bpf_program__set_autoload(programs[walk], has_walk(btf, walk));
-    btf__free(btf);
-}
-
 /* Whether the kernel has the hook for connect() of AF_UNIX. */
-static bool has_unix_hook(void)
+static bool has_unix_hook(const struct btf *btf)
 {
-    struct btf *btf = btf__load_vmlinux_btf();
-    int id = btf ? btf__find_by_name_kind(btf, "cgroup_bpf_attach_type", BTF_KIND_ENUM) : -1;
+    int id = btf__find_by_name_kind(btf, "cgroup_bpf_attach_type", BTF_KIND_ENUM);
     const struct btf_type *type = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
     bool found = false;
 
     for (unsigned i = 0; type && i < btf_vlen(type) && !found; i++)
         found = strcmp(btf__name_by_offset(btf, btf_enum(type)[i].name_off), "CGROUP_UNIX_CONNECT") == 0;
-    btf__free(btf);
     return found;
 }
 
-static void prepare_unix_hook(struct ng_gate *gate)
+/* What not every kernel has is a help, where it is: the walks over sockets, and the hook of AF_UNIX. */
+static void prepare_programs(struct ng_gate *gate)
 {
-    struct bpf_program *program = gate->object->progs.gate_connect_unix;
+    struct bpf_program *walks[NG_WALKS], *unix_hook = gate->object->progs.gate_connect_unix;
+    struct btf *btf = btf__load_vmlinux_btf(); /* once: it is large */
 
-    (void)bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)ATTACH_UNIX_CONNECT);
-    (void)bpf_program__set_autoload(program, has_unix_hook());
+    list_walks(gate, walks);
+    for (enum ng_walk walk = NG_WALK_FILES + 1; walk < NG_WALKS; walk++)
+        (void)bpf_program__set_autoload(walks[walk], btf && has_walk(btf, walk));
+    (void)bpf_program__set_expected_attach_type(unix_hook, (enum bpf_attach_type)ATTACH_UNIX_CONNECT);
+    (void)bpf_program__set_autoload(unix_hook, btf && has_unix_hook(btf));
+    btf__free(btf);
 }
 
 static int fail_to_load(const struct ng_gate *gate, int r, struct ng_error *error)
@@ -352,8 +344,7 @@ int ng_gate_enforce(struct ng_gate *gate, const char *cgroup_mount, struct ng_er
 
     if (gate->loaded)
         return 0;
-    prepare_unix_hook(gate);
-    prepare_walks(gate);
+    prepare_programs(gate);
     r = gate__load(gate->object);
     if (r < 0)
         return fail_to_load(gate, r, error);
