@@ -12,6 +12,8 @@ CC = gcc
 CLANG ?= clang
 BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 B ?= build$(if $(SAN),/san-$(SAN))
+# What is generated is the same with sanitizers.
+GEN = $(if $(SAN),$(patsubst %/san-$(SAN),%,$(B)),$(B))/gen
 Q = $(if $(V),,@)
 
 # The Debian packages, listed once: to build, and to test.
@@ -29,7 +31,7 @@ SANFLAGS_thread = -fsanitize=thread -fno-omit-frame-pointer
 SANFLAGS_coverage = --coverage
 ALLCFLAGS = -std=gnu11 $(OPT) $(WARN) -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN),0,2) -fstack-protector-strong -fPIE \
 	-DNG_VERSION='"$(VERSION)"' -DNG_SBINDIR='"$(PREFIX)/sbin"' -DNG_LIBEXECDIR='"$(PREFIX)/libexec/namegate"' -DNG_SYSCONFDIR='"$(SYSCONFDIR)"' \
-	-Iinclude -isystem $(B)/gen $(SANFLAGS_$(SAN)) $(CFLAGS)
+	-Iinclude -isystem $(GEN) $(SANFLAGS_$(SAN)) $(CFLAGS)
 ALLLDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS_$(SAN)) $(LDFLAGS)
 LIBS_policy = -lidn2 -lpsl
 LIBS_resolver = -lcares -lldns
@@ -39,10 +41,10 @@ LIBS_cli = -ljansson -lcares -lcap -lbpf -lelf -lz
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 BPFCFLAGS = -target bpf -fno-strict-aliasing -D__TARGET_ARCH_$(ARCH) -g -O2 -std=gnu11 -Wall -Wextra -Werror -Wno-missing-declarations \
-	-Iinclude -I$(B)/gen
+	-Iinclude -I$(GEN)
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
-POLICY_OBJECTS = $(call objects,policy) $(B)/gen/parse.o $(B)/gen/lex.o
+POLICY_OBJECTS = $(call objects,policy) $(B)/obj/gen/parse.o $(B)/obj/gen/lex.o
 RESOLVER_OBJECTS = $(call objects,resolver)
 LEDGER_OBJECTS = $(call objects,ledger)
 DAEMON_OBJECTS = $(call objects,daemon)
@@ -53,7 +55,11 @@ SAN_OBJECTS = $(if $(filter address,$(SAN)),$(B)/obj/tests/lsan.o)
 POLICY_SOURCES = $(wildcard policy/*.c)
 RESOLVER_SOURCES = $(wildcard resolver/*.c)
 FUZZERS = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-UNIT_TESTS = $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+# Threads are in resolver and ledger: of the others TSan has nothing to say.
+UNIT_SOURCES = $(wildcard tests/unit/test_*.c)
+UNIT_SOURCES_thread = $(shell grep -lE '/(resolver|ledger)/' $(UNIT_SOURCES) | xargs grep -LE '/(daemon|cli)/')
+UNIT_TESTS = $(patsubst tests/unit/%.c,$(B)/tests/%,$(or $(UNIT_SOURCES_$(SAN)),$(UNIT_SOURCES)))
+UNIT_ARCHIVES = $(patsubst %,$(B)/lib/%.a,$(if $(UNIT_SOURCES_$(SAN)),,cli daemon) resolver ledger policy)
 MANPAGES = $(patsubst docs/%.scd,$(B)/man/%,$(wildcard docs/*.scd))
 
 all: $(B)/namegate $(B)/namegate-tools $(B)/namegated $(MANPAGES)
@@ -76,7 +82,7 @@ help:
 	@echo 'make clean      remove $(B)'
 	@echo 'Variables: V=1 shows commands, SAN=address|thread builds with sanitizers, CC=clang'
 
--include $(shell find $(B)/obj $(B)/gen $(B)/fuzz/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(GEN) $(B)/fuzz/obj -name '*.d' 2>/dev/null)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -84,36 +90,37 @@ $(B)/obj/%.o: %.c
 	$(Q)$(CC) $(ALLCFLAGS) -MMD -MP -c $< -o $@
 
 # --- policy language
-$(B)/gen/parse.c: policy/parse.y
+$(GEN)/parse.c: policy/parse.y
 	@mkdir -p $(@D)
-	$(Q)bison -Werror -o $@ --defines=$(B)/gen/parse.h $<
-$(B)/gen/parse.h: $(B)/gen/parse.c
-$(B)/gen/lex.c: policy/lex.l $(B)/gen/parse.h
+	$(Q)bison -Werror -o $@ --defines=$(GEN)/parse.h $<
+$(GEN)/parse.h: $(GEN)/parse.c
+$(GEN)/lex.c: policy/lex.l $(GEN)/parse.h
 	$(Q)flex -o $@ $<
-$(B)/gen/%.o: $(B)/gen/%.c $(B)/gen/parse.h
+$(B)/obj/gen/%.o: $(GEN)/%.c $(GEN)/parse.h
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLCFLAGS) -Ipolicy -Wno-conversion -Wno-sign-conversion -Wno-unused -Wno-shadow -Wno-cast-qual \
 		-Wno-missing-prototypes -MMD -MP -c $< -o $@
-$(call objects,policy): $(B)/gen/parse.h $(B)/gen/lex.c
+$(call objects,policy): $(GEN)/parse.h $(GEN)/lex.c
 
 # --- BPF: object, stripped, as a skeleton
-$(B)/gen/vmlinux.h:
+$(GEN)/vmlinux.h:
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c > $@
-$(B)/gen/%.bpf.o: bpf/%.bpf.c $(B)/gen/vmlinux.h
+$(GEN)/%.bpf.o: bpf/%.bpf.c $(GEN)/vmlinux.h
 	$(if $(V),,@echo '  BPF  $<')
 	$(Q)$(CLANG) $(BPFCFLAGS) -MMD -MP -MT $@ -MF $@.d -c $< -o $@.tmp && $(BPFTOOL) gen object $@ $@.tmp && rm $@.tmp
-$(B)/gen/%.skel.h: $(B)/gen/%.bpf.o
+$(GEN)/%.skel.h: $(GEN)/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
-$(call objects,daemon) $(B)/obj/daemon/main.o: $(B)/gen/gate.skel.h
+$(call objects,daemon) $(B)/obj/daemon/main.o: $(GEN)/gate.skel.h
 
 # --- the page of `report`: style and script as C strings, and the hash by which the page lets its script in
-$(B)/gen/%.inc: cli/%
+$(GEN)/%.inc: cli/%
 	@mkdir -p $(@D)
 	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
-$(B)/gen/%.hash.inc: cli/%
+$(GEN)/%.hash.inc: cli/%
 	@mkdir -p $(@D)
 	$(Q)printf '"%s"\n' "$$(sha256sum < $< | cut -c 1-64 | tr a-f A-F | basenc --base16 -d | base64)" > $@
-$(B)/obj/cli/report_html.o: $(B)/gen/report.css.inc $(B)/gen/report.js.inc $(B)/gen/report.js.hash.inc
+$(B)/obj/cli/report_html.o: $(GEN)/report.css.inc $(GEN)/report.js.inc $(GEN)/report.js.hash.inc
 
 # --- programs
 $(B)/namegated: $(B)/obj/daemon/main.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(LEDGER_OBJECTS) $(POLICY_OBJECTS) \
@@ -133,11 +140,19 @@ $(B)/man/%: docs/%.scd
 	$(Q)scdoc < $< > $@
 
 # --- tests
-WRAP_hits = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
-$(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(DAEMON_OBJECTS) $(RESOLVER_OBJECTS) $(LEDGER_OBJECTS) \
-		$(POLICY_OBJECTS) $(CLI_OBJECTS) $(B)/obj/tests/report/fixture.o
+$(B)/lib/cli.a: $(CLI_OBJECTS)
+$(B)/lib/daemon.a: $(DAEMON_OBJECTS)
+$(B)/lib/resolver.a: $(RESOLVER_OBJECTS)
+$(B)/lib/ledger.a: $(LEDGER_OBJECTS) $(B)/obj/tests/report/fixture.o
+$(B)/lib/policy.a: $(POLICY_OBJECTS)
+$(B)/lib/%.a:
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALLLDFLAGS) $(WRAP_$*) $^ -lcmocka $(LIBS_daemon) $(LIBS_resolver) $(LIBS_ledger) $(LIBS_cli) $(LIBS_policy) -o $@
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+WRAP_hits = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+$(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(UNIT_ARCHIVES)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALLLDFLAGS) $(WRAP_$*) $< -Wl,--start-group $(UNIT_ARCHIVES) -Wl,--end-group -lcmocka $(LIBS_daemon) $(LIBS_resolver) $(LIBS_ledger) $(LIBS_cli) $(LIBS_policy) -o $@
 $(B)/tests/fixture: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/report/*.c)) $(LEDGER_OBJECTS) $(SAN_OBJECTS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_ledger) -o $@
@@ -145,13 +160,13 @@ $(B)/tests/replay: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/replay/*.c)) $(R
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLLDFLAGS) $^ $(LIBS_resolver) $(LIBS_policy) -lbpf -o $@
 # The fuzz targets share their objects.
-FUZZFLAGS = -std=gnu11 -O1 -g -D_GNU_SOURCE -Iinclude -isystem $(B)/gen -Ipolicy -Wno-everything \
+FUZZFLAGS = -std=gnu11 -O1 -g -D_GNU_SOURCE -Iinclude -isystem $(GEN) -Ipolicy -Wno-everything \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 FUZZ_OBJECTS = $(patsubst %.c,$(B)/fuzz/obj/%.o,$(POLICY_SOURCES) $(RESOLVER_SOURCES) gen/parse.c gen/lex.c)
-$(B)/fuzz/obj/gen/%.o: $(B)/gen/%.c $(B)/gen/parse.h
+$(B)/fuzz/obj/gen/%.o: $(GEN)/%.c $(GEN)/parse.h
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZFLAGS) -c $< -o $@
-$(B)/fuzz/obj/%.o: %.c $(B)/gen/parse.h
+$(B)/fuzz/obj/%.o: %.c $(GEN)/parse.h
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  FUZZ $<')
 	$(Q)$(CLANG) $(FUZZFLAGS) -MMD -MP -c $< -o $@
@@ -159,14 +174,14 @@ $(B)/fuzz/fuzz_engine: $(patsubst %,$(B)/fuzz/obj/tests/replay/%.o,world check n
 $(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJECTS)
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $^ $(LIBS_resolver) $(LIBS_policy) -lbpf -o $@
 
-# Unit tests, replay and the fuzz seeds, as they are built now (see SAN).
-unit: check-conf $(UNIT_TESTS) $(if $(wildcard tests/replay/*.c),$(B)/tests/replay)
+# Unit tests and replay, as they are built now (see SAN).
+unit: $(UNIT_TESTS) $(if $(wildcard tests/replay/*.c),$(B)/tests/replay)
 	$(Q)printf '%s\n' $(UNIT_TESTS) | xargs -P 4 -I {} sh -c '{} > {}.log 2>&1 || { cat {}.log; echo "FAIL {}"; exit 255; }; \
 		grep -h PASSED {}.log | tail -n 1 | sed "s|^|$$(basename {}) |"'
 	$(Q)$(B)/tests/replay tests/replay/*.rpl
 
 check:
-	$(Q)$(MAKE) --no-print-directory SAN=address unit
+	$(Q)$(MAKE) --no-print-directory SAN=address check-conf unit
 	$(Q)$(MAKE) --no-print-directory fuzz-seeds
 
 check-thread:
@@ -198,7 +213,8 @@ lint:
 	$(Q)for h in include/namegate/*.h policy/*.h resolver/*.h ledger/*.h daemon/*.h cli/*.h bpf/decide.h bpf/mark.h; do \
 		$(CC) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused -Iinclude -fsyntax-only -x c $$h || exit 1; done
 	$(Q)! LC_ALL=C.UTF-8 grep -nE '.{121,}' $$(git ls-files 'bpf/*' 'policy/*' 'resolver/*' 'ledger/*' 'daemon/*' 'cli/*' 'include/*')
-	$(Q)git ls-files '*.sh' '*.bash' .ci/run tests/system/run | xargs -P 2 -n 8 shellcheck -x && echo 'lint holds'
+	$(Q)git ls-files '*.sh' '*.bash' .ci/run tests/system/run | xargs -P 2 -n 8 shellcheck --exclude=SC1091,SC2153,SC2154 && \
+		echo 'lint holds' # each file apart: to read lib.sh again for every scenario takes five times as long
 
 coverage:
 	$(Q)find build -name '*.gcda' -delete 2>/dev/null || true
@@ -237,6 +253,9 @@ $(B)/tests/bench/policy: $(B)/obj/tests/bench/policy.o $(POLICY_OBJECTS)
 # The daemon as other releases of it would be: built otherwise; and with another layout of what is in the kernel.
 UPGRADE = build/upgrade
 upgrade-builds:
+	$(Q)$(MAKE) --no-print-directory SAN= B=build build/namegated
+	@mkdir -p $(UPGRADE)/other/obj
+	$(Q)cp -rpu build/gen $(UPGRADE)/other/ && cp -rpu build/obj/{gen,ledger,policy,resolver} $(UPGRADE)/other/obj/
 	$(Q)$(MAKE) --no-print-directory SAN= B=$(UPGRADE)/other VERSION=$(VERSION)-other OPT=-O1 $(UPGRADE)/other/namegated
 	@mkdir -p $(UPGRADE)/tree
 	$(Q)cp -ru Makefile bpf daemon include ledger policy resolver $(UPGRADE)/tree/
