@@ -10,7 +10,7 @@ title() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 show() { sed 's/^/   /' "$1"; }
 
 title "A little internet: github.com, api.github.com, mirror.internal and a DNS server, all in network namespaces"
-world_up
+world_up git
 default_policy
 gate_start
 show "$W/policies/deploy.policy"

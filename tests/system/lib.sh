@@ -31,7 +31,7 @@ if [ -z "${NG_WORLD:-}" ]; then
             exec unshare --mount --net --propagation private bash "$0" "$@"
     )
     status=$?
-    for _ in $(seq 100); do
+    for _ in $(seq 1000); do
         find "$cgroup" -name cgroup.kill -exec sh -c 'echo 1 > "$1"' _ {} \; 2> /dev/null
         find "$cgroup" -depth -type d -exec rmdir {} + 2> /dev/null
         [ -d "$cgroup" ] || break
@@ -202,6 +202,8 @@ server:
     logfile: "$W/nsd.log"
     server-count: 1
     rrl-ratelimit: 0
+    rrl-size: 100
+    xfrd-tcp-max: 1
 remote-control:
     control-enable: no
 zone:
@@ -232,14 +234,15 @@ certificate() {
     export CURL_CA_BUNDLE=$W/tls.crt GIT_SSL_CAINFO=$W/tls.crt SSL_CERT_FILE=$W/tls.crt NODE_EXTRA_CA_CERTS=$W/tls.crt
 }
 
-repository() {
-    export HOME=$W GIT_CONFIG_NOSYSTEM=1
+git_up() {
+    export GIT_CONFIG_NOSYSTEM=1
     git init -q -b main "$W/work" && git -C "$W/work" -c user.name=t -c user.email=t@t.test commit -q --allow-empty -m one
-    mkdir -p "$W/www" && git clone -q --bare "$W/work" "$W/www/repo.git" && git -C "$W/www/repo.git" update-server-info
+    git clone -q --bare "$W/work" "$W/www/repo.git" && git -C "$W/www/repo.git" update-server-info
     git config --global --add safe.directory '*'
 }
 
 web_up() {
+    mkdir -p "$W/www"
     echo 'v1.2.3' > "$W/www/version"
     echo 'a package' > "$W/www/package"
     cat > "$W/nginx.conf" << CONF
@@ -287,25 +290,29 @@ network_up() {
     unshare --net sleep infinity &
     INTERNET=$!
     wait_until 5 differ /proc/self/ns/net "/proc/$INTERNET/ns/net" || fail "no second namespace"
-    ip link set lo up
-    ip link add h0 type veth peer name i0 netns "$INTERNET"
-    ip address add 10.77.0.2/24 dev h0
-    ip address add fd77::2/64 dev h0 nodad
-    ip link set h0 up
-    inet ip link set lo up
-    inet ip address add 10.77.0.1/24 dev i0
-    inet ip address add fd77::1/64 dev i0 nodad
-    inet ip link set i0 up
+    ip -batch - << HOST || fail "no network"
+link set lo up
+link add h0 type veth peer name i0 netns $INTERNET
+address add 10.77.0.2/24 dev h0
+address add fd77::2/64 dev h0 nodad
+link set h0 up
+HOST
     # Every address out there is one of the little internet's.
-    inet ip route add local 192.0.2.0/24 dev lo
-    inet ip route add local 198.51.100.0/24 dev lo
-    inet ip route add local 203.0.113.0/24 dev lo
-    inet ip route add local 100.64.0.0/10 dev lo
-    inet ip -6 route add local 2001:db8::/32 dev lo
+    inet ip -batch - << 'INTERNET' || fail "no internet"
+link set lo up
+address add 10.77.0.1/24 dev i0
+address add fd77::1/64 dev i0 nodad
+link set i0 up
+route add local 192.0.2.0/24 dev lo
+route add local 198.51.100.0/24 dev lo
+route add local 203.0.113.0/24 dev lo
+route add local 100.64.0.0/10 dev lo
+route add local 2001:db8::/32 dev lo
+address add 192.0.2.53/32 dev lo
+address add 2001:db8::53/128 dev lo nodad
+INTERNET
     # A datagram is answered from the address that it came to, though that is no interface's own.
     inet sh -c 'echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind'
-    inet ip address add 192.0.2.53/32 dev lo
-    inet ip -6 address add 2001:db8::53/128 dev lo nodad
     ip route add default via 10.77.0.1
     ip -6 route add default via fd77::1
 }
@@ -313,9 +320,10 @@ network_up() {
 differ() { [ "$(readlink "$1")" != "$(readlink "$2" 2> /dev/null)" ] && [ -n "$(readlink "$2" 2> /dev/null)" ]; }
 
 files_up() {
+    export HOME=$W
     mount -t tmpfs tmpfs /run
     mkdir "$W/bpf" && mount -t bpf bpf "$W/bpf"
-    printf 'nameserver 192.0.2.53\noptions timeout:2\n' > "$W/resolv.conf"
+    printf 'nameserver 192.0.2.53\noptions timeout:2 attempts:4\n' > "$W/resolv.conf"
     printf '127.0.0.1 localhost\n::1 localhost\n' > "$W/hosts"
     printf 'passwd: files\ngroup: files\nhosts: files dns\n' > "$W/nsswitch.conf"
     local file real
@@ -327,7 +335,7 @@ files_up() {
     done
 }
 
-world_up() {
+world_up() { # SERVICE...: git, ssh and echo, beside DNS and the web; repositories are served by the web and ssh
     trap 'world_down' EXIT
     trap 'exit 1' TERM INT
     mkdir -p "$W/policies" "$W/state" "$W/run"
@@ -338,17 +346,16 @@ world_up() {
     write_zone
     dns_up
     certificate
-    repository
     web_up
-    ssh_up
-    echo_up
+    local service
+    for service; do "${service}_up"; done
 }
 
 # The world of docs/tutorial.md: one more service, an empty directory that is entered, and a namegate that needs no options
 # to leave the real host alone.
 tutorial_up() {
     HOSTS+='migrations.internal 203.0.113.22 2001:db8:3::22'
-    world_up
+    world_up git
     mkdir "$W/bin" "$W/tutorial"
     cat > "$W/bin/namegate" << SCRIPT
 #!/bin/sh
@@ -404,7 +411,7 @@ gate_again() {
     mkfifo "$W/ready"
     "$B/namegated" "${OPTIONS[@]}" --ready-fd 9 9> "$W/ready" >> "$W/namegated.out" 2>> "$W/namegated.log" &
     GATE_PID=$!
-    read -r -t 30 line < "$W/ready" || line=
+    read -r -t 120 line < "$W/ready" || line=
     rm "$W/ready"
     exec {ready}>&-
     [ "$line" = READY ] || fail "namegated does not start"

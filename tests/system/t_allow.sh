@@ -14,7 +14,7 @@ allow() { gate allow --reason "fixing it" --for 10m "$@"; }
 some() { gate run --tag some --policy some -- "$@"; }
 other() { gate run --tag other --policy some -- "$@"; }
 nothing_granted() { gate allow | grep -qx 'nothing is granted'; }
-get() { echo curl -sSv -m 5 "https://$1/"; }
+get() { echo curl -sSv -m 20 "https://$1/"; }
 
 say "before, it is denied; then it is reached, by whoever has the tag"
 # shellcheck disable=SC2046
@@ -100,11 +100,12 @@ expect_output 'tag some may reach api.github.com' gate allow
 expect_ok some $(get api.github.com)
 expect_eperm other $(get api.github.com)
 say "its time ends it, also where no keeper lives to"
-expect_ok gate allow --tag brief --for 10s --reason x api.github.com
 brief() { gate run --tag brief --policy some -- "$@"; }
+expect_ok allow --tag brief api.github.com
 expect_ok brief $(get api.github.com)
+expect_ok gate allow --tag brief --for 10s --reason x api.github.com
 }
-brief sh -c 'touch "$1/3"; while ! [ -e "$1/3.go" ]; do sleep 0.05; done; exec curl -sSv -m 5 http://198.51.100.11/' _ "$W/d" \
+brief sh -c 'touch "$1/3"; while ! [ -e "$1/3.go" ]; do sleep 0.05; done; exec curl -sSv -m 20 http://198.51.100.11/' _ "$W/d" \
     > "$W/ran" 2>&1 &
 runs=$!
 wait_until 10 test -e "$W/d/3" || fail "it does not run"

@@ -59,9 +59,14 @@ report '.flows | map(select(.hook == "dns") | .count) | add >= 3'
 expect_ok gate run --tag asks -- sh -c 'sh -c "getent ahosts api.github.com; :"; sleep 0.05; env getent ahosts api.github.com; :'
 report '.flows | map(select(.hook == "dns")) | length == 2'
 
-before=$(gate status --json | jq .denied)
-expect_fail run getent ahosts api.github.com
-expect_eq "what status counts" "$(($(gate status --json | jq .denied) - before))" 1
+counted_once() { # one who asks for A and AAAA, if both come within a second
+    local before
+    before=$(gate status --json | jq .denied)
+    expect_fail run getent ahosts api.github.com
+    counted=$(($(gate status --json | jq .denied) - before))
+    [ $counted = 1 ]
+}
+once_of 3 counted_once || fail "status counts $counted"
 
 say "nothing is lost: who ends by it at once, many who ask in the same moment; and each is the one who asked"
 for _ in $(seq 20); do
@@ -102,6 +107,12 @@ dns_down
 wait_until 10 bash -c "dig +tries=1 +time=6 -p 5300 @127.0.0.1 short.github.com | grep -q 'EDE: 3 '" || fail "no stale answer"
 expect_output '^short.github.com.*30.*198.51.100.41$' ask short.github.com
 expect_eperm run bash -c ': < /dev/tcp/198.51.100.41/443'
-expect_output 'status: SERVFAIL' ask never.asked.test
-expect_said 'EDE: 22'
-expect_output 'EDE: 13' ask never.asked.test
+never=0
+fails_as_before() { # which is known for five seconds
+    never=$((never + 1))
+    expect_output 'status: SERVFAIL' ask never$never.asked.test
+    expect_said 'EDE: 22'
+    ask never$never.asked.test > "$W/out"
+    grep -q 'EDE: 13' "$W/out"
+}
+once_of 3 fails_as_before || fail "$(cat "$W/out")"

@@ -60,7 +60,7 @@ expect_eq "cut" "$(tell one held)" 'Software caused connection abort'
 expect_eq "attached" "$(tell one try api.github.com)" "$denied"
 expect_eq "a child" "$(tell one child api.github.com)" 'child failed'
 expect_eq "elsewhere" "$(tell one try mirror.internal)" through
-expect_ok curl -sS -m 5 http://api.github.com/
+expect_ok curl -sS -m 20 http://api.github.com/
 expect_output "$id" gate list
 expect_record '.type == "deployment" and .event == "started" and .tag == "boxed"'
 expect_fail gate attach --tag twice --cgroup "$CGROUP/box"
@@ -75,7 +75,7 @@ expect_eq "no keeper" "$(tell one try 198.51.100.11)" "$denied"
 gate_again
 expect_eq "another keeper" "$(tell one try api.github.com)" "$denied"
 say "what is started inside stands under both"
-expect_eperm sh -c "echo \$\$ > '$CGROUP/box/cgroup.procs'; exec '$B/namegate' --run-dir '$W/run/gate' run --mode audit -- curl -sSv -m 5 http://api.github.com/"
+expect_eperm sh -c "echo \$\$ > '$CGROUP/box/cgroup.procs'; exec '$B/namegate' --run-dir '$W/run/gate' run --mode audit -- curl -sSv -m 20 http://api.github.com/"
 say "detached, all is as before"
 expect_fail sh -c "echo \$\$ > '$CGROUP/box/cgroup.procs'; exec '$B/namegate' --run-dir '$W/run/gate' detach $id"
 expect_said 'inside a deployment'
@@ -90,7 +90,7 @@ cat > "$W/inner.sh" << 'INNER'
 for i in 1 2 3; do
     touch "$1/inner.$i"
     while ! [ -e "$1/inner.$i.go" ]; do sleep 0.05; done
-    curl -sS -m 5 http://other.test/ > "$1/got" 2>&1 && echo through > "$1/got"
+    curl -sS -m 20 http://other.test/ > "$1/got" 2>&1 && echo through > "$1/got"
     mv "$1/got" "$1/inner.$i.out"
 done
 INNER
@@ -127,12 +127,12 @@ expect_eq "before" "$(tell three try api.github.com)" through
 id=$(gate attach --tag proc --mode block --pid "$three")
 expect_eq "attached" "$(tell three try api.github.com)" "$denied"
 expect_eq "a child" "$(tell three child api.github.com)" 'child failed'
-expect_ok curl -sS -m 5 http://api.github.com/
+expect_ok curl -sS -m 20 http://api.github.com/
 expect_ok gate detach "$id"
 expect_eq "detached" "$(tell three try api.github.com)" through
 expect_eq "its cgroup" "$(sed -n 's/^0:://p' "/proc/$three/cgroup")" "$(sed -n 's/^0:://p' /proc/self/cgroup)"
 cat > "$W/tree.sh" << 'TREE'
-sh -c 'echo $$ > "$0/leaf"; while :; do sleep 0.05; if [ -e "$0/leaf.go" ]; then exec curl -sSv -m 5 http://api.github.com/; fi; done' "$1" > "$1/leaf.out" 2>&1 &
+sh -c 'echo $$ > "$0/leaf"; while :; do sleep 0.05; if [ -e "$0/leaf.go" ]; then exec curl -sSv -m 20 http://api.github.com/; fi; done' "$1" > "$1/leaf.out" 2>&1 &
 touch "$1/tree"
 wait
 TREE
@@ -159,6 +159,7 @@ other=$!
 setsid sh "$W/orphans.sh" "$W" &
 orphans=$!
 wait_until 10 test -e "$W/orphaned" || fail "no orphans"
+wait_until 10 grep -qx sleep "/proc/$(cat "$W/own-session")/comm" || fail "it does not sleep"
 gate attach --tag orphans --pid $orphans > "$W/id" 2> "$W/left"
 expect_ok grep -q "$(cat "$W/id")" "/proc/$(cat "$W/same-session")/cgroup"
 expect_fail grep -q "$(cat "$W/id")" "/proc/$(cat "$W/own-session")/cgroup"

@@ -102,7 +102,7 @@ expect_said 'migrations.internal -> artifacts.internal -> api.github.com'
 expect_eperm run "$R" tcp migrations.internal 443
 expect_record '.reason == "migrations.internal -> artifacts.internal -> api.github.com: this host serves github.com"'
 expect_record '.rule.owner == "platform team" and .rule.group == "" and .rule.depends != ""'
-expect_eperm run curl -sSv -m 5 https://api.github.com/
+expect_eperm run curl -sSv -m 20 https://api.github.com/
 expect_record '.rule.group == "github" and .rule.pattern == ".github.com"'
 expect_output 'allowed' P explain mirror.internal:443/tcp
 expect_output 'strict: no rule allows it' P explain --policy tight other.test:443

@@ -9,8 +9,8 @@ confined() { gate run --confine -- "$@"; }
 leave='echo $$ > '"$CGROUP_MOUNT/cgroup.procs"
 
 say "it is a deployment as any other"
-expect_eperm confined curl -sSv -m 5 https://api.github.com/
-expect_ok confined curl -sS -m 5 https://mirror.internal/
+expect_eperm confined curl -sSv -m 20 https://api.github.com/
+expect_ok confined curl -sS -m 20 https://mirror.internal/
 
 say "raw packets, interfaces, namespaces, mounts, BPF"
 for capability in dac_read_search net_raw net_admin sys_admin bpf sys_ptrace sys_module sys_rawio; do
@@ -54,7 +54,7 @@ expect_fail confined unshare --user --map-root-user --mount --pid --fork sh -c "
 
 say "services that would work for it from outside do not hear it, and are told of where they do"
 python3 "$HERE/clients/paths.py" help-out 198.51.100.10 443 /run/docker.sock &
-wait_until 5 test -S /run/docker.sock
+wait_until 5 test -S /run/docker.sock || fail "nobody helps"
 ask() { "$@" python3 "$HERE/clients/paths.py" helper 198.51.100.10 443 "${SOCKET:-/run/docker.sock}"; }
 expect_ok ask gate run --tag asks --
 SOCKET=docker.sock expect_ok ask gate run --tag near -- env --chdir /run
@@ -86,5 +86,5 @@ gate_stop
 gate_start 'group nogroup'
 chmod 755 "$W/run" "$W/run/gate"
 mine() { somebody namegate --run-dir "$W/run/gate" "$@"; }
-expect_eperm mine run --confine -- curl -sSv -m 5 https://api.github.com/
+expect_eperm mine run --confine -- curl -sSv -m 20 https://api.github.com/
 expect_output '^NoNewPrivs:.1$' mine run --confine -- cat /proc/self/status

@@ -34,8 +34,8 @@ old=$(resolver_pid)
 kill -KILL "$old"
 other_resolver() { [ "$(resolver_pid)" != "$old" ] && [ "$(resolver_pid)" != null ] && gate status > /dev/null; }
 wait_until 10 other_resolver || fail "no other resolver"
-expect_eperm run curl -sSv -m 5 https://api.github.com/
-expect_ok run curl -sS -m 5 https://mirror.internal/
+expect_eperm run curl -sSv -m 20 https://api.github.com/
+expect_ok run curl -sS -m 20 https://mirror.internal/
 
 say "the keeper"
 n=$(tries)
@@ -44,7 +44,7 @@ expect_fail gate status
 wait_until 10 more_tries $((n + 200)) || fail "the deployment does not go on"
 gate_again
 expect_eq "deployments taken over" "$(deployments)" 1
-expect_eperm run curl -sSv -m 5 https://api.github.com/
+expect_eperm run curl -sSv -m 20 https://api.github.com/
 n=$(tries)
 wait_until 10 more_tries $((n + 100)) || fail "the deployment does not go on"
 
@@ -67,7 +67,7 @@ gate_again
 expect_eq "its policy" "$(gate list --json | jq -r '.deployments[] | select(.tag == "own") | .policy + " " + .mode')" \
     "$brought block"
 expect_output "no policy '$brought'" gate run --policy "$brought" -- true
-expect_eperm gate run --policy "$W/own.policy" -- curl -sSv -m 5 https://mirror.internal/
+expect_eperm gate run --policy "$W/own.policy" -- curl -sSv -m 20 https://mirror.internal/
 expect_ok gate policy reload
 touch "$W/d/go"
 wait_until 10 test -e "$W/d/result" || fail "no result"

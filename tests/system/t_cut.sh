@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What is connected when its peer becomes denied ends at once, in whatever namespace, and wherever it came from.
 . "$(dirname "$0")/lib.sh"
-for i in 60 61 62; do
+for i in $(seq 60 69); do
     zone_add "s$i.github.com. A 198.51.100.$i"
     zone_add "s$i.github.com. AAAA 2001:db8:1::$i"
 done
@@ -21,13 +21,18 @@ policy watched { mode audit deny *.github.com }
 POLICY
 gate_start
 wait_in() { python3 "$HERE/clients/wait.py" "$@"; }
-# Results without those of sockets to other addresses.
-waits() { gate run "$@" 2> "$W/err" > "$W/waits"; sed -n '/^known$/!s/ *$//p' "$W/waits"; }
+# Results, without whether they came later.
+waits() { gate run "$@" 2> "$W/err" > "$W/waits"; sed -nE '/^known$/!s/( later [0-9]*)? *$//p' "$W/waits"; }
 ended='Software caused connection abort'
+fresh=62
+soon() { # COMMAND: whether the three that it is about end, and none later
+    waits -- "$@" > "$W/out"
+    [ "$(grep -c "$ended *$" "$W/waits")" = 3 ]
+}
 
 say "the lookup that makes the addresses denied cuts what is connected to them, and nothing else"
 expect_eq "cut" "$(waits -- python3 "$HERE/clients/wait.py" status.github.com tcp=198.51.100.13:80 \
-    tcp=2001:db8:1::13:80 tcp=::ffff:198.51.100.13:80 udp=198.51.100.13:9 udp=2001:db8:1::13:9 tcp=203.0.113.21:80)" \
+    tcp=2001:db8:1::13:80 tcp=::ffff:198.51.100.13:80 udp=198.51.100.13:9 udp=2001:db8:1::13:9 +tcp=203.0.113.21:80)" \
 "tcp 198.51.100.13 $ended
 tcp 2001:db8:1::13 $ended
 tcp ::ffff:198.51.100.13 $ended
@@ -36,8 +41,18 @@ udp 2001:db8:1::13 $ended
 tcp 203.0.113.21 waits"
 expect_record '.hook == "cut" and .errno == "ECONNABORTED" and .names[0].name == "status.github.com" and
     .comm == "python3" and .address == "198.51.100.13" and .proto == "udp" and (.rule | length > 0)'
-expect_eq "records of it" "$(jq -r 'select(.verdict == "deny" and (.probe | not)) | .hook' "$W/state/events.jsonl" | sort | uniq -c | xargs)" \
-    "5 cut"
+# A record is made after its socket has ended.
+hooks() {
+    jq -r 'select(.verdict == "deny" and (.probe | not)) | .hook' "$W/state/events.jsonl" | sort | uniq -c | xargs
+}
+five() { [ "$(hooks)" = "5 cut" ]; }
+wait_until 5 five
+expect_eq "records of it" "$(hooks)" "5 cut"
+soon_cut() {
+    local n=$((++fresh))
+    soon python3 "$HERE/clients/wait.py" s$n.github.com tcp=198.51.100.$n:80 tcp=2001:db8:1::$n:80 udp=198.51.100.$n:9
+}
+once_of 3 soon_cut || fail "not within 100 ms: $(cat "$W/waits")"
 if [ "$(cat /proc/sys/net/mptcp/enabled 2> /dev/null)" = 1 ]; then
     expect_eq "MPTCP" "$(waits -- python3 "$HERE/clients/wait.py" api.github.com mptcp=198.51.100.11:80)" \
         "mptcp 198.51.100.11 end"
@@ -50,15 +65,22 @@ client kept -luring -pthread
 K=$B/tests/clients/kept
 cut_records() { jq -c "select(.hook == \"cut\" and .address == \"$1\")" "$W/state/events.jsonl" | wc -l; }
 expect_eq "kept otherwise" "$(waits -- "$K" s60.github.com - tcp-uring=198.51.100.60:80 tcp-direct=2001:db8:1::60:80 \
-    udp-uring=2001:db8:1::60:9 udp-direct=198.51.100.60:9 tcp-thread=198.51.100.60:80 tcp-uring=203.0.113.21:80)" \
+    udp-uring=2001:db8:1::60:9 udp-direct=198.51.100.60:9 tcp-thread=198.51.100.60:80 +tcp-uring=203.0.113.21:80)" \
 "tcp-uring 198.51.100.60 $ended
 tcp-direct 2001:db8:1::60 $ended
 udp-uring 2001:db8:1::60 $ended
 udp-direct 198.51.100.60 $ended
 tcp-thread 198.51.100.60 $ended
 tcp-uring 203.0.113.21 waits"
+three_and_two() { [ "$(cut_records 198.51.100.60) $(cut_records 2001:db8:1::60)" = "3 2" ]; }
+wait_until 5 three_and_two
 expect_eq "records of it" "$(cut_records 198.51.100.60) $(cut_records 2001:db8:1::60)" "3 2"
 expect_record '.hook == "cut" and .address == "198.51.100.60" and .proto == "tcp" and .comm == "kept" and .kernel'
+soon_kept() {
+    local n=$((++fresh))
+    soon "$K" s$n.github.com - tcp-uring=198.51.100.$n:80 udp-direct=2001:db8:1::$n:9 tcp-thread=198.51.100.$n:80
+}
+once_of 3 soon_kept || fail "not within 100 ms: $(cat "$W/waits")"
 gate run -- "$K" s61.github.com "$W/received" tcp-parked=198.51.100.61:80 udp-parked=198.51.100.61:9 > "$W/waits" &
 parks=$!
 expect_record '.hook == "cut" and .address == "198.51.100.61" and .proto == "tcp" and .comm == "kept"'
@@ -109,8 +131,9 @@ HAND
 cat > "$W/take.py" << 'TAKE'
 import os, socket, sys
 u = socket.socket(socket.AF_UNIX)
-u.bind(sys.argv[1] + "/hand")
+u.bind(sys.argv[1] + "/hand.new")
 u.listen()
+os.rename(sys.argv[1] + "/hand.new", sys.argv[1] + "/hand")
 c = u.accept()[0]
 fd = socket.recv_fds(c, 1, 1)[1][0]
 os.set_inheritable(fd, True)
@@ -134,10 +157,10 @@ POLICY
 expect_ok gate policy reload
 
 say "respond timeout falls silent; audit lets it be"
-expect_eq "silent" "$(waits --policy quiet -- python3 "$HERE/clients/wait.py" github.com tcp=198.51.100.10:80 \
+expect_eq "silent" "$(waits --policy quiet -- python3 "$HERE/clients/wait.py" github.com +tcp=198.51.100.10:80 \
     )" "tcp 198.51.100.10 waits"
 expect_eq "audited" "$(waits --policy watched -- python3 "$HERE/clients/wait.py" status.github.com \
-    tcp=198.51.100.13:80)" "tcp 198.51.100.13 waits"
+    +tcp=198.51.100.13:80)" "tcp 198.51.100.13 waits"
 
 say "established keep"
 cat > "$W/keep.py" << 'KEEP'

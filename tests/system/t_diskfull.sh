@@ -13,8 +13,8 @@ has_no_problem() { ! has_problem "$1"; }
 no_trouble() { [ "$(gate status --json | jq -c '[.ledger.trouble, .ledger.waiting]')" = '[null,0]' ]; }
 fill() { dd if=/dev/zero of="$W/state/fill" bs=4k > "$W/dd.log" 2>&1; } # until there is no room
 holds() { # TAG
-    expect_fail gate run --tag "$1" -- curl -sS -4 -m 5 https://api.github.com/
-    expect_ok gate run --tag "$1" -- curl -sS -m 5 http://mirror.internal/
+    expect_fail gate run --tag "$1" -- curl -sS -4 -m 20 https://api.github.com/
+    expect_ok gate run --tag "$1" -- curl -sS -m 20 http://mirror.internal/
 }
 
 say "full while it runs"

@@ -5,7 +5,7 @@
 world_up
 default_policy
 gate_options gate
-daemon() { timeout 10 "$B/namegated" "${OPTIONS[@]}" "$@"; }
+daemon() { timeout 60 "$B/namegated" "${OPTIONS[@]}" "$@"; }
 config() { printf '%s\n' "$@" > "$W/gate.conf"; }
 
 say "configuration"
@@ -80,17 +80,17 @@ expect_output '^floor' daemon --check-config
 
 say "the host"
 expect_output 'CAP_|capabilit|root' somebody namegated "${OPTIONS[@]}"
-expect_output 'bpffs|bpf file system' timeout 10 "$B/namegated" "${OPTIONS[@]}" --pin-root "$W/nopins"
-expect_output 'cgroup' timeout 10 "$B/namegated" "${OPTIONS[@]}" --cgroup-root "$W/nocgroup"
-hidden() { timeout 10 unshare --mount sh -c "$1"' && shift && exec "$@"' sh - "$B/namegated" "${OPTIONS[@]}"; }
-expect_output 'the capability CAP_NET_ADMIN is missing' timeout 10 setpriv --bounding-set -net_admin "$B/namegated" \
+expect_output 'bpffs|bpf file system' timeout 60 "$B/namegated" "${OPTIONS[@]}" --pin-root "$W/nopins"
+expect_output 'cgroup' timeout 60 "$B/namegated" "${OPTIONS[@]}" --cgroup-root "$W/nocgroup"
+hidden() { timeout 60 unshare --mount sh -c "$1"' && shift && exec "$@"' sh - "$B/namegated" "${OPTIONS[@]}"; }
+expect_output 'the capability CAP_NET_ADMIN is missing' timeout 60 setpriv --bounding-set -net_admin "$B/namegated" \
     "${OPTIONS[@]}"
 expect_output 'this kernel has no BTF' hidden 'mount -t tmpfs tmpfs /sys/kernel/btf'
 expect_said 'remedy: boot a kernel'
 expect_output 'cgroup version 2|cgroup2' hidden "umount -l '$CGROUP_MOUNT'"
 expect_said 'remedy:'
-expect_output 'in a cgroup namespace' timeout 10 unshare --cgroup "$B/namegated" "${OPTIONS[@]}"
-expect_output 'unrecognized|unknown|invalid' timeout 10 "$B/namegated" --nonsense
+expect_output 'in a cgroup namespace' timeout 60 unshare --cgroup "$B/namegated" "${OPTIONS[@]}"
+expect_output 'unrecognized|unknown|invalid' timeout 60 "$B/namegated" --nonsense
 
 say "the command alone, without the program that the larger sub-commands are in"
 mkdir "$W/alone" && cp "$B/namegate" "$W/alone/"
@@ -107,15 +107,15 @@ expect_fail gate policy check "$W/policies/deploy.policy"
 expect_output "did you mean 'block'" gate policy check "$W/policies/deploy.policy"
 default_policy
 gate_start
-expect_eperm run curl -sSv -m 5 https://api.github.com/
+expect_eperm run curl -sSv -m 20 https://api.github.com/
 echo 'policy deploy { allow *.github.com dney x }' > "$W/policies/deploy.policy"
 expect_output 'deploy.policy:1:36: error' gate policy reload
 expect_eq generation "$(gate status --json | jq .generation)" 1
-expect_eperm run curl -sSv -m 5 https://api.github.com/
+expect_eperm run curl -sSv -m 20 https://api.github.com/
 kill -HUP "$GATE_PID"
 logged() { grep -q 'the old policies stay in force' "$W/namegated.log"; }
 wait_until 5 logged || fail "nothing in the log"
-expect_eperm run curl -sSv -m 5 https://api.github.com/
+expect_eperm run curl -sSv -m 20 https://api.github.com/
 default_policy
 kill -HUP "$GATE_PID"
 second() { [ "$(gate status --json | jq .generation)" = 2 ]; }
@@ -123,7 +123,7 @@ wait_until 5 second || fail "no reload by HUP"
 
 say "the control socket: nonsense is refused, and the daemon lives"
 talk() { python3 -c 'import os, socket, sys
-s = socket.socket(socket.AF_UNIX); s.settimeout(5); s.connect(sys.argv[1])
+s = socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1])
 try:
     s.sendall(os.fsencode(sys.argv[2]) + b"\n"); s.shutdown(socket.SHUT_WR)
     print(s.recv(65536).decode())

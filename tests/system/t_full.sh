@@ -13,10 +13,10 @@ policy deploy << 'POLICY'
 policy deploy { deny *.fill.test }
 POLICY
 gate_start 'max-destinations 64' 'floor 1s' 'grace 1s'
-expect_ok run curl -sS -m 5 https://mirror.internal/
+expect_ok run curl -sS -m 20 https://mirror.internal/
 mkdir "$W/d"
 expect_ok gate run --tag filler -- sh -c \
-    "dig +time=2 +tries=1 many.fill.test; exec python3 $HERE/clients/daemonise.py $W/d 203.0.113.20 443"
+    "dig +time=10 +tries=1 many.fill.test; exec python3 $HERE/clients/daemonise.py $W/d 203.0.113.20 443"
 expect_said 'status: SERVFAIL'
 expect_record '.type == "trouble" and .trouble == "map-full"'
 strict() { [ "$(gate status --json | jq .escalated)" = "$1" ]; }
@@ -28,10 +28,10 @@ expect_eq "connect while strict" "$(cat "$W/d/result")" "Operation not permitted
 touch "$W/d/end"
 say "it recovers when entries go"
 wait_until 20 strict false || fail "still strict: $(gate status)"
-expect_ok run curl -sS -m 5 https://mirror.internal/
+expect_ok run curl -sS -m 20 https://mirror.internal/
 
 say "too many names: those with a rule fail, others do not"
-run sh -c 'for i in $(seq 1 90); do dig +time=2 +tries=1 n$i.fill.test; done; curl -sS -m 5 https://mirror.internal/' \
+run sh -c 'for i in $(seq 1 90); do dig +time=2 +tries=1 n$i.fill.test; done; curl -sS -m 20 https://mirror.internal/' \
     > "$W/many" 2>&1
 expect_eq "status of curl" $? 0
 expect_output 'status: SERVFAIL' cat "$W/many"
@@ -69,4 +69,4 @@ for i in $(seq 1 "$i"); do foreign delete "$i"; done
 answers() { ask "$1" | grep -q 'status: NOERROR'; }
 wait_until 10 answers alone.fill.test || fail "alone.fill.test: $(ask alone.fill.test)"
 wait_until 20 strict false || fail "still strict: $(gate status)"
-expect_output 'alone.fill.test:80/tcp +1x' run sh -c 'dig +short alone.fill.test; curl -sS -m 5 http://100.64.3.1/'
+expect_output 'alone.fill.test:80/tcp +1x' run sh -c 'dig +short alone.fill.test; curl -sS -m 20 http://100.64.3.1/'

@@ -24,20 +24,23 @@ expect_eq "status" "$(ACCOUNT=nobody mine run -- true 2> /dev/null; echo $?)" 12
 
 say "a stopped resolver is replaced, and what was denied stays denied"
 victim=$(resolver_pid)
-expect_eperm run curl -sSv -m 5 https://api.github.com/
+expect_eperm run curl -sSv -m 20 https://api.github.com/
 kill -STOP "$victim"
 expect_eperm run python3 -c 'import socket; socket.create_connection(("198.51.100.11", 443), 5)'
 replaced() { [ "$(resolver_pid)" != "$victim" ] && [ "$(gate status --json | jq .resolver.running)" = true ]; }
 wait_until 30 replaced || fail "it is not replaced: $(gate status)"
 expect_record '.type == "trouble" and .trouble == "silent"'
-expect_ok run curl -sS -m 5 https://mirror.internal/
+expect_ok run curl -sS -m 20 https://mirror.internal/
 
 say "the command cannot make its parent, which is not gated, its hands"
 expect_output 'attach: Operation not permitted' mine run -- sh -c "/usr/bin/python3 $W/trace.py attach \$PPID"
 expect_output 'getfd: Operation not permitted' mine run -- sh -c "/usr/bin/python3 $W/trace.py getfd \$PPID"
 
 say "idle and many connections keep nobody from asking"
-setpriv --reuid games --regid nogroup --clear-groups /usr/bin/python3 -c '
+holder=
+too_many() { # idle ones are ended after ten seconds
+    [ -z "$holder" ] || kill "$holder"
+    setpriv --reuid games --regid nogroup --clear-groups /usr/bin/python3 -c '
 import socket, sys, time
 held = []
 for i in range(300):
@@ -45,11 +48,14 @@ for i in range(300):
     s.connect(sys.argv[1])
     held.append(s)
 print("held", flush=True)
-time.sleep(60)' "$W/run/gate/control.sock" > "$W/held" &
-holder=$!
-wait_until 10 grep -q held "$W/held" || fail "no connections"
+time.sleep(600)' "$W/run/gate/control.sock" > "$W/held" &
+    holder=$!
+    wait_until 10 grep -q held "$W/held" || fail "no connections"
+    mine status > "$W/out" 2>&1
+    grep -q 'too many connections' "$W/out"
+}
+once_of 3 too_many || fail "not too many: $(cat "$W/out")"
 expect_ok gate status
-expect_output 'too many connections' mine status
 ACCOUNT=daemon expect_ok mine status
 asks_again() { mine status > "$W/out" 2>&1; }
 wait_until 30 asks_again || fail "idle connections stay: $(cat "$W/out")"
@@ -65,7 +71,7 @@ none_kept() { [ -z "$(ls "$W/run/gate/adhoc")" ]; }
 wait_until 5 none_kept || fail "kept: $(ls "$W/run/gate/adhoc")"
 
 say "a flood of denials takes nobody's room, and what is lost is told"
-expect_eperm run curl -sSv -m 5 https://github.com/
+expect_eperm run curl -sSv -m 20 https://github.com/
 client deny
 expect_ok gate run --tag flood -- "$B/tests/clients/deny" 198.51.100.10 60000 0 2 # as fast as it goes
 expect_output 'there were too many' gate status
@@ -100,8 +106,10 @@ answered_soon() {
     expect_output "deployments" gate status
     took=$((${EPOCHREALTIME/./} - ${began/./}))
     wait $report
-    [ $took -lt 4000000 ]
+    [ $took -lt $most ]
 }
-once_of 3 answered_soon || fail "the daemon was busy for $took us, and not less before"
+most=4000000
+! sanitized || most=8000000
+once_of 5 answered_soon || fail "the daemon was busy for $took us, and not less before"
 kill $long
 wait $long || :

@@ -16,19 +16,19 @@ second_up() { "$B/namegate" --run-dir "$W/run/two" status > /dev/null 2>&1; }
 wait_until 20 second_up || fail "the second does not start"
 
 for _ in 1 2; do
-    expect_eperm run curl -sSv -m 5 https://api.github.com/
-    expect_ok run curl -sS -m 5 https://mirror.internal/
-    expect_eperm two curl -sSv -m 5 https://mirror.internal/
-    expect_ok two curl -sS -m 5 https://api.github.com/
+    expect_eperm run curl -sSv -m 20 https://api.github.com/
+    expect_ok run curl -sS -m 20 https://mirror.internal/
+    expect_eperm two curl -sSv -m 20 https://mirror.internal/
+    expect_ok two curl -sS -m 20 https://api.github.com/
 done
 say "the second ends, the first goes on"
 kill "$second"
 wait "$second"
-expect_eperm run curl -sSv -m 5 https://api.github.com/
-expect_ok run curl -sS -m 5 https://mirror.internal/
+expect_eperm run curl -sSv -m 20 https://api.github.com/
+expect_ok run curl -sS -m 20 https://mirror.internal/
 say "a second one in the same directories is refused"
 "$B/namegated" "${OPTIONS[@]}" > "$W/refused" 2>&1
 expect_eq "its status" $? 1
 expect_output 'another|in use|already' cat "$W/refused"
-expect_eperm run curl -sSv -m 5 https://api.github.com/
+expect_eperm run curl -sSv -m 20 https://api.github.com/
 kill -0 "$first" || fail "the first has gone"

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 for i in 1 2 3 4 5; do zone_add "n$i.cdn.test. A 203.0.113.4$i"; done
 zone_add 'www.example.test. CNAME edge.vendor.test.' && zone_add 'edge.vendor.test. A 203.0.113.30'
-world_up
+world_up echo
 client reach
 R=$B/tests/clients/reach
 policy deploy << 'POLICY'
@@ -29,13 +29,13 @@ deploy() { # COMMAND...
 
 cat > "$W/deploy.sh" << SCRIPT
 set -e
-curl -sSf -m 5 https://mirror.internal/ > /dev/null
-curl -sSf -m 5 https://api.github.com/ > /dev/null
-for i in 1 2 3 4 5; do curl -sSfk -m 5 "https://n\$i.cdn.test/" > /dev/null; done
-curl -sSfk -m 5 https://www.example.test:8443/ > /dev/null
-curl -sSf -m 5 http://203.0.113.77/version > /dev/null
+curl -sSf -m 20 https://mirror.internal/ > /dev/null
+curl -sSf -m 20 https://api.github.com/ > /dev/null
+for i in 1 2 3 4 5; do curl -sSfk -m 20 "https://n\$i.cdn.test/" > /dev/null; done
+curl -sSfk -m 20 https://www.example.test:8443/ > /dev/null
+curl -sSf -m 20 http://203.0.113.77/version > /dev/null
 "$R" unconnected other.test 9999
-curl -sSf -m 5 http://127.0.0.1:8000/ > /dev/null || true
+curl -sSf -m 20 http://127.0.0.1:8000/ > /dev/null || true
 SCRIPT
 
 say "nothing to learn from, nothing to judge"
@@ -87,8 +87,8 @@ expect_ok gate policy reload
 expect_ok deploy bash "$W/deploy.sh"
 expect_ok gate diff-runs --against last --tag deploy --fail-on-new
 expect_said ': 0 new, 0 vanished, 10 as before$'
-expect_fail deploy curl -sS -m 5 https://moved.test/
-expect_fail deploy curl -sS -m 5 http://mirror.internal/
+expect_fail deploy curl -sS -m 20 https://moved.test/
+expect_fail deploy curl -sS -m 20 http://mirror.internal/
 second=$(ledger --tag deploy | jq -r .deployment)
 gate diff-runs --json "$first" "$second" > "$W/out"
 expect_eq "new and vanished" "$(jq -r '"\(.new | map("\(.name):\(.port) \(.verdict)") | join(",")) \(.vanished | length)"' "$W/out")" \

@@ -15,14 +15,14 @@ expect_ledger() { # SQL EXPECTED
 
 cat > "$W/tool" << 'TOOL'
 #!/bin/sh
-for i in 1 2 3; do curl -4 -s -m 5 -o /dev/null http://api.github.com/; done
+for i in 1 2 3; do curl -4 -s -m 20 -o /dev/null http://api.github.com/; done
 exit 3
 TOOL
 cat > "$W/script" << SCRIPT
 #!/bin/bash
-setsid -f sh -c 'exec sh -c "curl -s -m 5 http://198.51.100.10/"'
+setsid -f sh -c 'exec sh -c "curl -s -m 20 http://198.51.100.10/"'
 $W/tool
-(curl -s -o /dev/null -m 5 http://mirror.internal/)
+(curl -s -o /dev/null -m 20 http://mirror.internal/)
 for i in \$(seq 40); do true & done
 wait
 exit 4
@@ -68,7 +68,7 @@ expect_record '.type == "trouble" and .trouble == "left" and .tag == "into" and 
 say "after a restart of the daemon the processes that live are known again"
 mkfifo "$W/go"
 # shellcheck disable=SC2016
-gate run --tag again --policy deploy -- bash -c 'echo > "$1"; read -r < "$0"; curl -s -m 5 -o /dev/null http://github.com/; true' "$W/go" "$W/there" &
+gate run --tag again --policy deploy -- bash -c 'echo > "$1"; read -r < "$0"; curl -s -m 20 -o /dev/null http://github.com/; true' "$W/go" "$W/there" &
 RUN=$!
 wait_until 10 test -e "$W/there" || fail "it does not start"
 gate_kill

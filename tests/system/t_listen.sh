@@ -62,7 +62,7 @@ for name in api.github.com github.com mirror.internal v4only.github.com; do
     for _ in 1 2 3 4 5; do expect_output 'status: NOERROR' ask @127.0.0.1 "$name" A; done
 done
 expect_eperm run "$B/tests/clients/reach" tcp 198.51.100.11 443
-expect_eperm run curl -sSv -m 5 https://api.github.com/
+expect_eperm run curl -sSv -m 20 https://api.github.com/
 say "only the configured port is shared, those of deployments are not"
 expect_output '^5 ports, joined: \[5353\]$' python3 "$HERE/clients/join.py" "$GATE_PID"
 say "a port that somebody has is noticed all the same"
@@ -72,5 +72,5 @@ s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); s.bind(("127.0.0.1", 53
     > "$W/bound" &
 expect_ok wait_until 5 grep -q bound "$W/bound"
 HOLDER=$!
-expect_output '127.0.0.1:5353 is in use' timeout 20 "$B/namegated" "${OPTIONS[@]}"
+expect_output '127.0.0.1:5353 is in use' timeout 60 "$B/namegated" "${OPTIONS[@]}"
 kill "$HOLDER"

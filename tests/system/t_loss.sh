@@ -11,6 +11,7 @@ mount -t tmpfs -o size=256m tmpfs "$W/state"
 gate_start
 status() { gate status --json | jq -r "$1"; }
 problem() { gate status | grep -qE "$1"; }
+clock() { echo $((${EPOCHREALTIME/./} / 10000)); } # in ticks
 ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 stopped() { grep -q '^State:.T' "/proc/$GATE_PID/status"; }
 stop_gate() {
@@ -23,8 +24,10 @@ let_go() {
 }
 try='import socket; socket.create_connection(("198.51.100.11", 443), 5)'
 beyond() { echo $(($(find "/proc/$1/fd" -mindepth 1 -printf '%f\n' | sort -n | tail -n 1) + 1)); } # PID's last descriptor
+# PID ITS-TICKS CLOCK: whether it was busy for most of the time since then
+spins() { [ $(($(ticks "$1") - $2)) -gt $((($(clock) - $3) / 2)) ]; }
 still_denied() { expect_eperm run python3 -c "$try"; }
-expect_eperm run curl -sSv -m 5 https://api.github.com/
+expect_eperm run curl -sSv -m 20 https://api.github.com/
 
 say "events come faster than anybody reads them: each try is refused, what is lost is counted"
 flood='import collections, socket, sys
@@ -86,7 +89,7 @@ for i in 0 1 2; do
     echo $i >&$go
     wait_until 60 test -s "$W/f/seen$i" || fail "the look-ups do not end"
     let_go
-    wait_until 20 told_of $i || fail "not all is known or lost, $known before: $(ss -xmp | grep namegated) $(gate status --json)"
+    wait_until 60 told_of $i || fail "not all is known or lost, $known before: $(ss -xmp | grep namegated) $(gate status --json)"
     [ "$(status .lost_events)" = "$before" ] || break
 done
 [ "$(status .lost_events)" -gt "$before" ] || fail "nothing is counted as lost, $before before: $(gate status --json)"
@@ -100,24 +103,27 @@ mkdir "$W/d"
 expect_ok gate run --tag lives -- python3 "$HERE/clients/daemonise.py" "$W/d" 198.51.100.11 443
 limit=$(prlimit --pid "$GATE_PID" --nofile --noheadings --output SOFT | tr -d ' ')
 prlimit --pid "$GATE_PID" --nofile="100:$limit"
-python3 -c 'import os, socket, sys, time
-held = []
-for i in range(100):
-    held.append(socket.socket(socket.AF_UNIX))
-    held[-1].connect(sys.argv[1])
+python3 -c 'import os, select, socket, sys, time
+def connect():
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    return s
+held = [connect() for i in range(100)]
 print("held", flush=True)
 while not os.path.exists(sys.argv[2]):
-    time.sleep(0.05)' "$W/run/gate/control.sock" "$W/room" > "$W/held" &
+    for s in select.select(held, [], [], 0)[0]: # turned away, or ended for saying nothing
+        held[held.index(s)] = connect()
+    time.sleep(0.2)' "$W/run/gate/control.sock" "$W/room" > "$W/held" &
 wait_until 10 grep -q held "$W/held" || fail "no connections"
 run id > "$W/out" 2> "$W/err"
 expect_eq "status of a run" $? 125
 expect_eq "its output" "$(cat "$W/out")" ""
 expect_output 'no file descriptor left' cat "$W/err"
-before=$(ticks "$GATE_PID")
+before=$(ticks "$GATE_PID") began=$(clock)
 old=$(pgrep -P "$GATE_PID" | head -n 1)
 kill -KILL "$old"
 sleep 3
-[ $(($(ticks "$GATE_PID") - before)) -lt 50 ] || fail "the daemon spins: $(($(ticks "$GATE_PID") - before)) ticks in 3 s"
+! spins "$GATE_PID" "$before" "$began" || fail "the daemon spins: $(($(ticks "$GATE_PID") - before)) ticks"
 touch "$W/d/go"
 wait_until 10 test -e "$W/d/result" || fail "no result"
 expect_eq "connect" "$(cat "$W/d/result")" "Operation not permitted"
@@ -126,19 +132,27 @@ prlimit --pid "$GATE_PID" --nofile="$limit:$limit"
 answers() { [ "$(status .resolver.running)" = true ]; }
 wait_until 30 answers || fail "no resolver: $(gate status)"
 still_denied
-expect_ok run curl -sS -m 5 https://mirror.internal/
+expect_ok run curl -sS -m 20 https://mirror.internal/
 
 say "nor to the resolver: what it knows it answers, the rest fails"
 expect_ok run dig +time=10 +tries=1 @192.0.2.53 mirror.internal A
 resolver=$(resolver_pid)
 limit=$(awk '/^Max open files/ { print $4 }' "/proc/$resolver/limits")
 files() { ACCOUNT=nobody expect_ok somebody prlimit --pid "$resolver" --nofile="$1:$limit"; } # its own account may
-files "$(beyond "$resolver")"
-before=$(ticks "$resolver")
+last=
+steady() { # what it asks upstreams by is closed soon
+    local before=$last
+    sleep 0.2
+    last=$(beyond "$resolver")
+    [ "$last" = "$before" ]
+}
+wait_until 10 steady || fail "it opens and closes descriptors"
+files "$last"
+before=$(ticks "$resolver") began=$(clock)
 expect_output '203.0.113.20' run dig +time=10 +tries=1 +short @192.0.2.53 mirror.internal A
 expect_output 'SERVFAIL|timed out|no servers' run dig +time=6 +tries=1 @192.0.2.53 notgithub.com A
 expect_fail run dig +tcp +time=2 +tries=1 @192.0.2.53 mirror.internal A
-[ $(($(ticks "$resolver") - before)) -lt 100 ] || fail "the resolver spins: $(($(ticks "$resolver") - before)) ticks"
+! spins "$resolver" "$before" "$began" || fail "the resolver spins: $(($(ticks "$resolver") - before)) ticks"
 still_denied
 files "$limit"
 resolves() { run dig +time=2 +tries=1 +short @192.0.2.53 status.github.com A 2> /dev/null | grep -q 198.51.100.13; }
@@ -155,8 +169,10 @@ done ) &
 killer=$!
 crashing() { has_record '.type == "trouble" and .trouble == "crashing"'; }
 wait_until 20 crashing || fail "it is not told"
-expect_output 'ended [0-9]+ times in a row' gate status
-expect_fail gate status
+# It says so in a pause: after that another runs, until it is killed.
+expect_ok wait_until 20 problem 'ended [0-9]+ times in a row'
+unwell() { ! gate status > "$W/out" 2>&1; }
+expect_ok wait_until 20 unwell
 still_denied
 # One that was started may answer before it is killed. Between two of them nobody does: what says something is a question
 # that began and ended in one and the same pause.
@@ -192,11 +208,11 @@ records() { wc -l < "$W/state/events.jsonl"; }
 head -c 512M /dev/zero > "$W/state/fill" 2> /dev/null
 before=$(status .lost_events)
 still_denied
-expect_eperm run curl -sSv -m 5 https://github.com/
+expect_eperm run curl -sSv -m 20 https://github.com/
 expect_eq "lost and counted" "$(($(status .lost_events) > before))" 1
 expect_output 'records could not be written' gate status
 expect_output 'restart of the daemon forgets it|cannot write' gate incident --reason full on
-expect_eperm run curl -sSv -m 5 https://other.test/
+expect_eperm run curl -sSv -m 20 https://other.test/
 gate_kill
 gate_again
 expect_eq "the incident, which the kernel knows" "$(status .incident)" true
@@ -207,4 +223,4 @@ before=$(records)
 still_denied
 grew() { [ "$(records)" -gt "$before" ]; }
 wait_until 5 grew || fail "nothing is recorded any more"
-expect_ok run curl -sS -m 5 https://mirror.internal/
+expect_ok run curl -sS -m 20 https://mirror.internal/

@@ -21,7 +21,7 @@ full() { [ "$(entries)" -ge "$1" ]; }
 ask() { dig +short +tries=1 +time=3 -p 5300 @127.0.0.1 "$@"; }
 
 say "lost one by one while it is asked: each cached answer finds its entry back"
-for i in $(seq 10); do
+for _ in $(seq 10); do
     ask api.github.com A > "$W/out"
     lose_all
     ask api.github.com A > "$W/out"

@@ -14,7 +14,13 @@ entries() { gate status --json | jq '.destinations.used'; }
 descriptors() { find "/proc/$GATE_PID/fd" -mindepth 1 | wc -l; }
 expect_ok run true
 expect_ok wait_until 5 no_deployments
-before="$(pins) $(entries) $(descriptors)"
+there_is() { echo "$(pins) $(entries) $(descriptors)"; }
+steady() { # what was in use a moment ago is over
+    before=$(there_is)
+    sleep 0.2
+    [ "$(there_is)" = "$before" ]
+}
+wait_until 10 steady || fail "it opens and closes descriptors"
 
 say "200 at once, each denied an address of its own"
 cat > "$W/one.sh" << 'ONE'
@@ -50,7 +56,7 @@ expect_ok wait_until 20 no_deployments
 say "more, one after the other"
 for i in $(seq "${NG_MANY:-100}"); do "$B/namegate" --run-dir "$W/run/gate" run --tag more -- true || fail "number $i"; done
 expect_ok wait_until 20 no_deployments
-is_as_before() { [ "$(pins) $(entries) $(descriptors)" = "$before" ]; }
-wait_until 20 is_as_before || fail "left: '$(pins) $(entries) $(descriptors)', before: '$before'"
+is_as_before() { [ "$(there_is)" = "$before" ]; }
+wait_until 20 is_as_before || fail "left: '$(there_is)', before: '$before'"
 expect_eq "cgroups left" "$(find "$CGROUP/gate" -mindepth 1 -type d | wc -l)" 0
 expect_ok gate status

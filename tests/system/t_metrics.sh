@@ -11,7 +11,7 @@ policy local { deny 203.0.113.21 }
 POLICY
 gate_start 'metrics 127.0.0.1:9555' 'listen 127.0.0.1:5353' 'max-destinations 48'
 samples() {
-    curl -sS -m 5 http://127.0.0.1:9555/metrics > "$W/metrics" &&
+    curl -sS -m 20 http://127.0.0.1:9555/metrics > "$W/metrics" &&
         python3 "$HERE/clients/openmetrics.py" < "$W/metrics" > "$W/samples"
 }
 sample() { samples && jq --arg name "$1" '.[$name]' "$W/samples"; }
@@ -38,15 +38,15 @@ tagged() { # TAG COMMAND...
 over() { wait_until 10 no_deployments || fail "$(gate list)"; }
 
 say "what is denied, by hook, by evidence and by tag; and what would be"
-denied_once() { tagged web curl -4 -sS -m 5 https://github.com/; }
+denied_once() { tagged web curl -4 -sS -m 20 https://github.com/; }
 grows 1 'namegate_denials_total{tag="web",verdict="deny"}' denied_once
 grows 1 'namegate_evidence_denials_total{evidence="asked",verdict="deny"}' denied_once
 grows 1 'namegate_hook_denials_total{hook="connect4",verdict="deny"}' denied_once
 grows 0 'namegate_hook_denials_total{hook="connect6",verdict="deny"}' denied_once
-would() { gate run --tag web --mode audit -- curl -4 -sS -m 5 https://github.com/; }
+would() { gate run --tag web --mode audit -- curl -4 -sS -m 20 https://github.com/; }
 grows 1 'namegate_denials_total{tag="web",verdict="would-deny"}' would
 grows 1 'namegate_hook_denials_total{hook="connect4",verdict="would-deny"}' would
-by_address() { gate run --tag web --policy local -- curl -sS -m 5 http://203.0.113.21/; }
+by_address() { gate run --tag web --policy local -- curl -sS -m 20 http://203.0.113.21/; }
 grows 1 'namegate_evidence_denials_total{evidence="address",verdict="deny"}' by_address
 expect_eq "another tag" "$(jq '[keys[] | select(startswith("namegate_denials_total{tag=\"other\""))] | length' "$W/samples")" 2
 
@@ -62,9 +62,9 @@ expect_output "probes among them $(gate status --json | jq .probes)," gate statu
 say "deployments: live, started, ended by outcome"
 ended() { echo "namegate_deployments_ended_total{tag=\"ends\",outcome=\"$1\"}"; }
 grows 1 "$(ended clean)" tagged ends true
-grows 1 "$(ended would-block)" gate run --tag ends --mode audit -- curl -sS -m 5 https://github.com/
-grows 1 "$(ended blocked-failed)" tagged ends curl -sS -m 5 https://github.com/
-grows 1 "$(ended blocked-recovered)" tagged ends sh -c 'curl -sS -m 5 https://github.com/; true'
+grows 1 "$(ended would-block)" gate run --tag ends --mode audit -- curl -sS -m 20 https://github.com/
+grows 1 "$(ended blocked-failed)" tagged ends curl -sS -m 20 https://github.com/
+grows 1 "$(ended blocked-recovered)" tagged ends sh -c 'curl -sS -m 20 https://github.com/; true'
 expect_sample 'namegate_deployments_started_total{tag="ends"}' 4
 # shellcheck disable=SC2016 # the inner shell expands it
 tagged ends sh -c 'until [ -e "$0" ]; do sleep 0.05; done' "$W/go" > "$W/sleeper" 2>&1 &

@@ -10,7 +10,12 @@ descriptors() { find "/proc/$GATE_PID/fd" "/proc/$(resolver_pid)/fd" -lname 'soc
 nothing_left() { [ "$(descriptors)" = "$before" ]; }
 expect_ok run true
 expect_ok wait_until 5 no_deployments
-before=$(descriptors)
+steady() { # what was in use a moment ago is over
+    before=$(descriptors)
+    sleep 0.2
+    nothing_left
+}
+wait_until 10 steady || fail "it opens and closes sockets"
 
 # A namespace that a process holds, joined to the internet by a veth of its own.
 box() { # NAME NUMBER: its process is $pid
@@ -29,9 +34,9 @@ in_box() { nsenter -t "$box" -n -- "$@"; }
 say "started there"
 box one 1
 box=$pid
-expect_ok in_box curl -sS -m 5 http://api.github.com/
-expect_eperm in_box "$B/namegate" --run-dir "$W/run/gate" --state-dir "$W/state" run -- curl -sSv -m 5 http://api.github.com/
-expect_ok in_box "$B/namegate" --run-dir "$W/run/gate" --state-dir "$W/state" run -- curl -sS -m 5 http://mirror.internal/
+expect_ok in_box curl -sS -m 20 http://api.github.com/
+expect_eperm in_box "$B/namegate" --run-dir "$W/run/gate" --state-dir "$W/state" run -- curl -sSv -m 20 http://api.github.com/
+expect_ok in_box "$B/namegate" --run-dir "$W/run/gate" --state-dir "$W/state" run -- curl -sS -m 20 http://mirror.internal/
 expect_record '.type == "denial" and .names[0].name == "api.github.com" and .names[0].asked_by.comm == "curl"'
 expect_ok in_box "$B/namegate" --run-dir "$W/run/gate" run -- dig +tcp +short @198.51.100.77 github.com
 expect_said '^198.51.100.10$'
@@ -39,7 +44,7 @@ say "attached there, with what a container is: a cgroup and a namespace"
 mkdir "$CGROUP/box"
 cat > "$W/waits.sh" << 'WAITS'
 while read -r host; do
-    if curl -sSv -m 5 "http://$host/" > "$1" 2>&1; then
+    if curl -sSv -m 20 "http://$host/" > "$1" 2>&1; then
         echo "$host through"
     elif grep -qi "not permitted" "$1"; then
         echo "$host denied"
@@ -97,7 +102,7 @@ for port in map(int, sys.argv[1].split(",")):
 sys.exit(subprocess.run(sys.argv[2:]).returncode)
 TAKES
 ports=$(ss -lunH "src 127.0.0.1" | awk '{ sub(".*:", "", $4); print $4 }' | sort -un | paste -sd,)
-in_box python3 "$W/takes.py" "$ports" "$B/namegate" --run-dir "$W/run/gate" run -- curl -sSv -m 5 http://198.51.100.10/ > "$W/out" 2>&1
+in_box python3 "$W/takes.py" "$ports" "$B/namegate" --run-dir "$W/run/gate" run -- curl -sSv -m 20 http://198.51.100.10/ > "$W/out" 2>&1
 expect_said 'not permitted'
 expect_record '.type == "trouble" and .trouble == "namespace" and (.text | test("is taken there"))'
 expect_ok wait_until 15 nothing_left
@@ -105,7 +110,7 @@ expect_ok wait_until 15 nothing_left
 say "many, one after the other, also some that are gone at once"
 known() { bpftool map dump pinned "$W/bpf/gate/namespaces" -j | jq length; }
 only_this() { [ "$(known)" = 1 ]; }
-for i in $(seq 15); do run unshare --net python3 -c 'import socket; socket.socket()'; done
-for i in $(seq 15); do expect_ok run unshare --net sh -c 'ip link set lo up; getent hosts x.invalid; true'; done
+for _ in $(seq 15); do run unshare --net python3 -c 'import socket; socket.socket()'; done
+for _ in $(seq 15); do expect_ok run unshare --net sh -c 'ip link set lo up; getent hosts x.invalid; true'; done
 expect_ok wait_until 20 nothing_left
 expect_ok wait_until 20 only_this

@@ -17,7 +17,7 @@ expect_journal() { # JQ-CONDITION
 
 say "by default the file alone"
 gate_start
-expect_fail gate run --tag web -- curl -sS -m 5 https://api.github.com/
+expect_fail gate run --tag web -- curl -sS -m 20 https://api.github.com/
 expect_record '.type == "denial"'
 gate_stop
 expect_eq "the journal" "$(cat "$W/journal")" ""
@@ -26,7 +26,7 @@ expect_eq "standard output" "$(cat "$W/namegated.out")" ""
 say "all but the file"
 rm "$W/state/events.jsonl"
 gate_start 'records-file no' 'records-stdout yes' 'records-journal yes'
-expect_fail gate run --tag web -- sh -c 'printf "bad\nname" > /dev/null; curl -sS -4 -m 5 https://api.github.com/'
+expect_fail gate run --tag web -- sh -c 'printf "bad\nname" > /dev/null; curl -sS -4 -m 20 https://api.github.com/'
 expect_journal '.NAMEGATE_TYPE == "denial" and .NAMEGATE_TAG == "web" and (.NAMEGATE_DEPLOYMENT | startswith("web."))
     and .NAMEGATE_DESTINATION == "api.github.com" and .NAMEGATE_ADDRESS == "198.51.100.11" and .NAMEGATE_PORT == "443"
     and (.NAMEGATE_RULE | endswith("deploy.policy:3")) and .NAMEGATE_VERDICT == "deny" and .PRIORITY == "4"

@@ -68,11 +68,11 @@ through tcp 203.0.113.21 80
 
 say "by the end of a grant"
 expect EPERM tcp 198.51.100.11 80
-expect_ok gate allow --tag again --for 6s --reason test api.github.com
+expect_ok gate allow --tag again --for 15s --reason test api.github.com
 through tcp 198.51.100.11 80
 refused_again() { try tcp 198.51.100.11 80; [ "$TRIED" = EPERM ]; }
 wait_until 10 refused_again || fail "the grant does not end"
-expect_ok gate allow --tag again --for 6s --reason test api.github.com
+expect_ok gate allow --tag again --for 15s --reason test api.github.com
 through tcp 198.51.100.11 80
 gate_kill
 wait_until 10 refused_again || fail "the grant does not end where no daemon lives"
@@ -116,11 +116,14 @@ eval "exec ${BYSTANDER[1]}>&-"
 
 say "a reload lasts until what it denies to live deployments is known, but no longer than prewarm-timeout"
 upstream() { inet nft -f - <<< "$1" || fail "no nft"; }
-mute='table inet mute { chain out { type filter hook output priority 0; udp sport 53 drop; tcp sport 53 drop; }; }'
+mute='table inet mute {
+    chain out { type filter hook output priority 0; udp sport 53 counter drop; tcp sport 53 counter drop; }
+}'
+muted() { inet nft list table inet mute | grep -q 'packets [1-9]'; }
 through tcp 198.51.100.42 80
 policy deploy <<< 'policy deploy { deny notgithub.com, moved.test }'
 upstream "$mute"
-{ sleep 0.5 && upstream 'delete table inet mute'; } &
+{ wait_until 5 muted && upstream 'delete table inet mute'; } &
 expect_eq "warnings" "$(gate policy reload --quiet 2>&1)" ""
 expect EPERM tcp 198.51.100.42 80
 wait $!
@@ -131,7 +134,7 @@ upstream 'delete table inet mute'
 
 say "where something is only watched, each time is on record"
 watched() { gate run --tag watched --policy watched -- "$@"; }
-expect_ok watched sh -c 'dig +short short.github.com; for i in 1 2 3; do curl -s -o /dev/null -m 5 http://198.51.100.41/; done'
+expect_ok watched sh -c 'dig +short short.github.com; for i in 1 2 3; do curl -s -o /dev/null -m 20 http://198.51.100.41/; done'
 expect_eq "would be denied" "$(jq -c 'select(.tag == "watched" and .verdict == "would-deny" and (.probe | not))' \
     "$W/state/events.jsonl" | wc -l)" 3
 eval "exec ${AGAIN[1]}>&-"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The language in force: ports, protocols, networks, addresses, specificity, modes; reload changes what is known already.
 . "$(dirname "$0")/lib.sh"
-world_up
+world_up echo
 client reach
 R=$B/tests/clients/reach
 policy deploy << 'POLICY'
@@ -18,13 +18,13 @@ policy quiet { mode audit deny *.github.com, github.com }
 policy narrow { mode strict allow mirror.internal, .github.com port 443 }
 POLICY
 gate_start
-web() { curl -sSv -m 5 "$@"; }
+web() { curl -sSv -m 20 "$@"; }
 export -f web
 
 say "ports and protocols"
-denied curl -sSv -m 5 http://mirror.internal/
-denied curl -sSvk -m 5 https://mirror.internal:8443/
-open curl -sSv -m 5 https://mirror.internal/
+denied curl -sSv -m 20 http://mirror.internal/
+denied curl -sSvk -m 20 https://mirror.internal:8443/
+open curl -sSv -m 20 https://mirror.internal/
 open "$R" unconnected mirror.internal 9999
 say "networks and addresses"
 denied "$R" tcp 198.51.100.12 443
@@ -36,15 +36,15 @@ expect_record '.evidence == "network" and .rule.pattern == "198.51.100.0/24" and
 say "an exact name before a wildcard"
 denied "$R" tcp other.test 443
 say "audit: nothing is refused, all is recorded"
-expect_ok gate run --policy quiet --tag quiet -- curl -sS -m 5 https://api.github.com/
+expect_ok gate run --policy quiet --tag quiet -- curl -sS -m 20 https://api.github.com/
 expect_record '.verdict == "would-deny" and .errno == null and .tag == "quiet" and .probe == false and .port == 443'
 expect_ok gate run --mode audit -- "$R" tcp other.test 443
 say "strict: only what is allowed"
 strict() { gate run --policy narrow --tag narrow -- "$@"; }
-expect_ok strict curl -sS -m 5 https://mirror.internal/
-expect_ok strict curl -sS -m 5 https://api.github.com/
-expect_eperm strict curl -sSv -m 5 http://api.github.com/
-expect_eperm strict curl -sSv -m 5 https://other.test/
+expect_ok strict curl -sS -m 20 https://mirror.internal/
+expect_ok strict curl -sS -m 20 https://api.github.com/
+expect_eperm strict curl -sSv -m 20 http://api.github.com/
+expect_eperm strict curl -sSv -m 20 https://other.test/
 expect_eperm strict "$R" tcp 203.0.113.21 443
 expect_record '.evidence == "strict" and .tag == "narrow" and .mode == "strict"'
 expect_eperm gate run --mode strict -- "$R" tcp mirror.internal 9

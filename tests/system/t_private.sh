@@ -13,10 +13,10 @@ before=$(cgroups)
 alone() {
     "$B/namegate" --state-dir "$W/state" --cgroup-root "$CGROUP/private" run --policy "$W/mine.policy" -- "$@"
 }
-expect_ok curl -sS -m 5 https://api.github.com/
-expect_eperm alone curl -sSv -m 5 https://api.github.com/
+expect_ok curl -sS -m 20 https://api.github.com/
+expect_eperm alone curl -sSv -m 20 https://api.github.com/
 expect_said '1x|2x'
-expect_ok alone curl -sS -m 5 https://mirror.internal/
+expect_ok alone curl -sS -m 20 https://mirror.internal/
 expect_record '.type == "denial" and .reason == "because"'
 gone() { [ -z "$(pins)$(daemons)" ] && [ "$(cgroups)" = "$before" ] && [ ! -d "$CGROUP/private" ]; }
 wait_until 10 gone || fail "left: $(pins) $(daemons) $(cgroups) $(ls -d "$CGROUP/private" 2>&1)"
@@ -25,7 +25,7 @@ expect_eq "pins" "$(pins)" ""
 say "two at once, each its own"
 two() {
     "$B/namegate" --state-dir "$W/state" --cgroup-root "$CGROUP/$1" run --policy "$W/mine.policy" -- sh -c \
-        'curl -s -m 5 https://api.github.com/ && exit 1; curl -sS -m 5 https://mirror.internal/'
+        'curl -s -m 20 https://api.github.com/ && exit 1; curl -sS -m 20 https://mirror.internal/'
 }
 two p1 > "$W/one.log" 2>&1 &
 one=$!

@@ -9,7 +9,7 @@ zone_add 'refused.test. A 198.51.100.61'
 zone_add 'www.refused.test. CNAME refused.test.'
 zone_add 'also.test. A 198.51.100.42'
 zone_add 'dot.test. A 203.0.113.50'
-world_up
+world_up ssh echo
 client reach
 R=$B/tests/clients/reach
 policy deploy << 'POLICY'
@@ -36,7 +36,7 @@ POLICY
 gate_start
 
 cat > "$W/all.sh" << SCRIPT
-web() { curl -sSk -m 3 -o /dev/null "\$@" 2> /dev/null; }
+web() { curl -sSk -m 20 -o /dev/null "\$@" 2> /dev/null; }
 web https://github.com/; web https://api.github.com/; web https://status.github.com/
 web https://www.viacdn.test/; web https://only.viacdn.test/; web http://mirror.internal/; web https://mirror.internal/; web https://alias.test/
 web https://alias.test:8443/; web https://shared.test/; web https://also.test/

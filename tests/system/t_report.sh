@@ -137,14 +137,14 @@ mkdir "$W/tool" && cd "$W/tool" || exit 1
 echo 'url = "https://api.github.com/version"' > updates
 cat > update-check << 'SCRIPT'
 #!/usr/bin/env sh
-curl -sS -m 5 --config updates
+curl -sS -m 20 --config updates
 SCRIPT
 cat > deploy.sh << 'SCRIPT'
 #!/bin/sh
-curl -sS -m 5 --output package --retry 0 --proto =https --user-agent deploy https://github.com/package
+curl -sS -m 20 --output package --retry 0 --proto =https --user-agent deploy https://github.com/package
 ./update-check --quiet
-curl -sS -m 5 http://other.test/
-curl -sS -m 5 --output package https://mirror.internal/package
+curl -sS -m 20 http://other.test/
+curl -sS -m 20 --output package https://mirror.internal/package
 SCRIPT
 chmod 755 deploy.sh update-check
 expect_ok gate run --tag real -- ./deploy.sh
@@ -158,8 +158,8 @@ expect_eq "how it ended" "$(jq -r '[.outcome, .status.exit, .ended != null] | jo
 expect_eq "classes" "$(jq -r '[.flows[] | select(.verdict == "deny" and (.probe | not)) | .name + " " + .class] | unique | join(", ")' \
     "$W/real.json")" 'api.github.com hidden, github.com direct, other.test transient'
 report --deployment "$id" > "$W/real"
-for line in 'curl -sS -m 5 --output package --retry 0 --proto =https --user-agent deploy https://github.com/package  <- change this' \
-    '/usr/bin/env sh ./update-check --quiet  <- look at this' 'curl -sS -m 5 http://other.test/  <- change this' \
+for line in 'curl -sS -m 20 --output package --retry 0 --proto =https --user-agent deploy https://github.com/package  <- change this' \
+    '/usr/bin/env sh ./update-check --quiet  <- look at this' 'curl -sS -m 20 http://other.test/  <- change this' \
     "   rule      $W/policies/deploy.policy:3  " "   rule      $W/policies/deploy.policy:4  other.test" \
     '   mirror.internal 443/tcp'; do
     grep -qF -- "$line" "$W/real" || fail "the report does not say: $line ($(cat "$W/real"))"
@@ -181,7 +181,7 @@ mine() { somebody namegate --run-dir "$W/run/gate" --state-dir "$W/state" "$@"; 
 other() { ACCOUNT="man" mine "$@"; }
 expect_fail mine report
 expect_said 'the ledger has no deployment'
-expect_ok mine run --tag mine -- /usr/bin/curl -sS -m 5 -o /dev/null https://mirror.internal/package
+expect_ok mine run --tag mine -- /usr/bin/curl -sS -m 20 -o /dev/null https://mirror.internal/package
 expect_eq "one's own, at once" "$(mine report --json | jq -r '[.tag, .outcome, .uid] | join(" ")')" "mine clean $(id -u games)"
 expect_output '^mine\..*: clean' mine report
 expect_eq "all of one's own" "$(mine report --json --since 1h | jq -r .tag)" mine

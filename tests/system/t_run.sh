@@ -34,16 +34,16 @@ say "a terminal stays a terminal"
 expect_output '^tty' script -qec "$B/namegate --run-dir $W/run/gate run -- sh -c 'test -t 0 && test -t 1 && echo tty'" /dev/null
 
 say "the summary names destination, program, rule, reason and remedy"
-run sh -c 'curl -s -m 5 https://api.github.com/; curl -s -m 5 https://github.com/; true' 2> "$W/summary"
+run sh -c 'curl -s -m 20 https://api.github.com/; curl -s -m 20 https://github.com/; true' 2> "$W/summary"
 expect_eq "status" $? 0
 expect_output 'namegate: [0-9]+ attempts denied \(sh\.[0-9a-f]{8}, policy deploy\)' cat "$W/summary"
 expect_output 'api.github.com:443/tcp +[0-9]+x +by curl .*deploy.policy:3 +this host serves.*instead: mirror.internal' cat "$W/summary"
-run sh -c 'curl -s -m 5 https://api.github.com/; true' 2>&1 > /dev/null | grep -q probe && fail "probes are no denials"
+run sh -c 'curl -s -m 20 https://api.github.com/; true' 2>&1 > /dev/null | grep -q probe && fail "probes are no denials"
 
 say "--policy FILE, its only policy"
 echo 'policy mine { deny mirror.internal { reason "mine" } }' > "$W/mine.policy"
-expect_eperm gate run --policy "$W/mine.policy" -- curl -sSv -m 5 https://mirror.internal/
-expect_ok gate run --policy "$W/mine.policy" -- curl -sS -m 5 https://api.github.com/
+expect_eperm gate run --policy "$W/mine.policy" -- curl -sSv -m 20 https://mirror.internal/
+expect_ok gate run --policy "$W/mine.policy" -- curl -sS -m 20 https://api.github.com/
 expect_record '.reason == "mine" and (.rule.file | endswith("mine.policy"))'
 echo 'policy mine { deny a b }' > "$W/mine.policy"
 expect_output 'mine.policy:1:22: error' gate run --policy "$W/mine.policy" -- true

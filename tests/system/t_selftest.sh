@@ -16,18 +16,24 @@ chmod 755 "$W/run" "$W/run/gate"
 tested() { gate run --selftest "$@" 2> "$W/err"; }
 mine() { somebody namegate --run-dir "$W/run/gate" run --selftest "$@" 2> "$W/err"; }
 outcome() { jq -r --arg channel "$1" 'select(.channels) | .channels[] | select(.channel == $channel).outcome' "$W/err"; }
+# What takes three seconds, as on a busy machine, counts as open.
+starts() { # WHAT TESTED-OR-MINE ARGUMENTS...: it is covered, so that the command starts
+    is_started() { [ "$("$@")" = started ]; }
+    once_of 3 is_started "${@:2}" || fail "$1: it does not start: $(cat "$W/err")"
+}
 said() { expect_output "$1" cat "$W/err"; }
 
 say "covered: the command runs"
-expect_eq "output" "$(tested --confine -- echo started)" started
+starts "output" tested --confine -- echo started
 said '^namegate: covered: [0-9]+ ways past the gate were tried, none is open$'
 expect_eq "lines" "$(grep -cv 'out of reach' "$W/err")" 1
-expect_eq "output of somebody's" "$(mine -- echo started)" started
+starts "output of somebody's" mine -- echo started
 said 'covered'
-expect_eq "status" "$(tested --confine -- sh -c 'exit 7'; echo $?)" 7
+ends_with_7() { tested --confine -- sh -c 'exit 7'; [ $? = 7 ]; }
+once_of 3 ends_with_7 || fail "another status: $(cat "$W/err")"
 
 say "each way, and what it came to"
-expect_eq "output" "$(tested --json --confine -- echo started)" started
+starts "output" tested --json --confine -- echo started
 expect_eq "covered" "$(jq -r 'select(.channels) | .covered' "$W/err")" true
 for channel in tcp4 tcp6 tcp-mapped fastopen4 mptcp4 udp4 udp6 udp-mapped sendto4 sendto6 sendto-mapped sendmsg4 sendmsg6 \
     raw4 raw6 udplite4 packet leave; do
@@ -41,8 +47,8 @@ expect_eq "brought-tcp" "$(outcome brought-tcp)" cut
 expect_eq "brought-udp" "$(outcome brought-udp)" cut
 
 say "in the other modes"
-expect_eq "output" "$(tested --confine --policy tight -- echo started)" started
-expect_eq "output" "$(tested --json --confine --policy watched -- echo started)" started
+starts "output" tested --confine --policy tight -- echo started
+starts "output" tested --json --confine --policy watched -- echo started
 for channel in tcp4 udp6 sendmsg4 accept4; do
     expect_eq "$channel" "$(outcome $channel)" audited
 done
@@ -83,20 +89,21 @@ expect_eq "dns-udp6" "$(outcome dns-udp6)" redirected
 gate_stop
 gate_start 'group nogroup'
 chmod 755 "$W/run" "$W/run/gate"
-expect_eq "whole again" "$(mine -- echo started)" started
+starts "whole again" mine -- echo started
 
 say "who works for it outside is told, and keeps nothing from starting"
 mkdir -p /run/nscd
-python3 -c 'import socket
+python3 -c 'import os, socket
 s = socket.socket(socket.AF_UNIX)
-s.bind("/run/nscd/socket")
+s.bind("/run/nscd/new")
 s.listen()
+os.rename("/run/nscd/new", "/run/nscd/socket")
 while True:
     s.accept()[0].close()' &
 listener=$!
-wait_until 5 test -S /run/nscd/socket
+wait_until 5 test -S /run/nscd/socket || fail "nobody listens"
 chmod 666 /run/nscd/socket
-expect_eq "beside nscd" "$(mine -- echo started)" started
+starts "beside nscd" mine -- echo started
 said 'out of reach: nscd: what it resolves for the command is done outside'
 kill $listener
 
@@ -108,10 +115,16 @@ kill -CONT "$(resolver_pid)"
 
 say "with a private daemon, and in a network namespace of its own"
 gate_stop
-expect_eq "private" "$(gate --config /dev/null --policies "$W/policies" --pin-root "$W/bpf/own" --cgroup-root "$CGROUP/own" \
-    --resolv-conf "$W/resolv.conf" run --selftest --confine -- echo started 2> "$W/err")" started
+private() {
+    gate --config /dev/null --policies "$W/policies" --pin-root "$W/bpf/own" --cgroup-root "$CGROUP/own" \
+        --resolv-conf "$W/resolv.conf" run --selftest --confine -- echo started 2> "$W/err"
+}
+starts "private" private
 said covered
 gate_start
-expect_eq "elsewhere" "$(unshare --net sh -c "ip link set lo up; '$B/namegate' --run-dir '$W/run/gate' run --selftest \
-    --confine -- echo started" 2> "$W/err")" started
+elsewhere() {
+    unshare --net sh -c "ip link set lo up
+        '$B/namegate' --run-dir '$W/run/gate' run --selftest --confine -- echo started" 2> "$W/err"
+}
+starts "elsewhere" elsewhere
 said covered

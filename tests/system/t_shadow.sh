@@ -47,22 +47,22 @@ expect_ok gate policy shadow "$W/next.policy"
 expect_output "^$W/next.policy, since .*: 0 differences" gate policy shadow
 expect_output "shadow +$W/next.policy" gate status
 expect_output '"event":"shadow-on"' tail -n 1 "$W/state/events.jsonl"
-denied curl -sSv -m 5 https://github.com/
+denied curl -sSv -m 20 https://github.com/
 expect_record '.type == "shadow" and .verdict == "deny" and .shadow_verdict == "allow" and .port == 443 and
     .names[0].name == "github.com" and .rule.pattern == "github.com" and .shadow_rule.pattern == "github.com" and
     .shadow_rule.line == 2 and .shadow_reason == "we mirror it" and .comm == "curl" and .probe == false'
 say "where both deny, nothing is told"
-denied curl -sSv -m 5 https://api.github.com/
+denied curl -sSv -m 20 https://api.github.com/
 expect_eq "differences of api.github.com" "$(shadows '.names[0].name == "api.github.com"')" 0
 say "what is only audited would be refused"
-expect_ok gate run --policy quiet --tag quiet -- curl -sSv -m 5 https://other.test/
+expect_ok gate run --policy quiet --tag quiet -- curl -sSv -m 20 https://other.test/
 expect_record '.type == "shadow" and .verdict == "would-deny" and .shadow_verdict == "deny" and .tag == "quiet" and
     .names[0].name == "other.test" and .shadow_rule.line == 4 and .shadow_instead == "mirror.internal"'
 say "what is let through would not be"
-expect_ok run curl -sSv -m 5 https://status.github.com/
+expect_ok run curl -sSv -m 20 https://status.github.com/
 expect_record '.type == "shadow" and .verdict == "allow" and .shadow_verdict == "deny" and .tag == "curl" and
     .names[0].name == "status.github.com" and .shadow_rule.group == "services" and .port == 443'
-expect_ok run curl -sSv -m 5 https://mirror.internal/
+expect_ok run curl -sSv -m 20 https://mirror.internal/
 expect_eq "differences of mirror.internal" "$(shadows '.names[0].name == "mirror.internal"')" 0
 expect_output 'shadow denies status.github.com:443/tcp .*which was let through' gate events --shadow
 expect_said 'next.policy:4: status.github.com \(@services\)  it goes away; instead: mirror.internal'
@@ -80,7 +80,7 @@ gate_kill
 gate_again
 expect_eq "after a crash" "$(status | jq -c 'del(.differences)')" "$before"
 seen=$(shadows true)
-expect_eperm run curl -sSv -m 5 https://github.com/
+expect_eperm run curl -sSv -m 20 https://github.com/
 more() { [ "$(shadows true)" -gt "$seen" ]; }
 wait_until 5 more || fail "nothing is judged after the restart"
 
@@ -122,14 +122,14 @@ POLICY
 (cd "$W" && expect_ok gate policy shadow --tag only set)
 expect_eq "path" "$(status | jq -r '"\(.path) \(.directory) \(.tag)"')" "$W/set true only"
 seen=$(shadows true)
-expect_eperm run curl -sSv -m 5 https://github.com/
+expect_eperm run curl -sSv -m 20 https://github.com/
 expect_eq "other tags" "$(shadows true)" "$seen"
-expect_eperm gate run --tag only -- curl -sSv -m 5 https://github.com/
+expect_eperm gate run --tag only -- curl -sSv -m 20 https://github.com/
 expect_record '.type == "shadow" and .tag == "only" and .verdict == "deny" and .shadow_verdict == "allow"'
 expect_ok gate run --tag only -- "$R" tcp 203.0.113.21 443
 expect_record '.type == "shadow" and .tag == "only" and .verdict == "allow" and .shadow_verdict == "deny" and
     .address == "203.0.113.21" and .shadow_rule == null and .shadow_reason == "strict: no rule allows it"'
-expect_ok gate run --tag only --policy quiet -- curl -sSv -m 5 https://other.test/
+expect_ok gate run --tag only --policy quiet -- curl -sSv -m 20 https://other.test/
 expect_eq "policies that it does not have" "$(shadows '.tag == "only" and .policy == "quiet"')" 0
 
 say "the ledger has the differences"
@@ -144,7 +144,7 @@ expect_eq "off" "$(status)" null
 expect_output '"event":"shadow-off"' tail -n 1 "$W/state/events.jsonl"
 expect_fail test -e "$W/state/shadow"
 seen=$(shadows true)
-expect_eperm run curl -sSv -m 5 https://github.com/
+expect_eperm run curl -sSv -m 20 https://github.com/
 expect_eq "after it is off" "$(shadows true)" "$seen"
 say "for root alone"
 chmod 666 "$W/run/gate/control.sock"

@@ -93,7 +93,7 @@ expect_eq processes "$(pgrep -P "$GATE_PID" | wc -l)" 1
 gate_stop
 
 say "where metrics may be served"
-daemon() { timeout 10 "$B/namegated" "${OPTIONS[@]}" --check-config; }
+daemon() { timeout 60 "$B/namegated" "${OPTIONS[@]}" --check-config; }
 config() { printf '%s\n' "$@" > "$W/gate.conf"; }
 for address in 192.0.2.99:9553 0.0.0.0:9553 '[::]:9553' '[2001:db8::1]:9553'; do
     config '# a comment' "  metrics $address"
@@ -116,21 +116,21 @@ python3 -m http.server --bind 127.0.0.1 9553 > "$W/taken.log" 2>&1 &
 taken=$!
 taken() { ss -Hltn 'sport = 9553' | grep -q 9553; }
 wait_until 5 taken
-expect_output 'cannot listen on 127.0.0.1:9553 for metrics' timeout 10 "$B/namegated" "${OPTIONS[@]}"
+expect_output 'cannot listen on 127.0.0.1:9553 for metrics' timeout 60 "$B/namegated" "${OPTIONS[@]}"
 kill $taken
 free() { ! taken; }
 wait_until 5 free
 
 library=$(ldconfig -p | awk '/libmicrohttpd.so.12/ { print $NF; exit }')
 # shellcheck disable=SC2016 # the inner shell expands it
-expect_output 'metrics need libmicrohttpd.so.12' timeout 10 unshare --mount \
+expect_output 'metrics need libmicrohttpd.so.12' timeout 60 unshare --mount \
     sh -c 'mount --bind /dev/null "$0" && exec "$@"' "$(readlink -f "$library")" "$B/namegated" "${OPTIONS[@]}"
 expect_said 'remedy: apt install libmicrohttpd12'
 
 say "OpenMetrics"
 dns_up
 gate_start 'listen 127.0.0.1:5353' 'metrics 127.0.0.1:9554'
-fetch() { curl -sS -m 5 "$@" http://127.0.0.1:9554/metrics; }
+fetch() { curl -sS -m 20 "$@" http://127.0.0.1:9554/metrics; }
 sample() { fetch | python3 "$HERE/clients/openmetrics.py" | jq --arg name "$1" '.[$name]'; }
 expect_ok ask @127.0.0.1 mirror.internal A
 expect_ok ask @127.0.0.1 mirror.internal A
@@ -149,9 +149,9 @@ same 'namegate_answers_total{rcode="noerror"}' .answers.noerror
 same namegate_resolver_starts_total .resolver_starts
 same 'namegate_stage_duration_seconds_count{stage="total"}' .stages.total.count
 expect_eq queries "$(figure .queries.udp)" 2
-expect_output '404' curl -sS -m 5 -o /dev/null -w '%{http_code}' http://127.0.0.1:9554/other
-expect_output '405' curl -sS -m 5 -o /dev/null -w '%{http_code}' -d some=body http://127.0.0.1:9554/metrics
-expect_output '^HTTP/1.1 200' curl -sS -m 5 -I http://127.0.0.1:9554/metrics
+expect_output '404' curl -sS -m 20 -o /dev/null -w '%{http_code}' http://127.0.0.1:9554/other
+expect_output '405' curl -sS -m 20 -o /dev/null -w '%{http_code}' -d some=body http://127.0.0.1:9554/metrics
+expect_output '^HTTP/1.1 200' curl -sS -m 20 -I http://127.0.0.1:9554/metrics
 
 say "what serves them can do nothing else"
 exporter() { pgrep -P "$GATE_PID" -f -- '--exporter'; }
@@ -160,9 +160,15 @@ expect_eq "its account" "$(ps -o user= -p "$victim")" nobody
 expect_eq "its capabilities" "$(sed -n 's/^Cap\(Prm\|Eff\|Inh\|Amb\):\t0*$/none/p' "/proc/$victim/status" | sort | uniq -c | tr -s ' ')" ' 4 none'
 expect_eq "no new privileges" "$(sed -n 's/^NoNewPrivs:\t//p' "/proc/$victim/status")" 1
 # Two sockets, the two memories, and what libmicrohttpd makes of them.
-expect_eq "its descriptors" "$(for fd in "/proc/$victim/fd"/*; do
-    [ "${fd##*/}" -le 2 ] || readlink "$fd" | sed 's/:\[[0-9]*\]//;s/ (deleted)//'
-done | sort | uniq -c | tr -s ' \n' ' ')" " 1 /memfd:namegate-stats 1 /memfd:namegate-tally 1 anon_inode:[eventpoll] 2 socket "
+has=" 1 /memfd:namegate-stats 1 /memfd:namegate-tally 1 anon_inode:[eventpoll] 2 socket "
+descriptors() {
+    for fd in "/proc/$victim/fd"/*; do
+        [ "${fd##*/}" -le 2 ] || readlink "$fd" | sed 's/:\[[0-9]*\]//;s/ (deleted)//'
+    done | sort | uniq -c | tr -s ' \n' ' '
+}
+only_these() { [ "$(descriptors)" = "$has" ]; } # the last connection has been closed
+wait_until 5 only_these
+expect_eq "its descriptors" "$(descriptors)" "$has"
 for fd in 4 5; do expect_output '^flags:.*0$' cat "/proc/$victim/fdinfo/$fd"; done
 for space in pid net ipc; do
     differ "/proc/self/ns/$space" "/proc/$victim/ns/$space" || fail "it is in our $space namespace"

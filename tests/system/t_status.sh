@@ -21,6 +21,9 @@ expect_output '^namegate [0-9.]+: healthy' gate status
 mkdir "$W/d"
 expect_ok gate run --tag live -- sh -c \
     "curl -s https://api.github.com/; curl -s https://mirror.internal/; exec python3 $HERE/clients/daemonise.py $W/d 198.51.100.11 443"
+# Its parent may still be ending.
+one_process() { [ "$(gate list --json | jq '.deployments[0].processes')" = 1 ]; }
+wait_until 5 one_process
 json list '.deployments | length == 1 and .[0].tag == "live" and .[0].policy == "deploy" and .[0].mode == "block" and
     .[0].processes == 1 and .[0].denied >= 1' gate list --json
 expect_output '^live\.[0-9a-f]{8} .*deploy' gate list
@@ -50,7 +53,7 @@ quiet=$(gate events -a --json | jq -rs 'map(select(.type == "deployment" and .ta
 expect_eq "one without denials" "$(gate events --deployment "$quiet"; echo $?)" 0
 gate events --follow --json > "$W/follow" &
 follower=$!
-expect_fail run curl -sS -m 5 https://github.com/
+expect_fail run curl -sS -m 20 https://github.com/
 followed() { grep -q '"github.com"' "$W/follow"; }
 wait_until 5 followed || fail "nothing follows: $(cat "$W/follow")"
 pkill -P "$follower" 2> /dev/null || kill "$follower"

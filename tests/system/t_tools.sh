@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The same forbidden name through the tools that deploy scripts use; each works ungated, and an allowed name works gated.
 . "$(dirname "$0")/lib.sh"
-world_up
+world_up git ssh echo
 default_policy
 gate_start
 client reach
@@ -10,11 +10,11 @@ CLIENT_CC=musl-gcc client reach-static -static
 client uring -luring
 
 for family in -4 -6; do
-    denied curl -sSv "$family" -m 5 https://api.github.com/version
-    denied curl -sSv "$family" -m 5 http://github.com/version
-    open curl -sSv "$family" -m 5 https://mirror.internal/version
-    denied wget "$family" -nv -T 5 -t 1 --ca-certificate="$W/tls.crt" -O /dev/null https://api.github.com/version
-    open wget "$family" -nv -T 5 -t 1 --ca-certificate="$W/tls.crt" -O /dev/null https://mirror.internal/version
+    denied curl -sSv "$family" -m 20 https://api.github.com/version
+    denied curl -sSv "$family" -m 20 http://github.com/version
+    open curl -sSv "$family" -m 20 https://mirror.internal/version
+    denied wget "$family" -nv -T 20 -t 1 --ca-certificate="$W/tls.crt" -O /dev/null https://api.github.com/version
+    open wget "$family" -nv -T 20 -t 1 --ca-certificate="$W/tls.crt" -O /dev/null https://mirror.internal/version
 done
 
 say "git over https and ssh"
@@ -31,10 +31,10 @@ expect_record '.type == "denial" and .comm == "ssh" and .port == 22'
 expect_ok clone_gated "ssh://root@mirror.internal$W/www/repo.git"
 
 say "languages"
-py() { python3 -c "import urllib.request as u, ssl, sys; u.urlopen(sys.argv[1], timeout=5).read()" "$1"; }
+py() { python3 -c "import urllib.request as u, ssl, sys; u.urlopen(sys.argv[1], timeout=20).read()" "$1"; }
 export -f py
-denied python3 -c "import urllib.request as u; u.urlopen('https://api.github.com/', timeout=5)"
-open python3 -c "import urllib.request as u; u.urlopen('https://mirror.internal/', timeout=5)"
+denied python3 -c "import urllib.request as u; u.urlopen('https://api.github.com/', timeout=20)"
+open python3 -c "import urllib.request as u; u.urlopen('https://mirror.internal/', timeout=20)"
 node_get="require('https').get(process.argv[1], r => process.exit(0)).on('error', e => {
     console.log(e.errors ? e.errors[0].code : e.code); process.exit(1) })"
 denied node -e "$node_get" https://api.github.com/

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # UDP connected and unconnected, mapped, several at a time; IPv4 and IPv6; raw sockets, UDP-Lite, source routes.
 . "$(dirname "$0")/lib.sh"
-world_up
+world_up echo
 default_policy
 gate_start
 client reach

@@ -109,8 +109,8 @@ starts=$((starts + 1))
 wait_until 30 ready $starts || fail "it does not start"
 expect_eq "deployments" "$(deployments)" 0
 expect_output 'it is made anew' cat "$W/namegated.log"
-expect_eperm run curl -sSv -m 5 https://api.github.com/
-expect_ok run curl -sS -m 5 https://mirror.internal/
+expect_eperm run curl -sSv -m 20 https://api.github.com/
+expect_ok run curl -sS -m 20 https://mirror.internal/
 expect_ok "$B/tests/clients/reach" tcp 198.51.100.10 443
 for kind in tcp udp; do
     expect_eq "kinds of outcome of $(cat "$W/t/$kind") tries" "$(cat "$W/t/$kind.seen")" "['Operation not permitted']"

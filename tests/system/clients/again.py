@@ -14,7 +14,7 @@ for line in sys.stdin:
         continue
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as s:
-        s.settimeout(5)
+        s.settimeout(20)
         try:
             if kind == "tcp":
                 s.connect((address, int(port)))

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* kept NAME GO KIND=HOST:PORT...: as wait.py, but with sockets that are in no process' table of descriptors. KIND
+/* kept NAME GO [+]KIND=HOST:PORT...: as wait.py, but with sockets that are in no process' table of descriptors. KIND
  * is tcp or udp, and who keeps it: -uring (registered with an io_uring that waits for data), -direct (made and
  * connected by an io_uring that waits for data), -thread (a thread with descriptors of its own waits for data), or
- * -parked (on its way over AF_UNIX; received when the file GO is there, "-": none is). Looks up NAME ("-": none,
- * and waits longer), and writes what each came to: the error, "data", "end", and "later" if that was more than 100
- * ms after the lookup, or "waits" if after 3 seconds it has not. */
+ * -parked (on its way over AF_UNIX; received when the file GO is there, "-": none is). Looks up NAME ("-": none), and
+ * writes what each came to: the error, "data", "end", and "later" if that was more than 100 ms after the lookup, or
+ * "waits" if after 20 seconds it has not, or after 3 if all that are left have a "+": they are to wait. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +30,7 @@ struct item {
     socklen_t peer_length;
     atomic_int result; /* octets or -errno */
     int naps;
+    bool stays;
     char octet;
 };
 
@@ -53,6 +54,8 @@ static void parse(struct item *item, char *text)
     char *host = strchr(text, '=') + 1, *port = strrchr(text, ':');
 
     host[-1] = *port = '\0';
+    item->stays = text[0] == '+';
+    text += item->stays;
     item->kind = text;
     item->host = host;
     item->type = text[0] == 't' ? SOCK_STREAM : SOCK_DGRAM;
@@ -182,27 +185,30 @@ static void keep(struct item *item)
         keep_in_ring(item, (unsigned)(item - items));
 }
 
-static bool all_done(int count, int naps)
+/* How long to wait for those that are left. */
+static int patience(int count, int naps)
 {
     struct io_uring_cqe *cqe;
-    bool done = true;
+    int longest = 0;
 
     while (io_uring_peek_cqe(&ring, &cqe) == 0) {
         items[cqe->user_data].result = cqe->res;
         io_uring_cqe_seen(&ring, cqe);
     }
     for (int i = 0; i < count; i++) {
+        int wait = items[i].stays ? 3000 : 20000;
+
         if (items[i].result == PENDING && !kept_by(&items[i], "parked"))
-            done = false;
+            longest = wait > longest ? wait : longest;
         else if (!items[i].naps)
             items[i].naps = naps;
     }
-    return done;
+    return longest;
 }
 
 int main(int argc, char **argv)
 {
-    int count = argc - 3, r = io_uring_queue_init(16, &ring, 0), naps;
+    int count = argc - 3, r = io_uring_queue_init(16, &ring, 0), left = 20000;
     bool asks = argc > 3 && strcmp(argv[1], "-") != 0;
     struct addrinfo *list;
 
@@ -223,8 +229,10 @@ int main(int argc, char **argv)
         return 2;
     puts("known");
     fflush(stdout);
-    for (naps = 1; naps <= (asks ? 3000 : 20000) && !all_done(count, naps); naps++)
+    for (int naps = 1, most; left > 0 && (most = patience(count, naps)) > 0; naps++) {
+        left = (left < most ? left : most) - 1;
         usleep(1000);
+    }
     while (strcmp(argv[2], "-") != 0 && access(argv[2], F_OK) < 0)
         usleep(20000);
     for (int i = 0; i < count; i++) {

@@ -13,19 +13,20 @@ import tempfile
 import threading
 import time
 
+PATIENCE = float(os.environ.get("PATIENCE", 10))  # s, for what comes back
 OTHER = ("203.0.113.21", 9999)  # where everybody may go
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def udp(family=socket.AF_INET):
     s = socket.socket(family, socket.SOCK_DGRAM)
-    s.settimeout(2)
+    s.settimeout(PATIENCE)
     return s
 
 
 def tcp(family=socket.AF_INET, protocol=0):
     s = socket.socket(family, socket.SOCK_STREAM, protocol)
-    s.settimeout(2)
+    s.settimeout(PATIENCE)
     return s
 
 
@@ -35,7 +36,7 @@ def nonblocking(to):
     error = s.connect_ex(to)
     if error not in (0, 115):
         raise OSError(error, os.strerror(error))
-    s.settimeout(2)
+    s.settimeout(PATIENCE)
     s.send(b"x")
 
 
@@ -128,6 +129,7 @@ def paths_to(to):  # all that are established: local and peer address of each
 def mptcp_path(to, seconds):  # a connection to sys.argv[4] that has a further path to there
     before = paths_to(to)  # of processes that have ended, and whose peer has not heard of it
     s = tcp(protocol=262)
+    s.settimeout(10)
     s.connect((sys.argv[4], to[1]))
     s.recv(5)
     until = time.monotonic() + seconds
@@ -141,7 +143,7 @@ def mptcp_path(to, seconds):  # a connection to sys.argv[4] that has a further p
 
 
 def mptcp_further(to):
-    mptcp_path(to, 3)
+    mptcp_path(to, PATIENCE)
 
 
 def mptcp_before(to):  # which is denied when sys.argv[5] has been looked up
@@ -149,7 +151,7 @@ def mptcp_before(to):  # which is denied when sys.argv[5] has been looked up
     socket.getaddrinfo(sys.argv[5], 80)
     s.sendall(b"alone")
     s.recv(5)
-    s.settimeout(5)
+    s.settimeout(PATIENCE)
     s.sendall(b"ping")
     s.recv(4)
 
@@ -185,14 +187,14 @@ def reconnect(to):
 
 def ping(to):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
-    s.settimeout(2)
+    s.settimeout(PATIENCE)
     s.sendto(struct.pack(">BBHHH", 8, 0, 0, 1, 1), to)
     s.recv(1000)
 
 
 def ping6(to):
     s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6)
-    s.settimeout(2)
+    s.settimeout(PATIENCE)
     s.sendto(struct.pack(">BBHHH", 128, 0, 0, 1, 1), to)
     s.recv(1000)
 
@@ -221,7 +223,7 @@ def standing(to, kind):
     return s
 
 
-def again_and_again(s, put, seconds=2):
+def again_and_again(s, put, seconds=float(os.environ.get("PATIENCE", 2))):
     """Until it fails, by other means than EPERM, or for long enough that it never will."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -345,6 +347,14 @@ def tun(to):
     fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", b"ngt0", 1))
 
 
+def listening(path):  # the file is there when it listens
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(path + ".new")
+    s.listen()
+    os.rename(path + ".new", path)
+    return s
+
+
 def helper(to):
     s = socket.socket(socket.AF_UNIX)
     s.connect(sys.argv[4])
@@ -353,23 +363,19 @@ def helper(to):
 
 
 def help_out(to):
-    s = socket.socket(socket.AF_UNIX)
-    s.bind(sys.argv[4])
-    s.listen()
+    s = listening(sys.argv[4])
     while True:
         c = s.accept()[0]
-        socket.create_connection(to, 2)
+        socket.create_connection(to, PATIENCE)
         c.send(b"reached")
 
 
 def hand_in(to):  # to whoever connects to sys.argv[4]: a connection, and what its name is here
-    s = socket.socket(socket.AF_UNIX)
-    s.bind(sys.argv[4])
-    s.listen()
+    s = listening(sys.argv[4])
     held = []
     while True:
         c = s.accept()[0]
-        held.append(socket.create_connection(to, 2))
+        held.append(socket.create_connection(to, PATIENCE))
         socket.send_fds(c, [b"%d %d" % (os.getpid(), held[-1].fileno())], [held[-1].fileno()])
 
 
@@ -381,7 +387,7 @@ def ask_for(to):
 
 def use(fd):
     s = socket.socket(fileno=fd)
-    s.settimeout(2)
+    s.settimeout(PATIENCE)
     again_and_again(s, lambda s: s.send(REQUEST), 20)
 
 
@@ -406,7 +412,7 @@ def datagram(to):
 
 
 def plain(to):
-    socket.create_connection(to, 2)
+    socket.create_connection(to, PATIENCE)
 
 
 ways = {k.replace("_", "-"): v for k, v in list(globals().items()) if callable(v)}

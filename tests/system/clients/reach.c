@@ -53,7 +53,7 @@ static void map(void)
 
 static int open_socket(int type, int protocol)
 {
-    struct timeval limit = {.tv_sec = 3};
+    struct timeval limit = {.tv_sec = 20};
     int fd = socket(to.ss_family, type, protocol);
 
     if (fd >= 0) {

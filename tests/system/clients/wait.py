@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-# usage: wait.py NAME KIND=ADDRESS:PORT...
+# usage: wait.py NAME [+]KIND=ADDRESS:PORT...
 # Connects to each (KIND is tcp, udp, mptcp, or the number of a descriptor that is connected), waits in recv() on each,
-# and looks up NAME ("-": none, and waits longer). Writes what each recv() came to, and "later" if that was more than 100 ms
-# after the lookup, or "waits" if after 3 seconds it has not. A ms is one of this machine's: what naps for one takes now.
+# and looks up NAME ("-": none). Writes what each recv() came to, and "later" if that was more than 100 ms after the
+# lookup, or "waits" if after 20 seconds it has not, or after 3 if all that are left have a "+": they are to wait. A ms
+# is one of this machine's: what naps for one takes now.
 import os
 import socket
 import sys
@@ -16,7 +17,7 @@ def connect(kind, address, port):
     if kind.isdigit():
         return socket.socket(fileno=int(kind))
     s = socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM, 262 if kind == "mptcp" else 0)
-    s.settimeout(5)
+    s.settimeout(20)
     s.connect((address, int(port)))
     s.settimeout(None)
     return s
@@ -35,7 +36,8 @@ def split(text):
     return (kind,) + tuple(rest.rsplit(":", 1))
 
 
-wanted = [split(a) for a in sys.argv[2:]]
+wanted = [split(a.lstrip("+")) for a in sys.argv[2:]]
+stay = [a.startswith("+") for a in sys.argv[2:]]
 sockets = [connect(*w) for w in wanted]
 results = [None] * len(sockets)
 naps = 0
@@ -45,10 +47,13 @@ time.sleep(0.2)
 if sys.argv[1] != "-":
     socket.getaddrinfo(sys.argv[1], 443)
 print("known", flush=True)
-until = time.monotonic() + (3 if sys.argv[1] != "-" else 20)
-while time.monotonic() < until and not all(results):
+left = 20000
+while left > 0 and not all(results):
+    if all(r or s for r, s in zip(results, stay)):
+        left = min(left, 3000)
     time.sleep(0.001)
     naps += 1
+    left -= 1
 for w, r in zip(wanted, results):
     late = r and r[1] > 100 and sys.argv[1] != "-"
     print(w[0], w[1], r[0] if r else "waits", "later %d" % r[1] if late else "", flush=True)
