@@ -252,7 +252,7 @@ $(B)/tests/bench/policy: $(B)/obj/tests/bench/policy.o $(POLICY_OBJECTS)
 
 # The daemon as other releases of it would be: built otherwise; and with another layout of what is in the kernel.
 UPGRADE = build/upgrade
-upgrade-builds:
+upgrade-builds: $(if $(SAN),,all)
 	$(Q)$(MAKE) --no-print-directory SAN= B=build build/namegated
 	@mkdir -p $(UPGRADE)/other/obj
 	$(Q)cp -rpu build/gen $(UPGRADE)/other/ && cp -rpu build/obj/{gen,ledger,policy,resolver} $(UPGRADE)/other/obj/

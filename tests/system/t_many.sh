@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Many deployments: 200 at once, each with verdicts of its own, and more one after the other (NG_MANY, a thousand in `make
-# soak`); nothing of them stays.
+# Many deployments: 200 at once (50 under sanitizers), each with verdicts of its own, and more one after the other
+# (NG_MANY, a thousand in `make soak`); nothing of them stays.
 . "$(dirname "$0")/lib.sh"
 world_up
 policy deploy << 'POLICY'
@@ -22,35 +22,30 @@ steady() { # what was in use a moment ago is over
 }
 wait_until 10 steady || fail "it opens and closes descriptors"
 
-say "200 at once, each denied an address of its own"
+live=200
+! sanitized || live=50
+say "$live at once, each denied an address of its own"
 cat > "$W/one.sh" << 'ONE'
 touch "$1/$2.runs"
 : < "$1/go"
-python3 - "$2" > "$1/$2.out" 2>&1 << 'PYTHON'
-import socket, sys
-def attempt(n):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        s.sendto(b"x", ("203.0.113.%d" % n, 9))
-        return "through"
-    except PermissionError:
-        return "denied"
-own = int(sys.argv[1])
-print(" ".join(str(n) for n in range(1, 201) if attempt(n) == "denied"))
-PYTHON
+for n in $(seq "$3"); do
+    { : > "/dev/udp/203.0.113.$n/9"; } 2>> "$1/$2.errors" || echo "$n" >> "$1/$2.denied"
+done
+mv "$1/$2.denied" "$1/$2.out"
 ONE
 mkfifo "$W/many/go"
-for i in $(seq 200); do
+for i in $(seq $live); do
     echo "policy p { deny 203.0.113.$i }" > "$W/many/$i.policy"
-    gate run --tag "t$i" --policy "$W/many/$i.policy" -- sh "$W/one.sh" "$W/many" "$i" 2> "$W/many/$i.err" &
+    gate run --tag "t$i" --policy "$W/many/$i.policy" -- bash "$W/one.sh" "$W/many" "$i" $live 2> "$W/many/$i.err" &
 done
-all_run() { [ "$(find "$W/many" -name '*.runs' | wc -l)" = 200 ]; }
+all_run() { [ "$(find "$W/many" -name '*.runs' | wc -l)" = $live ]; }
 wait_until 60 all_run || fail "they do not all start: $(find "$W/many" -name '*.runs' | wc -l), $(cat "$W"/many/*.err | sort | uniq -c | head -n 5)"
-expect_eq "live" "$(deployments)" 200
+expect_eq "live" "$(deployments)" $live
 exec 8<> "$W/many/go" # who waits to read it, waits no longer
-all_done() { [ "$(find "$W/many" -name '*.out' -size +0 | wc -l)" = 200 ]; }
+all_done() { [ "$(find "$W/many" -name '*.out' -size +0 | wc -l)" = $live ]; }
 wait_until 120 all_done || fail "they do not all end: $(find "$W/many" -name '*.out' -size +0 | wc -l)"
-for i in $(seq 200); do expect_eq "denied to $i" "$(cat "$W/many/$i.out")" "$i"; done
+for i in $(seq $live); do expect_eq "denied to $i" "$(cat "$W/many/$i.out")" "$i"; done
+expect_eq "errors" "$(sed -n 's/.*: //p' "$W"/many/*.errors | sort -u)" "Operation not permitted"
 expect_ok wait_until 20 no_deployments
 
 say "more, one after the other"
