@@ -15,7 +15,7 @@
 #define EXTENSIONS_MAX 6
 
 struct packet {
-    __u8 source[16]; /* v4-mapped */
+    __u8 source[16] __attribute__((aligned(8))); /* v4-mapped */
     __u16 source_port;
     __u16 pad;
     __u32 transport; /* where its header begins */

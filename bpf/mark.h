@@ -17,9 +17,12 @@ static __attribute__((always_inline)) inline __u64 ng_mark(const volatile __u64 
     __u64 word[NG_MARK_WORDS], mark = 0;
 
     __builtin_memcpy(word, key, sizeof(word));
-    for (__u32 i = 0; i < NG_MARK_WORDS; i++)
-        mark += (__u64)(__u32)((__u32)word[i] + (__u32)secret[i]) *
-                (__u32)((__u32)(word[i] >> 32) + (__u32)(secret[i] >> 32));
+    for (__u32 i = 0; i < NG_MARK_WORDS; i++) {
+        __u64 own = secret[i];
+
+        mark += (__u64)(__u32)((__u32)word[i] + (__u32)own) *
+                (__u32)((__u32)(word[i] >> 32) + (__u32)(own >> 32));
+    }
     return mark;
 }
 

@@ -10,11 +10,9 @@
 
 static __always_inline void permit_key(struct ng_permit_key *key, __u64 cgroup, const struct question *question)
 {
-    __builtin_memset(key, 0, sizeof(*key));
     key->cgroup = cgroup;
     __builtin_memcpy(key->address, question->address, sizeof(key->address));
-    key->port = question->port;
-    key->proto = question->proto;
+    key->destination = NG_PERMIT_DESTINATION(question->proto, question->port);
 }
 
 static __always_inline struct ng_permit *permit_of(__u64 cgroup, const struct question *question)
@@ -40,11 +38,12 @@ static __always_inline __u64 is_current(__u64 cgroup, const struct question *que
 {
     struct ng_permit_key key;
     struct ng_permit *permit;
+    __u64 *counter, now;
     __u32 zero = 0;
-    __u64 *counter = bpf_map_lookup_elem(&epoch, &zero);
-    __u64 now = counter ? *(volatile __u64 *)counter : 0;
 
     permit_key(&key, cgroup, question);
+    counter = bpf_map_lookup_elem(&epoch, &zero);
+    now = counter ? *(volatile __u64 *)counter : 0;
     permit = bpf_map_lookup_elem(&permits, &key);
     if (!permit || !now || *(volatile __u64 *)&permit->mark != mark_of(&key, now) || state->incident ||
         state->escalated)

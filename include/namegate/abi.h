@@ -313,10 +313,9 @@ struct ng_delegation {
 struct ng_permit_key {
     __u64 cgroup;      /* id of the task's and the socket's own cgroup, which is the same */
     __u8 address[16];
-    __u16 port;
-    __u8 proto;
-    __u8 pad[5];
+    __u64 destination; /* NG_PERMIT_DESTINATION() */
 };
+#define NG_PERMIT_DESTINATION(proto, port) ((__u64)(proto) << 16 | (port))
 _Static_assert(sizeof(struct ng_permit_key) == 32, "layout of ng_permit_key");
 
 struct ng_permit {
