@@ -9,6 +9,8 @@
 
 #define BYSTANDERS 1024 /* a power of two */
 
+const volatile __u64 bystander_secret; /* its own, as how long a call takes tells of places; set as permit_secret */
+
 /* Notes, at a place that the cgroup's id gives; zero: none. All hooks; two that meet replace each other. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -20,7 +22,7 @@ struct {
 /* One word says of which cgroup, and at which epoch, a note is, because others read and write it meanwhile. */
 static __always_inline __u64 *bystander_note(__u64 cgroup, __u64 *ret_mark)
 {
-    __u64 mark = (permit_secret[0] ^ cgroup) * 0x9e3779b97f4a7c15ULL; /* 2^64 over the golden ratio */
+    __u64 mark = (bystander_secret ^ cgroup) * 0x9e3779b97f4a7c15ULL; /* 2^64 over the golden ratio */
     __u32 place = mark >> 32 & (BYSTANDERS - 1);
 
     *ret_mark = mark;

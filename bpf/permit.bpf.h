@@ -23,13 +23,15 @@ static __always_inline struct ng_permit *permit_of(__u64 cgroup, const struct qu
     return bpf_map_lookup_elem(&permits, &key);
 }
 
-const volatile __u64 permit_secret[NG_MARK_WORDS]; /* random; set by the keeper before loading */
+/* Random; set by the keeper before loading. Nothing that a program can observe may come from the marks made with it,
+ * not even how long a call takes: who knows it can make keys that have the mark of another. */
+const volatile __u64 permit_secret[NG_MARK_WORDS];
 
 /* One word that says for which key, and at which epoch, a verdict was kept. The map gives the memory of an entry that
  * goes to another one at once, whoever still reads it, so that key and epoch must be read as one. */
 static __always_inline __u64 mark_of(const struct ng_permit_key *key, __u64 at)
 {
-    return ng_mark(permit_secret, key) ^ at;
+    return ng_mark(permit_secret, key) + at; /* a sum, because what NH makes unlikely is a given difference */
 }
 
 /* The epoch, if judge() let this through at it, and nothing was written since that could change it; else 0. */

@@ -239,7 +239,9 @@ static int open_object(struct ng_gate *gate, const char *cgroup_mount, uint32_t 
     if (r < 0)
         return r;
     if (getrandom((void *)(uintptr_t)gate->object->rodata->permit_secret,
-                  sizeof(gate->object->rodata->permit_secret), 0) < 0)
+                  sizeof(gate->object->rodata->permit_secret), 0) < 0 ||
+        getrandom((void *)(uintptr_t)&gate->object->rodata->bystander_secret,
+                  sizeof(gate->object->rodata->bystander_secret), 0) < 0)
         return ng_error_set(error, EIO, NULL, "no random number can be had: %m");
     r = prepare_maps(gate, max_destinations);
     return r < 0 ? fail_to_load(gate, r, error) : 0;
