@@ -78,9 +78,20 @@ static int check_in_use(struct ng_keeper *keeper, const struct ng_change *change
     return 0;
 }
 
+static int send_snapshot(struct ng_keeper *keeper, uint64_t generation, int fd)
+{
+    const struct ng_message_snapshot message = {.type = NG_MESSAGE_SNAPSHOT, .generation = generation};
+
+    return ng_child_send(keeper->child, &message, sizeof(message), fd, -1);
+}
+
+static int send_in_force(struct ng_keeper *keeper)
+{
+    return keeper->snapshot_fd < 0 ? 0 : send_snapshot(keeper, keeper->state.generation, keeper->snapshot_fd);
+}
+
 static int begin(struct ng_keeper *keeper, struct ng_change *change, struct ng_error *error)
 {
-    struct ng_message_snapshot message = {.type = NG_MESSAGE_SNAPSHOT};
     int r = compile(keeper, change, error);
 
     if (r == 0)
@@ -89,13 +100,12 @@ static int begin(struct ng_keeper *keeper, struct ng_change *change, struct ng_e
         return r;
     r = ng_gate_add_profiles(keeper->gate, change->snapshot, error);
     /* One that found no room has left what it had added by then: only what is in force stays. */
-    if (r < 0 && keeper->snapshot && ng_gate_switch(keeper->gate, keeper->snapshot, error) == 0)
+    if (r < 0 && keeper->snapshot && ng_gate_switch(keeper->gate, keeper->snapshot, keeper->snapshot, error) == 0)
         r = ng_gate_add_profiles(keeper->gate, change->snapshot, error);
     if (r < 0)
         return r;
     change->generation = keeper->state.generation + 1;
-    message.generation = change->generation;
-    r = ng_child_send(keeper->child, &message, sizeof(message), change->fd, -1);
+    r = send_snapshot(keeper, change->generation, change->fd);
     if (r == -EPIPE || r == -ECONNRESET)
         return 0; /* its successor gets the snapshot: ng_change_resend() */
     return r < 0 ? ng_error_set(error, -r, NULL, "cannot reach the resolver: %s", strerror(-r)) : 0;
@@ -161,10 +171,12 @@ void ng_change_cancel(struct ng_keeper *keeper, const void *arg)
 static int put_in_force(struct ng_keeper *keeper, struct ng_change *change, struct ng_error *error)
 {
     struct ng_comparison comparison;
-    int r = ng_gate_switch(keeper->gate, change->snapshot, error);
+    int r = ng_gate_switch(keeper->gate, change->snapshot, keeper->snapshot, error);
 
-    if (r < 0)
+    if (r < 0) {
+        (void)send_in_force(keeper); /* the resolver has taken the other; one that cannot be reached starts with this */
         return r;
+    }
     /* What cannot be told for want of memory is in force nevertheless. */
     if (change->compare && keeper->snapshot &&
         ng_compare(keeper->snapshot, change->snapshot, CHANGES_TOLD, &comparison) == 0)
@@ -197,15 +209,8 @@ void ng_change_ready(struct ng_keeper *keeper, uint64_t generation, uint32_t err
 
 void ng_change_resend(struct ng_keeper *keeper)
 {
-    struct ng_message_snapshot message = {.type = NG_MESSAGE_SNAPSHOT, .generation = keeper->state.generation};
-    int r = 0;
-
-    if (keeper->snapshot_fd >= 0)
-        r = ng_child_send(keeper->child, &message, sizeof(message), keeper->snapshot_fd, -1);
-    if (r == 0 && keeper->changes) {
-        message.generation = keeper->changes->generation;
-        (void)ng_child_send(keeper->child, &message, sizeof(message), keeper->changes->fd, -1);
-    }
+    if (send_in_force(keeper) == 0 && keeper->changes)
+        (void)send_snapshot(keeper, keeper->changes->generation, keeper->changes->fd);
 }
 
 static void until_done(void *arg, const struct ng_error *error, const char *warnings, const char *changes)

@@ -4,6 +4,7 @@
 #include "gate.h"
 
 #include "layout.h"
+#include "rules.h"
 
 #include <namegate/cleanup.h>
 #include <namegate/clock.h>
@@ -15,7 +16,6 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
-#include <search.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -623,108 +623,27 @@ int ng_gate_each_deployment(struct ng_gate *gate, ng_deployment_fn each, void *a
     return 0;
 }
 
-struct install {
-    int map;
-    void *wanted; /* tsearch(3) tree of the keys that shall stay */
-    size_t count;
-};
-
-static int add_profile(void *arg, uint64_t id, const struct ng_profile *profile)
+static struct ng_rule_maps rule_maps(const struct ng_gate *gate)
 {
-    struct install *install = arg;
-
-    return bpf_map_update_elem(install->map, &id, profile, BPF_ANY);
+    return (struct ng_rule_maps){.networks = bpf_map__fd(gate->object->maps.networks),
+                                 .profiles = bpf_map__fd(gate->object->maps.profiles)};
 }
 
 int ng_gate_add_profiles(struct ng_gate *gate, const struct ng_snapshot *snapshot, struct ng_error *error)
 {
-    struct install install = {.map = bpf_map__fd(gate->object->maps.profiles)};
-    int r = ng_snapshot_each_profile(snapshot, add_profile, &install);
+    int r = ng_rules_add_profiles(rule_maps(gate), snapshot, error);
 
     ng_epoch_advance(gate->epoch);
-    if (r < 0)
-        return ng_error_set(error, -r, "use fewer different port lists", "cannot install the policy's port lists: %s",
-                            strerror(-r));
-    return 0;
+    return r;
 }
 
-static int compare_profiles(const void *a, const void *b)
+int ng_gate_switch(struct ng_gate *gate, const struct ng_snapshot *snapshot, const struct ng_snapshot *in_force,
+                   struct ng_error *error)
 {
-    return memcmp(a, b, sizeof(uint64_t));
-}
+    int r = ng_rules_switch(rule_maps(gate), snapshot, in_force, error);
 
-static int compare_networks(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct ng_network_key));
-}
-
-static int want(struct install *install, const void *key, size_t size, int (*compare)(const void *, const void *))
-{
-    void *copy = malloc(size);
-    void **node;
-
-    if (!copy)
-        return -ENOMEM;
-    memcpy(copy, key, size);
-    node = tsearch(copy, &install->wanted, compare);
-    if (!node || *node != copy)
-        free(copy);
-    return node ? 0 : -ENOMEM;
-}
-
-static int want_profile(void *arg, uint64_t id, const struct ng_profile *profile)
-{
-    (void)profile;
-    return want(arg, &id, sizeof(id), compare_profiles);
-}
-
-static int put_network(void *arg, const struct ng_network_key *key, const struct ng_network *network)
-{
-    struct install *install = arg;
-    int r = want(install, key, sizeof(*key), compare_networks);
-
-    return r < 0 ? r : bpf_map_update_elem(install->map, key, network, BPF_ANY);
-}
-
-/* Deletes the keys of a map that are not wanted. A trie that changes under get_next_key may start over: each round
- * deletes, so that it ends. */
-static void prune(const struct install *install, size_t size, int (*compare)(const void *, const void *))
-{
-    char next[sizeof(struct ng_network_key)], at[sizeof(struct ng_network_key)];
-    bool first = true;
-
-    while (bpf_map_get_next_key(install->map, first ? NULL : at, next) == 0) {
-        void *const *found = tfind(next, &install->wanted, compare);
-
-        if (found) {
-            memcpy(at, next, size);
-            first = false;
-            continue;
-        }
-        if (bpf_map_delete_elem(install->map, next) < 0)
-            return;
-    }
-}
-
-int ng_gate_switch(struct ng_gate *gate, const struct ng_snapshot *snapshot, struct ng_error *error)
-{
-    struct install networks = {.map = bpf_map__fd(gate->object->maps.networks)};
-    struct install profiles = {.map = bpf_map__fd(gate->object->maps.profiles)};
-    int r = ng_snapshot_each_network(snapshot, put_network, &networks);
-
-    if (r == 0)
-        r = ng_snapshot_each_profile(snapshot, want_profile, &profiles);
-    if (r == 0) {
-        prune(&networks, sizeof(struct ng_network_key), compare_networks);
-        prune(&profiles, sizeof(uint64_t), compare_profiles);
-    }
     ng_epoch_advance(gate->epoch);
-    tdestroy(networks.wanted, free);
-    tdestroy(profiles.wanted, free);
-    if (r < 0)
-        return ng_error_set(error, -r, "use fewer address rules", "cannot install the policy's networks: %s",
-                            strerror(-r));
-    return 0;
+    return r;
 }
 
 uint64_t ng_gate_counter(const struct ng_gate *gate, unsigned slot)

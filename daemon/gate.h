@@ -92,8 +92,10 @@ int ng_gate_each_deployment(struct ng_gate *gate, ng_deployment_fn each, void *a
 
 /* Writes the profiles that a snapshot needs; those of the one in force stay. -E2BIG: too many. */
 int ng_gate_add_profiles(struct ng_gate *gate, const struct ng_snapshot *snapshot, struct ng_error *error);
-/* Makes networks and profiles those of the snapshot alone. */
-int ng_gate_switch(struct ng_gate *gate, const struct ng_snapshot *snapshot, struct ng_error *error);
+/* Makes networks and profiles those of the snapshot alone, or, when that fails, those of the one in force again (NULL:
+ * there is none). */
+int ng_gate_switch(struct ng_gate *gate, const struct ng_snapshot *snapshot, const struct ng_snapshot *in_force,
+                   struct ng_error *error);
 
 /* Sum over the CPUs of a counter slot (abi.h). */
 uint64_t ng_gate_counter(const struct ng_gate *gate, unsigned slot);

@@ -71,3 +71,20 @@ say "a policy that a deployment stands under cannot go"
 printf 'policy other { }' | policy deploy
 expect_output "stands under it" gate policy reload
 touch "$W/d/end"
+
+say "a policy for which the kernel has no room leaves all as it was, by address and by name"
+networks() { bpftool map dump pinned "$W/bpf/gate/networks" -j | jq length; }
+many() { # FIRST-OCTET-OF-100.x RULE...: 40,000 of the 65,536 rules that there is room for
+    { printf 'policy deploy {\n%s\n' "$2"
+      awk -v x="$1" 'BEGIN { for (i = 0; i < 40000; i++) printf "deny 100.%d.%d.%d\n", x, i / 256, i % 256 }'
+      echo '}'; } | policy deploy
+}
+many 64 'deny 203.0.113.21 deny notgithub.com'
+expect_ok gate policy reload --quiet
+before=$(networks)
+many 65 'allow 203.0.113.21 allow notgithub.com'
+expect_output 'use fewer address rules' gate policy reload
+expect_eq "rules" "$(networks)" "$before"
+expect_eperm run "$R" tcp 203.0.113.21 443
+by_name() { ! run "$R" tcp notgithub.com 443 > "$W/out" 2>&1 && grep -q 'not permitted' "$W/out"; }
+wait_until 10 by_name || fail "by name: $(cat "$W/out")"

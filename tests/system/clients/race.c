@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* race FIRST COUNT: for each n, asks the server of resolv.conf for nN.race.test and connects to the answer at once,
- * before anything else can happen, for two minutes at most. Every connect must be refused with EPERM. Prints the
- * rounds, and how many got through. */
+ * before anything else can happen. Every connect must be refused with EPERM. Prints the rounds, and how many got
+ * through. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 static size_t question(unsigned n, unsigned char *wire)
@@ -56,13 +55,12 @@ int main(int argc, char **argv)
     struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(53)};
     struct timeval limit = {.tv_sec = 2};
     int dns = socket(AF_INET, SOCK_DGRAM, 0);
-    time_t end = time(NULL) + 120;
 
     inet_pton(AF_INET, "192.0.2.53", &server.sin_addr);
     setsockopt(dns, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     if (connect(dns, (struct sockaddr *)&server, sizeof(server)) < 0)
         return 2;
-    for (unsigned n = first; n < first + count && time(NULL) < end; n++) {
+    for (unsigned n = first; n < first + count; n++) {
         struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(80)};
         int fd;
 
