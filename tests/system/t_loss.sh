@@ -24,8 +24,8 @@ let_go() {
 }
 try='import socket; socket.create_connection(("198.51.100.11", 443), 5)'
 beyond() { echo $(($(find "/proc/$1/fd" -mindepth 1 -printf '%f\n' | sort -n | tail -n 1) + 1)); } # PID's last descriptor
-# PID ITS-TICKS CLOCK: whether it was busy for most of the time since then
-spins() { [ $(($(ticks "$1") - $2)) -gt $((($(clock) - $3) / 2)) ]; }
+# PID ITS-TICKS CLOCK: whether it was busy since then, for as much of the time as a busy machine gives to one that spins
+spins() { [ $(($(ticks "$1") - $2)) -gt $((($(clock) - $3) / 4)) ]; }
 still_denied() { expect_eperm run python3 -c "$try"; }
 expect_eperm run curl -sSv -m 20 https://api.github.com/
 
