@@ -180,21 +180,12 @@ static __always_inline __u32 judge_call(struct bpf_sock_addr *ctx, struct ng_dep
 }
 
 /* Whether a process of this cgroup was let through to there before, with a socket of the same, and nothing has changed.
- * What is in no deployment was never let through: this is for those that are. */
+ * What is in no deployment was never let through: this is for those that are. Another process than the last is to be
+ * told: at connect() for TCP, with the packet for the rest. */
 static __always_inline bool repeated(const struct ng_control *state, struct question *question, __u64 cgroup)
 {
-    struct ng_permit *permit = NULL;
-    __u64 now = is_current(cgroup, question, state, &permit);
-
-    if (!now || !permit)
+    if (!is_current(cgroup, question, state, question->proto == IPPROTO_TCP))
         return false;
-    if (question->proto == IPPROTO_TCP && permit->tgid != bpf_get_current_pid_tgid() >> 32) {
-        struct ng_deployment *deployment = deployment_by_id(task_deployment(state->levels));
-
-        if (!deployment)
-            return false;
-        keep_permit(question, cgroup, deployment->scope, now, permit->evidence | PERMIT_HERE);
-    }
     count(NG_COUNTER(question->hook, NG_OUTCOME_PASS));
     return true;
 }
@@ -410,13 +401,12 @@ static __always_inline int egress_verdict(struct __sk_buff *skb, struct ng_deplo
                                           const struct packet *packet)
 {
     __u64 leaf = bpf_skb_cgroup_id(skb);
-    struct ng_permit *permit = permit_of(leaf, question);
     __u64 judged_at = get_epoch(&epoch);
     struct ng_asker opener = {};
     bool sender;
     __u32 result;
 
-    fill_opener(&opener, flow, permit);
+    fill_opener(&opener, flow, leaf, question);
     if (!opener.pid && question->proto == IPPROTO_TCP && skb->sk)
         (void)path_opener(skb->sk, &opener);
     sender = is_sender(cgroup, question, &opener, levels);
@@ -445,12 +435,8 @@ static __always_inline int egress_verdict(struct __sk_buff *skb, struct ng_deplo
 static __always_inline bool repeated_packet(struct __sk_buff *skb, const struct ng_control *state,
                                             struct question *question)
 {
-    struct ng_permit *permit = NULL;
-
-    if (question->raw || !is_current(bpf_skb_cgroup_id(skb), question, state, &permit) || !permit)
+    if (question->raw || !is_current(bpf_skb_cgroup_id(skb), question, state, question->proto != IPPROTO_TCP))
         return false;
-    if (question->proto != IPPROTO_TCP && permit->tgid != bpf_get_current_pid_tgid() >> 32)
-        return false; /* somebody else: to be told */
     count(NG_COUNTER(NG_HOOK_EGRESS, NG_OUTCOME_PASS));
     return true;
 }
@@ -590,7 +576,7 @@ static __always_inline void walk_socket(struct seq_file *seq, struct sock *sk)
     if (whole && BPF_CORE_READ(whole, sk_shutdown) == SHUTDOWN_MASK_)
         return; /* it was ended as a whole */
     opener.uid = BPF_CORE_READ(sk, sk_uid.val);
-    fill_opener(&opener, flow, permit_of(BPF_CORE_READ(cgroup, kn, id), &question));
+    fill_opener(&opener, flow, BPF_CORE_READ(cgroup, kn, id), &question);
     if (whole) {
         open.protocol = IPPROTO_MPTCP;
         if (!opener.pid)

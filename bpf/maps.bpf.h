@@ -55,13 +55,15 @@ struct {
     __type(value, struct ng_control);
 } control SEC(".maps");
 
-/* Verdicts that last, so that what was let through once is let through fast. All hooks; full: the least used goes, and
- * is judged again. */
+/* Verdicts that last, so that what was let through once is let through fast. Sets of two, at places that the keys
+ * give (permit.bpf.h). All hooks; full: one of two goes, and is judged again. */
+#define PERMIT_BITS 15
+
 struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, 65536);
-    __type(key, struct ng_permit_key);
-    __type(value, struct ng_permit);
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1 << PERMIT_BITS);
+    __type(key, __u32);
+    __type(value, struct ng_permits);
 } permits SEC(".maps");
 
 /* See abi.h. Who writes them maps them into memory: `epoch` keeper and resolver, `additions` the keeper alone, since

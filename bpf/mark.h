@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* One word for a key, for where key and epoch must be read as one. Pure C, as decide.h.
+/* One word for a key, for where key and epoch must be read as one; and a place for it. Pure C, as decide.h.
  *
  * Whoever may choose keys, as by connecting to addresses, must find no two with the same mark. So it is a universal
  * hash: NH of UMAC (RFC 4418 section 5.2.2), on the key's words in halves. Two keys have the same mark for one in 2^32
@@ -24,6 +24,19 @@ static __attribute__((always_inline)) inline __u64 ng_mark(const volatile __u64 
                 (__u32)((__u32)(word[i] >> 32) + (__u32)(own >> 32));
     }
     return mark;
+}
+
+/* A number of so many bits: multiply-shift, where each bit of a word counts for those at its place and above, so that
+ * the highest ones are of all. Spreads; hides nothing, as how long a call takes tells of places. */
+static __attribute__((always_inline)) inline __u32 ng_place(const volatile __u64 *secret,
+                                                            const struct ng_permit_key *key, __u32 bits)
+{
+    __u64 word[NG_MARK_WORDS], sum = 0;
+
+    __builtin_memcpy(word, key, sizeof(word));
+    for (__u32 i = 0; i < NG_MARK_WORDS; i++)
+        sum += word[i] * (secret[i] | 1);
+    return (__u32)(sum >> (64 - bits));
 }
 
 #endif

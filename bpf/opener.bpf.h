@@ -32,17 +32,14 @@ static __noinline struct sock *mptcp_of(struct sock *path)
     return name.word == mptcp.word ? BPF_CORE_READ(context, conn) : NULL;
 }
 
-/* Who opened the connection; where the socket does not know it, the process that was there last. */
-static __always_inline void fill_opener(struct ng_asker *opener, const struct flow *flow,
-                                        const struct ng_permit *permit)
+/* Who opened the connection; where the socket does not know it, the process of its cgroup that was there last. */
+static __always_inline void fill_opener(struct ng_asker *opener, const struct flow *flow, __u64 cgroup,
+                                        const struct question *question)
 {
-    if (flow && flow->opener.pid) {
+    if (flow && flow->opener.pid)
         *opener = flow->opener;
-    } else if (permit) {
-        opener->pid = permit->tgid;
-        opener->uid = permit->uid;
-        __builtin_memcpy(opener->comm, permit->comm, sizeof(opener->comm));
-    }
+    else
+        (void)last_there(cgroup, question, opener);
 }
 
 /* Of an MPTCP connection to which the kernel has made a path, as to an address that the peer announced: what is known
@@ -52,13 +49,11 @@ __noinline int mptcp_opener(__u64 whole, struct ng_asker *opener)
 {
     struct sock *connection = (void *)whole;
     struct question question = {};
-    struct ng_permit *permit = NULL;
 
     if (!opener)
         return 0;
     if (read_peer(connection, &question))
-        permit = permit_of(BPF_CORE_READ(connection, sk_cgrp_data.cgroup, kn, id), &question);
-    fill_opener(opener, NULL, permit);
+        (void)last_there(BPF_CORE_READ(connection, sk_cgrp_data.cgroup, kn, id), &question, opener);
     if (!opener->pid) {
         opener->uid = BPF_CORE_READ(connection, sk_uid.val);
         __builtin_memcpy(opener->comm, "kernel (MPTCP)", 15);

@@ -240,6 +240,8 @@ static int open_object(struct ng_gate *gate, const char *cgroup_mount, uint32_t 
         return r;
     if (getrandom((void *)(uintptr_t)gate->object->rodata->permit_secret,
                   sizeof(gate->object->rodata->permit_secret), 0) < 0 ||
+        getrandom((void *)(uintptr_t)gate->object->rodata->place_secret,
+                  sizeof(gate->object->rodata->place_secret), 0) < 0 ||
         getrandom((void *)(uintptr_t)&gate->object->rodata->bystander_secret,
                   sizeof(gate->object->rodata->bystander_secret), 0) < 0)
         return ng_error_set(error, EIO, NULL, "no random number can be had: %m");

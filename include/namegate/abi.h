@@ -223,7 +223,8 @@ struct ng_sighting {
 };
 
 /* A deployment's process got through to a destination: told once for each process and destination, and again when
- * others of the deployment were there in between. What a UDP socket only connects to is no traffic, and not told. */
+ * others of the deployment were there in between (of two that get there at once either may be the last). What a UDP
+ * socket only connects to is no traffic, and not told. */
 struct ng_reach {
     __u32 kind;
     __u32 scope;       /* of the innermost deployment */
@@ -304,7 +305,8 @@ struct ng_delegation {
 };
 
 /* permits: what a cgroup was let through to, and since when nothing has changed that could turn it into a denial.
- * Written by the programs. An LRU: what is evicted is judged again. Not pinned: it begins anew with the programs.
+ * Written by the programs: what gives way to another is judged again, and may be told of again (ng_reach). Not pinned:
+ * it begins anew with the programs.
  *
  * The word in `epoch` counts everything that can, the one in `additions` what can make a deployment of a cgroup that
  * was in none. Whoever changes another map adds one afterwards, before anybody hears of the change; the programs read
@@ -319,14 +321,22 @@ struct ng_permit_key {
 _Static_assert(sizeof(struct ng_permit_key) == 32, "layout of ng_permit_key");
 
 struct ng_permit {
+    struct ng_permit_key key; /* cgroup 0: empty */
     __u64 mark;        /* of its key and the epoch at which it was judged (permit.bpf.h); 0: judge again */
-    __u32 tgid;        /* the process of the deployment that was there last, 0: not known */
+    __u64 owner;       /* of its key and the process of the deployment that was there last (permit.bpf.h), */
+    __u32 scope;       /* which was of this one; */
+    __u32 tgid;        /* 0: none is known */
     __u32 uid;
-    __u8 evidence;     /* enum ng_evidence */
-    __u8 pad[7];
+    __u32 pad;
     char comm[NG_COMM_LEN];
 };
-_Static_assert(sizeof(struct ng_permit) == 40, "layout of ng_permit");
+_Static_assert(sizeof(struct ng_permit) == 80, "layout of ng_permit");
+
+struct ng_permits {
+    __u64 turn; /* odd: it is being written */
+    struct ng_permit way[2];
+};
+_Static_assert(sizeof(struct ng_permits) == 168, "layout of ng_permits");
 
 /* askers: who sent this DNS query. Written by the egress program, read by the resolver. An LRU: a lost record makes the
  * query unanswered, and the client asks again. */

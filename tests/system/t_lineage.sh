@@ -53,6 +53,19 @@ expect_ledger "select sum(count) from flow where verdict = 'deny' and name = 'ap
 expect_ledger "select distinct port || proto || verdict from flow where name = 'mirror.internal' and lineage =
     (select number from lineage where argv like '%mirror.internal%')" 80tcpallow
 
+say "each process that gets through is, also where another was before it"
+cat > "$W/each" << 'EACH'
+#!/bin/bash
+for process in first second third; do
+    bash -c ': < /dev/tcp/203.0.113.20/80 && : < /dev/tcp/203.0.113.20/80' $process
+    bash -c 'echo > /dev/udp/203.0.113.99/9 && echo > /dev/udp/203.0.113.99/9' $process
+done
+EACH
+chmod +x "$W/each"
+expect_ok gate run --tag each --policy deploy -- "$W/each"
+expect_ledger "select group_concat(reached) from (select count(distinct lineage) as reached from flow where verdict = 'allow' and
+    deployment = (select id from deployment where tag = 'each') and proto in ('tcp', 'udp') and port != 53 group by proto)" 3,3
+
 say "what a process leaves its deployment by is told"
 mkdir "$CGROUP/outside"
 # shellcheck disable=SC2016 # the inner shell expands it

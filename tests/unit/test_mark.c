@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* No two keys that somebody may choose have the same mark, whatever the secret is. */
+/* No two keys that somebody may choose have the same mark, whatever the secret is; those of neighbours have places of
+ * their own. */
 #include "../../bpf/mark.h"
 
 #include <setjmp.h>
@@ -61,12 +62,49 @@ static void every_octet_counts(void **state)
     }
 }
 
+static void fill(struct ng_permit_key *key, unsigned host, unsigned port)
+{
+    memset(key, 0, sizeof(*key));
+    key->cgroup = 4711;
+    key->address[10] = key->address[11] = 0xff;
+    key->address[12] = 10;
+    key->address[14] = (unsigned char)(host >> 8);
+    key->address[15] = (unsigned char)host;
+    key->destination = NG_PERMIT_DESTINATION(6, port);
+}
+
+static void neighbours_have_places_of_their_own(void **state)
+{
+    enum { BITS = 15, MANY = 4096, SECRETS = 20 };
+    static unsigned char hosts[1 << BITS], ports[1 << BITS];
+    unsigned taken = 0;
+
+    (void)state;
+    for (int i = 0; i < SECRETS; i++) {
+        __u64 secret[NG_MARK_WORDS];
+        struct ng_permit_key key;
+
+        draw(secret, sizeof(secret));
+        memset(hosts, 0, sizeof(hosts));
+        memset(ports, 0, sizeof(ports));
+        for (unsigned j = 0; j < MANY; j++) {
+            fill(&key, j, 443);
+            assert_in_range(ng_place(secret, &key, BITS), 0, (1 << BITS) - 1);
+            taken += !hosts[ng_place(secret, &key, BITS)]++;
+            fill(&key, 1, j);
+            taken += !ports[ng_place(secret, &key, BITS)]++;
+        }
+    }
+    assert_in_range(taken, SECRETS * 2 * MANY * 3 / 4, SECRETS * 2 * MANY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_key_has_the_same_mark),
         cmocka_unit_test(differences_do_not_cancel),
         cmocka_unit_test(every_octet_counts),
+        cmocka_unit_test(neighbours_have_places_of_their_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
