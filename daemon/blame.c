@@ -133,7 +133,7 @@ static const char *grade(const struct ng_blame *blame)
     }
 }
 
-void ng_blame_denial(const struct ng_event *event, const struct ng_snapshot *snapshot, const struct ng_track *track,
+void ng_blame_denial(const struct ng_event *event, const struct ng_snapshot *snapshot, struct ng_track *track,
                      struct ng_blame *ret_blame)
 {
     struct ng_blame *blame = ret_blame;
@@ -187,7 +187,7 @@ static bool allowed_by_address(struct ng_blame *blame, uint8_t evidence)
     return true;
 }
 
-void ng_blame_reach(const struct ng_event *event, const struct ng_snapshot *snapshot, const struct ng_track *track,
+void ng_blame_reach(const struct ng_event *event, const struct ng_snapshot *snapshot, struct ng_track *track,
                     struct ng_blame *ret_blame)
 {
     struct ng_blame *blame = ret_blame;

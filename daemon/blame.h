@@ -28,7 +28,7 @@ struct ng_blame {
 };
 
 /* Of a denial, or what would have been one. */
-void ng_blame_denial(const struct ng_event *event, const struct ng_snapshot *snapshot, const struct ng_track *track,
+void ng_blame_denial(const struct ng_event *event, const struct ng_snapshot *snapshot, struct ng_track *track,
                      struct ng_blame *ret_blame);
 
 /* Of an answer that was withheld (NG_HOOK_DNS), or would have been. */
@@ -36,7 +36,7 @@ void ng_blame_answer(const struct ng_event *event, const struct ng_snapshot *sna
                      const struct ng_resolution *resolution, uint8_t answer, struct ng_blame *ret_blame);
 
 /* Of a connection that was allowed: of the event only scope, policy, address, port and proto count. */
-void ng_blame_reach(const struct ng_event *event, const struct ng_snapshot *snapshot, const struct ng_track *track,
+void ng_blame_reach(const struct ng_event *event, const struct ng_snapshot *snapshot, struct ng_track *track,
                     struct ng_blame *ret_blame);
 
 /* The name that is to blame, or else one that the deployment asked for; NULL: there is none. */

@@ -275,7 +275,7 @@ static int policy_of(const struct ng_shadow *shadow, const struct ng_live *live)
 }
 
 const char *ng_shadow_judge(struct ng_shadow *shadow, const struct ng_live *live, const struct ng_event *event,
-                            const struct ng_track *track, const struct ng_shadow_facts *facts,
+                            struct ng_track *track, const struct ng_shadow_facts *facts,
                             struct ng_opinion *ret_opinion)
 {
     struct ng_case *it = &shadow->judged;

@@ -42,7 +42,7 @@ struct ng_shadow_facts {
 /* The verdict on what a deployment did, as in records: "allow", "would-deny", "deny". Of the event count time, scope,
  * address, port, proto, hook and evidence. NULL: no policy of the shadow is for that deployment. */
 const char *ng_shadow_judge(struct ng_shadow *shadow, const struct ng_live *live, const struct ng_event *event,
-                            const struct ng_track *track, const struct ng_shadow_facts *facts,
+                            struct ng_track *track, const struct ng_shadow_facts *facts,
                             struct ng_opinion *ret_opinion);
 
 /* Judges what a deployment was denied, would have been, or was let through to, and puts it on record and into the

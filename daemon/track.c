@@ -21,9 +21,10 @@ struct place {
 };
 
 struct ng_track {
-    struct ng_table by_id, by_address;
+    struct ng_table by_id;
+    struct ng_table by_address; /* of those that are placed: all but the last `unplaced` ones */
     struct ng_resolution *all; /* in the order of their arrival, a ring: the next to be replaced is at `next` */
-    unsigned count, next;
+    unsigned count, next, unplaced;
     uint64_t epoch; /* of the resolver, in the upper half of the ids */
     uint64_t newest; /* id: a resolver counts up, so what is above is new */
     uint64_t key;   /* of the hashes, as strangers choose addresses */
@@ -181,10 +182,34 @@ static int enter_place(struct ng_track *track, const uint8_t *address, struct ng
     return 0;
 }
 
-static void drop(struct ng_track *track, struct ng_resolution *resolution)
+static void leave_places(struct ng_track *track, struct ng_resolution *resolution)
 {
     for (unsigned i = 0; i < resolution->addresses; i++)
         leave_place(track, resolution->address[i], resolution);
+}
+
+/* Most of what is learnt is never looked for by its address. So it waits until somebody does. */
+static void place_all(struct ng_track *track)
+{
+    for (; track->unplaced > 0; track->unplaced--) {
+        struct ng_resolution *resolution = &track->all[(track->next + NG_TRACK_MAX - track->unplaced) % NG_TRACK_MAX];
+
+        for (unsigned i = 0; i < resolution->addresses; i++) {
+            if (enter_place(track, resolution->address[i], resolution) == 0)
+                continue;
+            leave_places(track, resolution); /* out of memory: the next time again */
+            return;
+        }
+        resolution->placed = true;
+    }
+}
+
+static void drop(struct ng_track *track, struct ng_resolution *resolution)
+{
+    if (resolution->placed)
+        leave_places(track, resolution);
+    else
+        track->unplaced--; /* all are, and this is the first */
     ng_table_remove(&track->by_id, &resolution->by_id);
     release_resolution(resolution);
 }
@@ -203,6 +228,7 @@ static struct ng_resolution *add(struct ng_track *track, uint64_t id)
     if (resolution->id > track->newest)
         track->newest = resolution->id;
     track->next = (track->next + 1) % NG_TRACK_MAX;
+    track->unplaced++;
     return resolution;
 }
 
@@ -230,7 +256,7 @@ static int add_address(struct ng_track *track, struct ng_resolution *resolution,
             return 0;
     if (resolution->addresses == NG_TRACK_ADDRESSES_MAX)
         return 0;
-    if (grow_addresses(resolution) < 0 || enter_place(track, address, resolution) < 0)
+    if (grow_addresses(resolution) < 0 || (resolution->placed && enter_place(track, address, resolution) < 0))
         return -ENOMEM;
     memcpy(resolution->address[resolution->addresses++], address, 16);
     return 0;
@@ -330,11 +356,16 @@ void ng_track_new_resolver(struct ng_track *track)
     track->epoch++;
 }
 
-void ng_track_each(const struct ng_track *track, const uint8_t *address, ng_resolution_fn each, void *arg)
+void ng_track_each(struct ng_track *track, const uint8_t *address, ng_resolution_fn each, void *arg)
 {
-    const struct place *place = address ? find_place(track, address) : NULL;
-    unsigned count = address ? (place ? place->count : 0) : track->count;
+    const struct place *place = NULL;
+    unsigned count = track->count;
 
+    if (address) {
+        place_all(track);
+        place = find_place(track, address);
+        count = place ? place->count : 0;
+    }
     for (unsigned i = 0; i < count; i++)
         each(arg, address ? place->holders[i] : &track->all[i]);
 }

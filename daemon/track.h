@@ -28,6 +28,7 @@ struct ng_resolution {
     unsigned links;
     uint8_t (*address)[16], only[16]; /* address: &only while there is room for one */
     unsigned addresses;
+    bool placed; /* it is found by them */
     struct ng_asker asker;                 /* the last one that was told */
     uint32_t asked_by[NG_TRACK_ASKERS_MAX]; /* scopes of deployments */
     unsigned askers;
@@ -49,6 +50,6 @@ bool ng_resolution_asked_by(const struct ng_resolution *resolution, uint32_t sco
 
 /* Calls each resolution that has the address, or all when address is NULL. */
 typedef void (*ng_resolution_fn)(void *arg, const struct ng_resolution *resolution);
-void ng_track_each(const struct ng_track *track, const uint8_t *address, ng_resolution_fn each, void *arg);
+void ng_track_each(struct ng_track *track, const uint8_t *address, ng_resolution_fn each, void *arg);
 
 #endif

@@ -30,7 +30,7 @@ static void count_one(void *arg, const struct ng_resolution *resolution)
     ++*(unsigned *)arg;
 }
 
-static unsigned holders(const struct ng_track *track, const char *text)
+static unsigned holders(struct ng_track *track, const char *text)
 {
     uint8_t address[16];
     unsigned count = 0;
@@ -95,17 +95,19 @@ static void another_resolver(void **state)
     ng_track_free(track);
 }
 
-static void the_oldest_goes(void **state)
+/* looks: how often, while they come, one is looked for by its address. */
+static void fill_beyond(unsigned looks)
 {
     struct ng_track *track = new_track();
     unsigned count = 0;
 
-    (void)state;
     for (unsigned i = 0; i < NG_TRACK_MAX + 100; i++) {
         struct ng_message_resolution message = message_of(i + 1, "many.test", "198.51.100.1");
 
         number(message.address[message.addresses++], i);
         assert_int_equal(ng_track_resolution(track, &message), 0);
+        if (looks && i % (NG_TRACK_MAX / looks) == 50)
+            assert_int_equal(holders(track, "198.51.100.1"), i < NG_TRACK_MAX ? i + 1 : NG_TRACK_MAX);
     }
     ng_track_each(track, NULL, count_one, &count);
     assert_int_equal(count, NG_TRACK_MAX);
@@ -121,6 +123,14 @@ static void the_oldest_goes(void **state)
         assert_int_equal(count, i);
     }
     ng_track_free(track);
+}
+
+static void the_oldest_goes(void **state)
+{
+    (void)state;
+    fill_beyond(0);
+    fill_beyond(1);
+    fill_beyond(4);
 }
 
 static void impossible(void **state)
