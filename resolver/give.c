@@ -214,7 +214,7 @@ int ng_engine_recall(struct ng_engine *engine, const struct ng_name *name)
             ng_cache_get(engine->cache, &question, engine->ops.now(engine->ops.arg), &cached);
 
         if ((kind != NG_CACHED_FRESH && kind != NG_CACHED_STALE) || !cached.learnable ||
-            (cached.resolution && ng_learn_find(engine->learn, cached.resolution)))
+            ng_learn_find(engine->learn, name, cached.resolution))
             continue;
         ng_cache_track(engine->cache, &question, UINT64_MAX); /* so that a circle ends */
         r = learn_cached(engine, &question, &cached, 0, true, &tracked);
@@ -260,7 +260,7 @@ static int make_intact(struct ng_engine *engine, const struct ng_question *quest
 void ng_engine_give_cached(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                            const struct ng_asker *asker, struct ng_cached *cached, bool stale)
 {
-    struct ng_tracked *tracked = cached->resolution ? ng_learn_find(engine->learn, cached->resolution) : NULL;
+    struct ng_tracked *tracked = ng_learn_find(engine->learn, &query->question.name, cached->resolution);
     int r = 0;
 
     /* A resolution that was let go is learnt anew, as what a deployment is told for the first time; what is stale is in

@@ -56,9 +56,11 @@ const struct ng_snapshot *ng_learn_policy(const struct ng_learn *learn)
     return learn->snapshot;
 }
 
-struct ng_tracked *ng_learn_find(const struct ng_learn *learn, uint64_t id)
+struct ng_tracked *ng_learn_find(const struct ng_learn *learn, const struct ng_name *name, uint64_t id)
 {
-    return ng_tracks_by_id(&learn->tracks, id);
+    struct ng_tracked *tracked = id ? ng_tracks_find(&learn->tracks, name) : NULL;
+
+    return tracked && tracked->id == id ? tracked : NULL;
 }
 
 size_t ng_learn_tracked(const struct ng_learn *learn)

@@ -87,8 +87,8 @@ size_t ng_learn_collect(struct ng_learn *learn);
 /* Tells the keeper what the name leads to. */
 void ng_learn_announce(struct ng_learn *learn, struct ng_tracked *tracked, ng_tell_fn tell, void *arg);
 
-/* Finds what was tracked under that id. */
-struct ng_tracked *ng_learn_find(const struct ng_learn *learn, uint64_t id);
+/* Finds what is tracked of the name; NULL when it is not the same as then, when it had that id (0: none). */
+struct ng_tracked *ng_learn_find(const struct ng_learn *learn, const struct ng_name *name, uint64_t id);
 
 size_t ng_learn_tracked(const struct ng_learn *learn);
 size_t ng_learn_destinations(const struct ng_learn *learn);

@@ -107,7 +107,7 @@ static void recall_for_policy(void *arg, const struct ng_question *question, con
     struct ng_answer answer;
 
     if (recalling->error || !cached->learnable ||
-        (cached->resolution && ng_learn_find(engine->learn, cached->resolution)) ||
+        ng_learn_find(engine->learn, &question->name, cached->resolution) ||
         ng_answer_parse(question, cached->answer.wire, cached->answer.size, &answer) < 0)
         return;
     if (ng_learn_matters(engine->learn, &answer, recalling->snapshot)) {

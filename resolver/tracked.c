@@ -32,7 +32,6 @@ void ng_tracks_release(struct ng_tracks *tracks)
 {
     ng_table_each(&tracks->names, free_any, NULL);
     ng_table_release(&tracks->names);
-    ng_table_release(&tracks->ids);
 }
 
 struct ng_tracked *ng_tracks_find(const struct ng_tracks *tracks, const struct ng_name *name)
@@ -42,12 +41,6 @@ struct ng_tracked *ng_tracks_find(const struct ng_tracks *tracks, const struct n
     while (link && !ng_name_equal(&ng_record(link, struct ng_tracked, by_name)->name, name))
         link = ng_table_next(link);
     return ng_record(link, struct ng_tracked, by_name);
-}
-
-/* Ids count up, so they are their own hash, and one link has it. */
-struct ng_tracked *ng_tracks_by_id(const struct ng_tracks *tracks, uint64_t id)
-{
-    return ng_record(ng_table_first(&tracks->ids, id), struct ng_tracked, by_id);
 }
 
 static bool make_room(struct ng_tracks *tracks, const struct ng_tracked *keep)
@@ -87,11 +80,6 @@ int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, const st
         free(tracked);
         return -ENOMEM;
     }
-    if (ng_table_add(&tracks->ids, &tracked->by_id, tracked->id) < 0) {
-        ng_table_remove(&tracks->names, &tracked->by_name);
-        free(tracked);
-        return -ENOMEM;
-    }
     ng_tracks_touch(tracks, tracked);
     *ret_tracked = tracked;
     return 0;
@@ -106,7 +94,6 @@ void ng_tracks_drop(struct ng_tracks *tracks, struct ng_tracked *tracked)
     if (tracked->listed)
         TAILQ_REMOVE(&tracks->idle, tracked, idle);
     ng_table_remove(&tracks->names, &tracked->by_name);
-    ng_table_remove(&tracks->ids, &tracked->by_id);
     ng_vector_free(&tracked->addresses);
     ng_vector_free(&tracked->told);
     free(tracked);

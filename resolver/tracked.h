@@ -41,7 +41,7 @@ struct ng_told {
 };
 
 struct ng_tracked {
-    struct ng_link by_name, by_id;
+    struct ng_link by_name;
     TAILQ_ENTRY(ng_tracked) idle; /* when listed: no rule is for it and nothing leads to it, so it may be let go */
     bool listed;
     bool ruled;           /* some policy has a rule for this very name */
@@ -64,7 +64,7 @@ struct ng_tracked {
 typedef NG_VECTOR(struct ng_tracked *) ng_tracked_list;
 
 struct ng_tracks {
-    struct ng_table names, ids;
+    struct ng_table names;
     TAILQ_HEAD(ng_idle, ng_tracked) idle; /* the one used longest ago is the first */
     size_t max;
     uint64_t key, last_id, round;
@@ -75,7 +75,6 @@ void ng_tracks_init(struct ng_tracks *tracks, size_t max);
 void ng_tracks_release(struct ng_tracks *tracks);
 
 struct ng_tracked *ng_tracks_find(const struct ng_tracks *tracks, const struct ng_name *name);
-struct ng_tracked *ng_tracks_by_id(const struct ng_tracks *tracks, uint64_t id);
 
 /* Finds or makes. When there are `max`, one that may be let go makes room, but never `keep` (NULL: none). Returns
  * -ENOSPC, -ENOMEM. */
