@@ -33,4 +33,30 @@ static inline bool ng_inside(const uint8_t address[16], const uint8_t network[16
     return bits == 0 || ((address[octets] ^ network[octets]) >> (8 - bits)) == 0;
 }
 
+/* How many bits, from the first on, two addresses have in common. */
+static inline unsigned ng_shared(const uint8_t a[16], const uint8_t b[16])
+{
+    unsigned bits = 0;
+
+    while (bits < 128 && a[bits / 8] == b[bits / 8])
+        bits += 8;
+    while (bits < 128 && !((a[bits / 8] ^ b[bits / 8]) & (0x80 >> (bits % 8))))
+        bits++;
+    return bits;
+}
+
+/* Clears the bits after the prefix; whether any was set. */
+static inline bool ng_clear_after(uint8_t address[16], unsigned prefix)
+{
+    bool cleared = false;
+
+    for (unsigned octet = prefix / 8; octet < 16; octet++) {
+        uint8_t after = octet == prefix / 8 ? (uint8_t)(0xff >> (prefix % 8)) : 0xff;
+
+        cleared |= (address[octet] & after) != 0;
+        address[octet] = (uint8_t)(address[octet] & ~after);
+    }
+    return cleared;
+}
+
 #endif

@@ -116,20 +116,43 @@ static bool mapped(const uint8_t address[16])
     return ng_inside(address, v4, 96);
 }
 
-/* The longest network that holds an address and is shorter than `below` (prefixlen, as in the key). */
+/* The last network of the policy that stands where this one would, or before it; NULL: there is none. */
+static const struct ng_layout_network *last_until(const struct ng_snapshot *snapshot,
+                                                  const struct ng_layout_network *place)
+{
+    size_t low = 0, high = snapshot->count[NG_SECTION_NETWORKS];
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (ng_layout_compare(&snapshot->networks[middle], place) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && snapshot->networks[low - 1].policy == place->policy ? &snapshot->networks[low - 1] : NULL;
+}
+
+/* The longest network that holds an address and is shorter than `below` (prefixlen, as in the key). The last one that
+ * stands where the longest possible would is it, or lies within it: then it has no more bits than the two share. */
 static const struct ng_layout_network *longest(const struct ng_snapshot *snapshot, uint32_t policy,
                                                const uint8_t address[16], uint32_t below)
 {
-    const struct ng_layout_network *best = NULL;
+    unsigned bits = below > 32 + 128 ? 128 : below - 33;
 
-    for (uint32_t i = 0; i < snapshot->count[NG_SECTION_NETWORKS]; i++) {
-        const struct ng_layout_network *it = &snapshot->networks[i];
+    if (below <= 32)
+        return NULL;
+    for (;;) {
+        struct ng_layout_network place = {.key.prefixlen = 32 + bits, .policy = policy};
+        const struct ng_layout_network *it;
 
-        if (it->policy == policy && it->key.prefixlen < below && holds(it, address) &&
-            (!best || it->key.prefixlen > best->key.prefixlen))
-            best = it;
+        memcpy(place.key.address, address, sizeof(place.key.address));
+        (void)ng_clear_after(place.key.address, bits);
+        it = last_until(snapshot, &place);
+        if (!it || holds(it, address))
+            return it;
+        bits = ng_shared(it->key.address, place.key.address);
     }
-    return best;
 }
 
 static void write_network(const struct ng_layout_network *network, char *text, size_t size)

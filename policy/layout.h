@@ -110,6 +110,16 @@ struct ng_layout_network {
     uint32_t inherited;          /* 1: `below` has the profile of a larger network, and no rule */
 };
 
+/* In this order they stand: by policy, then by address, each after those that hold it. */
+static inline int ng_layout_compare(const struct ng_layout_network *a, const struct ng_layout_network *b)
+{
+    int order = memcmp(a->key.address, b->key.address, sizeof(a->key.address));
+
+    if (a->policy != b->policy)
+        return a->policy < b->policy ? -1 : 1;
+    return order ? order : a->key.prefixlen < b->key.prefixlen ? -1 : a->key.prefixlen > b->key.prefixlen;
+}
+
 struct ng_layout_profile {
     uint64_t id;
     struct ng_profile content;

@@ -107,9 +107,15 @@ static int join(struct ng_tables *tables, const struct ng_raw_network *raw, size
     return add_network(tables, &raw->prefix, &network);
 }
 
+static int by_place(const void *a, const void *b)
+{
+    return ng_layout_compare(a, b);
+}
+
 int ng_build_networks(struct ng_tables *tables)
 {
     const struct ng_raw_network *it;
+    size_t first = tables->networks.count;
     struct outer stack[129];
     size_t depth = 0, count = tables->raw_networks.count;
     int r;
@@ -130,5 +136,8 @@ int ng_build_networks(struct ng_tables *tables)
         if (it[i].prefix.bits < 128)
             depth++;
     }
+    if (r == 0)
+        qsort(tables->networks.items + first, tables->networks.count - first, sizeof(struct ng_layout_network),
+              by_place);
     return r;
 }

@@ -147,6 +147,7 @@ static bool networks_hold(const struct ng_snapshot *snapshot)
 
         if (network->key.prefixlen < 32 || network->key.prefixlen > 32 + 128 ||
             network->policy >= snapshot->count[NG_SECTION_POLICIES] ||
+            (i > 0 && ng_layout_compare(network - 1, network) >= 0) ||
             (network->own.rule != NG_NODE_NONE && !node_holds(snapshot, &network->own)) ||
             (network->below.rule != NG_NODE_NONE && !node_holds(snapshot, &network->below)) ||
             (network->inherited && network->below.profile >= snapshot->count[NG_SECTION_PROFILES]))

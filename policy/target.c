@@ -46,20 +46,6 @@ static int parse_address(const char *text, uint8_t address[16])
     return inet_pton(AF_INET6, text, address) == 1 ? AF_INET6 : 0;
 }
 
-/* Clears the bits after the prefix; whether there were any. */
-static bool mask(uint8_t address[16], unsigned prefix)
-{
-    bool cleared = false;
-
-    for (unsigned bit = prefix; bit < 128; bit++) {
-        uint8_t m = (uint8_t)(0x80 >> (bit % 8));
-
-        cleared |= (address[bit / 8] & m) != 0;
-        address[bit / 8] = (uint8_t)(address[bit / 8] & ~m);
-    }
-    return cleared;
-}
-
 static void set_tail(uint8_t address[16], unsigned prefix)
 {
     for (unsigned bit = prefix; bit < 128; bit++)
@@ -146,7 +132,7 @@ static int parse_network(const char *text, struct ng_target *target, const struc
     prefix = bits;
     if (slash && parse_prefix(slash + 1, bits, &prefix) < 0)
         return complain(complaint, NULL, "the prefix of '%s' is no number from 0 to %u", text, bits);
-    if (mask(target->prefix[0].address, base + prefix)) {
+    if (ng_clear_after(target->prefix[0].address, base + prefix)) {
         (void)inet_ntop(family, target->prefix[0].address + (family == AF_INET ? 12 : 0), shown, sizeof(shown));
         (void)snprintf(remedy, sizeof(remedy), "write %s/%u, or the address alone", shown, prefix);
         return complain(complaint, remedy, "'%s' has bits set after its prefix", text);

@@ -241,6 +241,41 @@ static void networks_nest(void **state)
     ng_snapshot_free(snapshot);
 }
 
+/* Networks within networks, at random: what is found is what the longest prefix says. */
+static void networks_are_found(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 40; round++) {
+        struct table table = {.count = 0};
+        char text[4096] = "policy p {\n";
+        size_t length = strlen(text);
+
+        for (unsigned i = 0; i < 48; i++) {
+            unsigned bits = 8 + (unsigned)rand() % 25, host = (unsigned)rand() % 4;
+            unsigned address = (10U << 24 | (unsigned)rand() % 2 << 16 | (unsigned)rand() % 2 << 8 | host) >> (32 - bits);
+
+            address <<= 32 - bits;
+            length += (size_t)snprintf(text + length, sizeof(text) - length, "%s %u.%u.%u.%u/%u port %u\n",
+                                       rand() % 2 ? "deny" : "allow", address >> 24, address >> 16 & 255,
+                                       address >> 8 & 255, address & 255, bits, 1 + (unsigned)rand() % 3);
+        }
+        (void)snprintf(text + length, sizeof(text) - length, "%s }", round % 2 ? "deny ::/0 deny 2001:db8::/32" : "");
+        table.snapshot = test_snapshot(text);
+        assert_int_equal(ng_snapshot_each_network(table.snapshot, take_network, &table), 0);
+        for (unsigned i = 0; i < 1000; i++) {
+            uint8_t address[16] = {[10] = 0xff, [11] = 0xff, [12] = 10, [13] = (uint8_t)(rand() % 3),
+                                   [14] = (uint8_t)(rand() % 3), [15] = (uint8_t)(rand() % 6)};
+            const struct ng_network *network = longest(&table, address);
+            struct ng_network found;
+
+            ng_match_address(table.snapshot, 0, address, &found);
+            assert_int_equal(found.own, network ? network->own : NG_PROFILE_NONE);
+            assert_int_equal(found.below, network ? network->below : NG_PROFILE_NONE);
+        }
+        ng_snapshot_free((struct ng_snapshot *)(uintptr_t)table.snapshot);
+    }
+}
+
 static int count_names(void *arg, const struct ng_name *name, bool below, uint64_t profile)
 {
     int *counts = arg;
@@ -381,6 +416,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_a_naive_matcher), cmocka_unit_test(policies_do_not_mix),
         cmocka_unit_test(rules_are_explained_as_written), cmocka_unit_test(networks_nest),
+        cmocka_unit_test(networks_are_found),
         cmocka_unit_test(walks), cmocka_unit_test(broken_ones_are_refused_or_harmless),
     };
 
