@@ -134,7 +134,8 @@ open() {
     expect_ok run "$@"
 }
 
-has_record() { jq -es "any(.[]; $1)" "$W/state/events.jsonl" > /dev/null 2>&1; }
+# From the last one on: what is looked for has mostly just come.
+has_record() { tac "$W/state/events.jsonl" 2> /dev/null | jq -en "first(inputs | select($1))" > /dev/null 2>&1; }
 
 expect_record() { # JQ-CONDITION
     CHECKS=$((CHECKS + 1))

@@ -76,7 +76,7 @@ client deny
 expect_ok gate run --tag flood -- "$B/tests/clients/deny" 198.51.100.10 60000 0 2 # as fast as it goes
 expect_output 'there were too many' gate status
 expect_output 'github.com:443' gate events --tag curl
-flooded() { jq -c 'select(.type == "denial" and .tag == "flood")' "$W/state/events.jsonl" | wc -l; }
+flooded() { grep '"tag":"flood"' "$W/state/events.jsonl" | grep -c '"type":"denial"'; }
 CHECKS=$((CHECKS + 1))
 [ "$(flooded)" -le 36000 ] || fail "$(flooded) records of a flood"
 

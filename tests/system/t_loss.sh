@@ -164,7 +164,7 @@ before=$(status .resolver.restarts)
 began=$SECONDS
 ( while ! [ -e "$W/calm" ]; do
     for pid in $(pgrep -P "$GATE_PID"); do kill -KILL "$pid" 2> /dev/null; done
-    sleep 0.05
+    sleep 0.2
 done ) &
 killer=$!
 crashing() { has_record '.type == "trouble" and .trouble == "crashing"'; }

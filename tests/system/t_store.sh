@@ -27,6 +27,7 @@ served() { [ "$(of_namespaces)" -gt 0 ]; }
 wait_until 10 served || fail "no sockets of namespaces are kept: $(cat "$W/held/names")"
 sleep 0.5
 resolves() { [ "$(gate status --json | jq .resolver.running)" = true ]; }
+! sanitized || NG_RESTARTS=${NG_RESTARTS:-4} # each takes twice as long there
 restarts=${NG_RESTARTS:-8}
 early=0
 for i in $(seq "$restarts"); do
