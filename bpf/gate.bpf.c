@@ -509,9 +509,7 @@ static __always_inline bool leads_astray(struct sock *sk, struct flow *flow, __u
         return false;
     if (open->protocol == IPPROTO_MPTCP && BPF_CORE_READ(sk, sk_shutdown) == SHUTDOWN_MASK_)
         return false; /* it was ended, though its paths may not have heard of it */
-    /* Of one over MPTCP its paths know it, which the walk over sockets finds. */
-    question->established = open->protocol == IPPROTO_MPTCP ||
-                            (flow && same_server(&flow->permitted, question->address, question->port));
+    question->established = flow && same_server(&flow->permitted, question->address, question->port);
     if (!denied_by(holder, question, open) && !denied_by(maker, question, open))
         return false;
     fill_ends(open, sk, question);
