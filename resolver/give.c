@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define STALE_TTL 30U     /* s: of a stale answer (RFC 8767 section 5.2) */
+#define RECALLED_MAX 256  /* names that one answer leads to by what is in the cache; beyond it is refused */
 #define OTHERS_MAX 100    /* resolutions a second that others were told first and the keeper puts on record */
 #define REFUSED_TTL 5U    /* s: of what an asker is refused by policy */
 
@@ -181,7 +182,116 @@ void ng_engine_give(struct ng_engine *engine, const struct ng_client *client, co
     tell_told(engine, tracked, kind, asker);
 }
 
-/* Learns an answer of the cache, which no rule and no deployment needed before. ttl: its TTL from now on. */
+static int learn(struct ng_engine *engine, const struct ng_answer *answer, struct ng_tracked **ret_tracked)
+{
+    size_t destinations = ng_learn_destinations(engine->learn);
+    int r;
+
+    *ret_tracked = NULL;
+    if (!answer->addresses && answer->links < 2 && !answer->services)
+        return 0;
+    ng_stats_learns(engine->ops.stats, engine->ops.now(engine->ops.arg));
+    r = ng_learn_answer(engine->learn, answer, ret_tracked);
+    ng_stats_learnt(engine->ops.stats, engine->ops.now(engine->ops.arg), r);
+    if (r == 0 && ng_learn_destinations(engine->learn) > destinations)
+        ng_engine_report_success(engine); /* there was room for another one */
+    return r;
+}
+
+typedef NG_VECTOR(struct ng_name) name_list;
+
+static int add_name(name_list *names, const struct ng_name *name)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (ng_name_equal(&names->items[i], name))
+            return 0;
+    if (names->count == RECALLED_MAX)
+        return -ENOSPC;
+    return ng_vector_add(names, *name) ? 0 : -ENOMEM;
+}
+
+/* The names to which an answer leads. */
+static int add_leads(name_list *names, const struct ng_answer *answer)
+{
+    int r = 0;
+
+    for (unsigned i = 1; r == 0 && i < answer->links; i++)
+        r = add_name(names, &answer->chain[i]);
+    for (unsigned i = 0; r == 0 && i < answer->services; i++)
+        r = add_name(names, &answer->service[i].name);
+    return r;
+}
+
+/* Learns what the cache knows of a name, and adds to the list where that leads. */
+static int recall_one(struct ng_engine *engine, const struct ng_name *name, name_list *names)
+{
+    static const uint16_t types[] = {NG_TYPE_A, NG_TYPE_AAAA, NG_TYPE_CNAME, NG_TYPE_HTTPS, NG_TYPE_SVCB};
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < 4 * sizeof(types) / sizeof(types[0]); i++) {
+        struct ng_question question = {
+            .name = *name, .type = types[i / 4], .dnssec = i & 1, .checking_disabled = i & 2};
+        struct ng_tracked *tracked;
+        struct ng_answer answer;
+        struct ng_cached cached;
+        enum ng_cached_kind kind =
+            ng_cache_get(engine->cache, &question, engine->ops.now(engine->ops.arg), &cached);
+
+        if ((kind != NG_CACHED_FRESH && kind != NG_CACHED_STALE) || !cached.learnable ||
+            ng_learn_find(engine->learn, name, cached.resolution))
+            continue;
+        r = ng_answer_parse(&question, cached.answer.wire, cached.answer.size, &answer);
+        if (r < 0)
+            break;
+        r = learn(engine, &answer, &tracked);
+        if (r == 0 && tracked)
+            ng_cache_track(engine->cache, &question, tracked->id);
+        if (r == 0)
+            r = add_leads(names, &answer);
+        ng_answer_release(&answer);
+    }
+    return r;
+}
+
+/* Whoever owns names can have them lead to each other, in circles and without end: each is gone through once. */
+static int recall_all(struct ng_engine *engine, name_list *names)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < names->count; i++) {
+        struct ng_name name = names->items[i]; /* the list may move */
+
+        r = recall_one(engine, &name, names);
+    }
+    ng_vector_free(names);
+    return r;
+}
+
+int ng_engine_recall(struct ng_engine *engine, const struct ng_name *name)
+{
+    name_list names = {0};
+    int r = add_name(&names, name);
+
+    return r < 0 ? r : recall_all(engine, &names);
+}
+
+int ng_engine_learn_answer(struct ng_engine *engine, const struct ng_answer *answer, bool deployment,
+                           struct ng_tracked **ret_tracked)
+{
+    name_list names = {0};
+    int r, recalled;
+
+    *ret_tracked = NULL;
+    if (!deployment && !ng_learn_matters(engine->learn, answer, NULL))
+        return 0;
+    r = add_leads(&names, answer);
+    recalled = recall_all(engine, &names);
+    r = r < 0 ? r : recalled;
+    return r < 0 ? r : learn(engine, answer, ret_tracked);
+}
+
+/* Learns an answer of the cache, which no rule and no deployment needed before. ttl: its TTL from now on, 0: what it
+ * has. */
 static int learn_cached(struct ng_engine *engine, const struct ng_question *question, const struct ng_cached *cached,
                         uint32_t ttl, bool deployment, struct ng_tracked **ret_tracked)
 {
@@ -197,52 +307,6 @@ static int learn_cached(struct ng_engine *engine, const struct ng_question *ques
     if (r == 0 && *ret_tracked)
         ng_cache_track(engine->cache, question, (*ret_tracked)->id);
     ng_answer_release(&answer);
-    return r;
-}
-
-int ng_engine_recall(struct ng_engine *engine, const struct ng_name *name)
-{
-    static const uint16_t types[] = {NG_TYPE_A, NG_TYPE_AAAA, NG_TYPE_CNAME, NG_TYPE_HTTPS, NG_TYPE_SVCB};
-    int r = 0;
-
-    for (unsigned i = 0; r == 0 && i < 4 * sizeof(types) / sizeof(types[0]); i++) {
-        struct ng_question question = {
-            .name = *name, .type = types[i / 4], .dnssec = i & 1, .checking_disabled = i & 2};
-        struct ng_tracked *tracked;
-        struct ng_cached cached;
-        enum ng_cached_kind kind =
-            ng_cache_get(engine->cache, &question, engine->ops.now(engine->ops.arg), &cached);
-
-        if ((kind != NG_CACHED_FRESH && kind != NG_CACHED_STALE) || !cached.learnable ||
-            ng_learn_find(engine->learn, name, cached.resolution))
-            continue;
-        ng_cache_track(engine->cache, &question, UINT64_MAX); /* so that a circle ends */
-        r = learn_cached(engine, &question, &cached, 0, true, &tracked);
-    }
-    return r;
-}
-
-int ng_engine_learn_answer(struct ng_engine *engine, const struct ng_answer *answer, bool deployment,
-                           struct ng_tracked **ret_tracked)
-{
-    size_t destinations = ng_learn_destinations(engine->learn);
-    int r = 0;
-
-    *ret_tracked = NULL;
-    if (!answer->addresses && answer->links < 2 && !answer->services)
-        return 0;
-    if (!deployment && !ng_learn_matters(engine->learn, answer, NULL))
-        return 0;
-    for (unsigned i = 1; r == 0 && i < answer->links; i++)
-        r = ng_engine_recall(engine, &answer->chain[i]);
-    for (unsigned i = 0; r == 0 && i < answer->services; i++)
-        r = ng_engine_recall(engine, &answer->service[i].name);
-    ng_stats_learns(engine->ops.stats, engine->ops.now(engine->ops.arg));
-    if (r == 0)
-        r = ng_learn_answer(engine->learn, answer, ret_tracked);
-    ng_stats_learnt(engine->ops.stats, engine->ops.now(engine->ops.arg), r);
-    if (r == 0 && ng_learn_destinations(engine->learn) > destinations)
-        ng_engine_report_success(engine); /* there was room for another one */
     return r;
 }
 
