@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "rules.h"
 
+#include "../policy/vector.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <search.h>
@@ -66,24 +68,47 @@ static int put_network(void *arg, const struct ng_network_key *key, const struct
     return bpf_map_update_elem(*map, key, network, BPF_ANY);
 }
 
-/* Deletes the keys of a map that are not wanted. A trie that changes under get_next_key may start over: each round
- * deletes, so that it ends. */
-static void prune(const struct install *install, size_t size, compare_fn compare)
+/* The keys of a map that are not wanted, to be deleted. */
+struct unwanted {
+    const struct install *install;
+    size_t size; /* of a key */
+    NG_VECTOR(uint8_t) keys;
+};
+
+static int find_unwanted(struct unwanted *unwanted, compare_fn compare)
 {
     char next[sizeof(struct ng_network_key)], at[sizeof(struct ng_network_key)];
     bool first = true;
 
-    while (bpf_map_get_next_key(install->map, first ? NULL : at, next) == 0) {
-        void *const *found = tfind(next, &install->wanted, compare);
-
-        if (found) {
-            memcpy(at, next, size);
-            first = false;
-            continue;
-        }
-        if (bpf_map_delete_elem(install->map, next) < 0)
-            return;
+    for (; bpf_map_get_next_key(unwanted->install->map, first ? NULL : at, next) == 0; first = false) {
+        memcpy(at, next, unwanted->size);
+        if (!tfind(next, &unwanted->install->wanted, compare) &&
+            !ng_vector_append(&unwanted->keys, (uint8_t *)next, unwanted->size))
+            return -ENOMEM;
     }
+    return 0;
+}
+
+static int by_length(const void *a, const void *b)
+{
+    const struct ng_network_key *x = a, *y = b;
+
+    return x->prefixlen < y->prefixlen ? -1 : x->prefixlen > y->prefixlen;
+}
+
+/* Deletes the keys of a map that are not wanted: networks before those that they hold, so that no address meets an
+ * outer one alone that goes as well. What is left when memory runs out is deleted with the next policy. */
+static void prune(const struct install *install, size_t size, compare_fn compare)
+{
+    struct unwanted unwanted = {.install = install, .size = size};
+
+    (void)find_unwanted(&unwanted, compare);
+    if (compare == compare_networks && unwanted.keys.count)
+        qsort(unwanted.keys.items, unwanted.keys.count / size, size, by_length);
+    for (size_t at = 0; at < unwanted.keys.count; at += size)
+        if (bpf_map_delete_elem(install->map, unwanted.keys.items + at) < 0)
+            break;
+    ng_vector_free(&unwanted.keys);
 }
 
 int ng_rules_add_profiles(struct ng_rule_maps maps, const struct ng_snapshot *snapshot, struct ng_error *error)
@@ -99,11 +124,11 @@ int ng_rules_add_profiles(struct ng_rule_maps maps, const struct ng_snapshot *sn
 static void restore_networks(int map, const struct ng_snapshot *in_force)
 {
     struct install networks = {.map = map};
-    int r = ng_snapshot_each_network(in_force, want_network, &networks);
+    int r = ng_snapshot_each_network(in_force, false, want_network, &networks);
 
     if (r == 0)
         prune(&networks, sizeof(struct ng_network_key), compare_networks);
-    r = ng_snapshot_each_network(in_force, put_network, &map);
+    r = ng_snapshot_each_network(in_force, true, put_network, &map);
     if (r < 0)
         ng_log(NG_LOG_ERROR, "not all address rules that were in force can be installed again: %s", strerror(-r));
     tdestroy(networks.wanted, free);
@@ -113,12 +138,12 @@ int ng_rules_switch(struct ng_rule_maps maps, const struct ng_snapshot *snapshot
                     struct ng_error *error)
 {
     struct install networks = {.map = maps.networks}, profiles = {.map = maps.profiles};
-    int r = ng_snapshot_each_network(snapshot, want_network, &networks);
+    int r = ng_snapshot_each_network(snapshot, false, want_network, &networks);
 
     if (r == 0)
         r = ng_snapshot_each_profile(snapshot, want_profile, &profiles);
     if (r == 0) {
-        r = ng_snapshot_each_network(snapshot, put_network, &maps.networks);
+        r = ng_snapshot_each_network(snapshot, true, put_network, &maps.networks);
         if (r < 0 && in_force)
             restore_networks(maps.networks, in_force);
     }

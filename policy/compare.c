@@ -376,7 +376,7 @@ static int compare_policy(struct comparing *comparing)
     comparing->names = false;
     for (int i = 0; r == 0 && i < 2; i++) {
         (void)ng_snapshot_each_name(comparing->side[i].snapshot, comparing->side[i].policy, note_name, comparing);
-        r = ng_snapshot_each_network(comparing->side[i].snapshot, take_network, comparing);
+        r = ng_snapshot_each_network(comparing->side[i].snapshot, false, take_network, comparing);
     }
     if (comparing->networks.count)
         qsort(comparing->networks.items, comparing->networks.count, sizeof(*comparing->networks.items), by_address);
@@ -384,7 +384,7 @@ static int compare_policy(struct comparing *comparing)
         comparing->from_after = i == 1;
         r = ng_snapshot_each_name(comparing->side[i].snapshot, comparing->side[i].policy, compare_name, comparing);
         if (r == 0)
-            r = ng_snapshot_each_network(comparing->side[i].snapshot, compare_network, comparing);
+            r = ng_snapshot_each_network(comparing->side[i].snapshot, false, compare_network, comparing);
     }
     return r;
 }

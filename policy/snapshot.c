@@ -405,10 +405,12 @@ static uint64_t profile_of(const struct ng_snapshot *snapshot, const struct ng_l
     return node->rule == NG_NODE_NONE ? NG_PROFILE_NONE : ng_view_profile(snapshot, node);
 }
 
-int ng_snapshot_each_network(const struct ng_snapshot *snapshot, ng_network_fn each, void *arg)
+int ng_snapshot_each_network(const struct ng_snapshot *snapshot, bool inner_first, ng_network_fn each, void *arg)
 {
-    for (uint32_t i = 0; i < snapshot->count[NG_SECTION_NETWORKS]; i++) {
-        const struct ng_layout_network *it = &snapshot->networks[i];
+    uint32_t count = snapshot->count[NG_SECTION_NETWORKS];
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct ng_layout_network *it = &snapshot->networks[inner_first ? count - 1 - i : i];
         struct ng_network network = {profile_of(snapshot, &it->own),
                                      it->inherited ? ng_view_profile(snapshot, &it->below)
                                                    : profile_of(snapshot, &it->below)};

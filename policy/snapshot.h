@@ -68,7 +68,8 @@ bool ng_snapshot_has(const struct ng_snapshot *snapshot, unsigned policy, const 
 typedef int (*ng_profile_fn)(void *arg, uint64_t id, const struct ng_profile *profile);
 typedef int (*ng_network_fn)(void *arg, const struct ng_network_key *key, const struct ng_network *network);
 int ng_snapshot_each_profile(const struct ng_snapshot *snapshot, ng_profile_fn each, void *arg);
-int ng_snapshot_each_network(const struct ng_snapshot *snapshot, ng_network_fn each, void *arg);
+/* In the order of their addresses; inner_first: each before those that hold it, the other way round. */
+int ng_snapshot_each_network(const struct ng_snapshot *snapshot, bool inner_first, ng_network_fn each, void *arg);
 
 /* All names with rules of a policy, in no order that means anything: a name itself, or what lies below it, with the
  * profile that decides there. */

@@ -88,3 +88,36 @@ expect_eq "rules" "$(networks)" "$before"
 expect_eperm run "$R" tcp 203.0.113.21 443
 by_name() { ! run "$R" tcp notgithub.com 443 > "$W/out" 2>&1 && grep -q 'not permitted' "$W/out"; }
 wait_until 10 by_name || fail "by name: $(cat "$W/out")"
+
+say "while rules are exchanged, no address meets a larger network alone of which a smaller one decides"
+cat > "$W/between.py" << 'BETWEEN'
+import os, socket, sys
+seen = {}
+while not os.path.exists(sys.argv[1] + "/stop"):
+    try:
+        socket.create_connection(("203.0.113.21", 443), 5).close()
+        result = "through"
+    except OSError as e:
+        result = os.strerror(e.errno or 0)
+    seen[result] = seen.get(result, 0) + 1
+    if sum(seen.values()) == 100:
+        open(sys.argv[1] + "/tries", "w").close()
+print(" ".join(seen))
+BETWEEN
+between() { # RULES; between ::/0 and all IPv4 addresses, which it does not mean, stand many others
+    policy between <<< "policy between { mode strict deny 192.0.2.1 $1 }"
+    expect_ok gate policy reload --quiet
+}
+policy deploy <<< 'policy deploy { }'
+between ''
+mkdir "$W/b"
+gate run --policy between --tag between -- python3 "$W/between.py" "$W/b" > "$W/b/seen" 2> "$W/err" &
+runs=$!
+wait_until 10 test -e "$W/b/tries" || fail "it does not try: $(cat "$W/err")"
+for _ in 1 2; do
+    between "allow ::/0 $(seq -f 'deny ::1:%.0f' 1000 9999 | xargs)"
+    between ''
+done
+touch "$W/b/stop"
+wait $runs
+expect_eq "seen" "$(cat "$W/b/seen")" "Operation not permitted"

@@ -221,7 +221,7 @@ static void networks_nest(void **state)
     struct ng_policy_info info;
 
     (void)state;
-    assert_int_equal(ng_snapshot_each_network(snapshot, take_network, &table), 0);
+    assert_int_equal(ng_snapshot_each_network(snapshot, false, take_network, &table), 0);
     ng_snapshot_policy(snapshot, 0, &info);
     assert_true(info.networks);
     check_address(&table, "10.9.9.9", 22, 0, NG_VERDICT_DENY);
@@ -261,7 +261,7 @@ static void networks_are_found(void **state)
         }
         (void)snprintf(text + length, sizeof(text) - length, "%s }", round % 2 ? "deny ::/0 deny 2001:db8::/32" : "");
         table.snapshot = test_snapshot(text);
-        assert_int_equal(ng_snapshot_each_network(table.snapshot, take_network, &table), 0);
+        assert_int_equal(ng_snapshot_each_network(table.snapshot, true, take_network, &table), 0);
         for (unsigned i = 0; i < 1000; i++) {
             uint8_t address[16] = {[10] = 0xff, [11] = 0xff, [12] = 10, [13] = (uint8_t)(rand() % 3),
                                    [14] = (uint8_t)(rand() % 3), [15] = (uint8_t)(rand() % 6)};
@@ -360,7 +360,7 @@ static void use(const struct ng_snapshot *snapshot)
         }
     }
     assert_true(count >= 0);
-    (void)ng_snapshot_each_network(snapshot, take_network, &table);
+    (void)ng_snapshot_each_network(snapshot, false, take_network, &table);
 }
 
 static void broken_ones_are_refused_or_harmless(void **state)
