@@ -11,6 +11,7 @@
 
 #define MULTIPLIER 0x9e3779b97f4a7c15ULL
 #define ALL_OCTETS (NG_TRACK_MAX * sizeof(struct ng_resolution))
+#define UNPLACED_MAX 65536 /* addresses that may wait for a look: some tens of milliseconds then */
 
 /* An address and those that have it: most have one holder. */
 struct place {
@@ -24,7 +25,7 @@ struct ng_track {
     struct ng_table by_id;
     struct ng_table by_address; /* of those that are placed: all but the last `unplaced` ones */
     struct ng_resolution *all; /* in the order of their arrival, a ring: the next to be replaced is at `next` */
-    unsigned count, next, unplaced;
+    unsigned count, next, unplaced, unplaced_addresses;
     uint64_t epoch; /* of the resolver, in the upper half of the ids */
     uint64_t newest; /* id: a resolver counts up, so what is above is new */
     uint64_t key;   /* of the hashes, as strangers choose addresses */
@@ -188,7 +189,7 @@ static void leave_places(struct ng_track *track, struct ng_resolution *resolutio
         leave_place(track, resolution->address[i], resolution);
 }
 
-/* Most of what is learnt is never looked for by its address. So it waits until somebody does. */
+/* Most of what is learnt is never looked for by its address. So it waits until somebody does, or there is much. */
 static void place_all(struct ng_track *track)
 {
     for (; track->unplaced > 0; track->unplaced--) {
@@ -201,15 +202,18 @@ static void place_all(struct ng_track *track)
             return;
         }
         resolution->placed = true;
+        track->unplaced_addresses -= resolution->addresses;
     }
 }
 
 static void drop(struct ng_track *track, struct ng_resolution *resolution)
 {
-    if (resolution->placed)
+    if (resolution->placed) {
         leave_places(track, resolution);
-    else
-        track->unplaced--; /* all are, and this is the first */
+    } else { /* all are unplaced, and this is the first */
+        track->unplaced--;
+        track->unplaced_addresses -= resolution->addresses;
+    }
     ng_table_remove(&track->by_id, &resolution->by_id);
     release_resolution(resolution);
 }
@@ -259,6 +263,7 @@ static int add_address(struct ng_track *track, struct ng_resolution *resolution,
     if (grow_addresses(resolution) < 0 || (resolution->placed && enter_place(track, address, resolution) < 0))
         return -ENOMEM;
     memcpy(resolution->address[resolution->addresses++], address, 16);
+    track->unplaced_addresses += !resolution->placed;
     return 0;
 }
 
@@ -311,6 +316,8 @@ int ng_track_resolution(struct ng_track *track, const struct ng_message_resoluti
         if (r < 0)
             return r;
     }
+    if (track->unplaced_addresses > UNPLACED_MAX)
+        place_all(track);
     return 0;
 }
 
