@@ -226,23 +226,32 @@ static void describe(const struct entry *entry, uint64_t now, struct ng_cached *
         .failed = entry->failed_until > now};
 }
 
+static enum ng_cached_kind look_at(const struct ng_cache *cache, const struct entry *entry, uint64_t now,
+                                   struct ng_cached *ret_cached)
+{
+    if (!entry || !(entry->flags & ENTRY_ANSWER) || now >= entry->expires_at + cache->stale)
+        return entry && entry->failed_until > now ? NG_CACHED_FAILURE : NG_CACHED_NOTHING;
+    describe(entry, now, ret_cached);
+    return now < entry->expires_at ? NG_CACHED_FRESH : NG_CACHED_STALE;
+}
+
 enum ng_cached_kind ng_cache_get(struct ng_cache *cache, const struct ng_question *question, uint64_t now,
                                  struct ng_cached *ret_cached)
 {
     struct entry *entry = find(cache, question);
-    bool answer = entry && entry->flags & ENTRY_ANSWER && now < entry->expires_at + cache->stale;
+    enum ng_cached_kind kind = look_at(cache, entry, now, ret_cached);
 
-    if (!entry)
-        return NG_CACHED_NOTHING;
-    if (!answer && entry->failed_until <= now) {
+    if (kind != NG_CACHED_NOTHING)
+        use(cache, entry);
+    else if (entry)
         forget(cache, entry);
-        return NG_CACHED_NOTHING;
-    }
-    use(cache, entry);
-    if (!answer)
-        return NG_CACHED_FAILURE;
-    describe(entry, now, ret_cached);
-    return now < entry->expires_at ? NG_CACHED_FRESH : NG_CACHED_STALE;
+    return kind;
+}
+
+enum ng_cached_kind ng_cache_peek(const struct ng_cache *cache, const struct ng_question *question, uint64_t now,
+                                  struct ng_cached *ret_cached)
+{
+    return look_at(cache, find(cache, question), now, ret_cached);
 }
 
 void ng_cache_track(struct ng_cache *cache, const struct ng_question *question, uint64_t resolution)

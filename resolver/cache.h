@@ -42,6 +42,9 @@ void ng_cache_fail(struct ng_cache *cache, const struct ng_question *question, u
 /* What there is for a question. */
 enum ng_cached_kind ng_cache_get(struct ng_cache *cache, const struct ng_question *question, uint64_t now,
                                  struct ng_cached *ret_cached);
+/* The same, and nothing changes: what others were given of the cache stays as it is. */
+enum ng_cached_kind ng_cache_peek(const struct ng_cache *cache, const struct ng_question *question, uint64_t now,
+                                  struct ng_cached *ret_cached);
 
 /* Such a question comes soon: what there is for it comes from memory meanwhile, beside that for others. */
 void ng_cache_foresee(const struct ng_cache *cache, const struct ng_question *question);

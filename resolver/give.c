@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define STALE_TTL 30U     /* s: of a stale answer (RFC 8767 section 5.2) */
-#define RECALLED_MAX 256  /* names that one answer leads to by what is in the cache; beyond it is refused */
+#define RECALLED_MAX 64   /* names to which an answer leads by what is in the cache; beyond it is not learnt */
 #define OTHERS_MAX 100    /* resolutions a second that others were told first and the keeper puts on record */
 #define REFUSED_TTL 5U    /* s: of what an asker is refused by policy */
 
@@ -182,14 +182,16 @@ void ng_engine_give(struct ng_engine *engine, const struct ng_client *client, co
     tell_told(engine, tracked, kind, asker);
 }
 
+static bool leads_anywhere(const struct ng_answer *answer)
+{
+    return answer->addresses || answer->links > 1 || answer->services;
+}
+
 static int learn(struct ng_engine *engine, const struct ng_answer *answer, struct ng_tracked **ret_tracked)
 {
     size_t destinations = ng_learn_destinations(engine->learn);
     int r;
 
-    *ret_tracked = NULL;
-    if (!answer->addresses && answer->links < 2 && !answer->services)
-        return 0;
     ng_stats_learns(engine->ops.stats, engine->ops.now(engine->ops.arg));
     r = ng_learn_answer(engine->learn, answer, ret_tracked);
     ng_stats_learnt(engine->ops.stats, engine->ops.now(engine->ops.arg), r);
@@ -198,44 +200,59 @@ static int learn(struct ng_engine *engine, const struct ng_answer *answer, struc
     return r;
 }
 
-typedef NG_VECTOR(struct ng_name) name_list;
+struct recalled {
+    NG_VECTOR(struct ng_name) names;
+    size_t max;
+};
 
-static int add_name(name_list *names, const struct ng_name *name)
+static int add_name(struct recalled *recalled, const struct ng_name *name)
 {
-    for (size_t i = 0; i < names->count; i++)
-        if (ng_name_equal(&names->items[i], name))
+    for (size_t i = 0; i < recalled->names.count; i++)
+        if (ng_name_equal(&recalled->names.items[i], name))
             return 0;
-    if (names->count == RECALLED_MAX)
+    if (recalled->names.count == recalled->max)
         return -ENOSPC;
-    return ng_vector_add(names, *name) ? 0 : -ENOMEM;
+    return ng_vector_add(&recalled->names, *name) ? 0 : -ENOMEM;
 }
 
 /* The names to which an answer leads. */
-static int add_leads(name_list *names, const struct ng_answer *answer)
+static int add_leads(struct recalled *recalled, const struct ng_answer *answer)
 {
     int r = 0;
 
     for (unsigned i = 1; r == 0 && i < answer->links; i++)
-        r = add_name(names, &answer->chain[i]);
+        r = add_name(recalled, &answer->chain[i]);
     for (unsigned i = 0; r == 0 && i < answer->services; i++)
-        r = add_name(names, &answer->service[i].name);
+        r = add_name(recalled, &answer->service[i].name);
     return r;
 }
 
-/* Learns what the cache knows of a name, and adds to the list where that leads. */
-static int recall_one(struct ng_engine *engine, const struct ng_name *name, name_list *names)
+/* What is done with each answer that the cache has for a name and that is not learnt. */
+typedef int (*recalled_fn)(struct ng_engine *engine, const struct ng_question *question, const struct ng_answer *answer,
+                           struct recalled *recalled);
+
+/* All questions for a name whose answers have addresses or lead to names, one by one. */
+static bool next_question(const struct ng_name *name, unsigned number, struct ng_question *ret_question)
 {
     static const uint16_t types[] = {NG_TYPE_A, NG_TYPE_AAAA, NG_TYPE_CNAME, NG_TYPE_HTTPS, NG_TYPE_SVCB};
+
+    if (number == 4 * sizeof(types) / sizeof(types[0]))
+        return false;
+    *ret_question = (struct ng_question){
+        .name = *name, .type = types[number / 4], .dnssec = number & 1, .checking_disabled = number & 2};
+    return true;
+}
+
+static int recall_one(struct ng_engine *engine, const struct ng_name *name, recalled_fn each, struct recalled *recalled)
+{
+    struct ng_question question;
     int r = 0;
 
-    for (unsigned i = 0; r == 0 && i < 4 * sizeof(types) / sizeof(types[0]); i++) {
-        struct ng_question question = {
-            .name = *name, .type = types[i / 4], .dnssec = i & 1, .checking_disabled = i & 2};
-        struct ng_tracked *tracked;
+    for (unsigned i = 0; r == 0 && next_question(name, i, &question); i++) {
         struct ng_answer answer;
         struct ng_cached cached;
         enum ng_cached_kind kind =
-            ng_cache_get(engine->cache, &question, engine->ops.now(engine->ops.arg), &cached);
+            ng_cache_peek(engine->cache, &question, engine->ops.now(engine->ops.arg), &cached);
 
         if ((kind != NG_CACHED_FRESH && kind != NG_CACHED_STALE) || !cached.learnable ||
             ng_learn_find(engine->learn, name, cached.resolution))
@@ -243,51 +260,104 @@ static int recall_one(struct ng_engine *engine, const struct ng_name *name, name
         r = ng_answer_parse(&question, cached.answer.wire, cached.answer.size, &answer);
         if (r < 0)
             break;
-        r = learn(engine, &answer, &tracked);
-        if (r == 0 && tracked)
-            ng_cache_track(engine->cache, &question, tracked->id);
-        if (r == 0)
-            r = add_leads(names, &answer);
+        r = each(engine, &question, &answer, recalled);
         ng_answer_release(&answer);
     }
     return r;
 }
 
-/* Whoever owns names can have them lead to each other, in circles and without end: each is gone through once. */
-static int recall_all(struct ng_engine *engine, name_list *names)
+static int collect_leads(struct ng_engine *engine, const struct ng_question *question, const struct ng_answer *answer,
+                         struct recalled *recalled)
+{
+    (void)engine;
+    (void)question;
+    return add_leads(recalled, answer);
+}
+
+static int learn_recalled(struct ng_engine *engine, const struct ng_question *question, const struct ng_answer *answer,
+                          struct recalled *recalled)
+{
+    struct ng_tracked *tracked;
+    int r;
+
+    (void)recalled;
+    if (!leads_anywhere(answer))
+        return 0;
+    r = learn(engine, answer, &tracked);
+    if (r == 0 && !tracked)
+        r = -ENOSPC;
+    if (r == 0)
+        ng_cache_track(engine->cache, question, tracked->id);
+    return r;
+}
+
+static void unlearn_recalled(struct ng_engine *engine, const struct ng_name *name)
+{
+    struct ng_question question;
+
+    for (unsigned i = 0; next_question(name, i, &question); i++)
+        ng_cache_track(engine->cache, &question, 0);
+}
+
+/* Learns what the cache knows of names, and of those to which they lead. Whoever owns names can have them lead to each
+ * other, in circles and without end: each is gone through once. The farthest come first, so that what is learnt leads
+ * nowhere that is not; when that fails, the next question begins anew. */
+static int recall(struct ng_engine *engine, struct recalled *recalled)
 {
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < names->count; i++) {
-        struct ng_name name = names->items[i]; /* the list may move */
+    for (size_t i = 0; r == 0 && i < recalled->names.count; i++) {
+        struct ng_name name = recalled->names.items[i]; /* the list may move */
 
-        r = recall_one(engine, &name, names);
+        r = recall_one(engine, &name, collect_leads, recalled);
     }
-    ng_vector_free(names);
+    for (size_t i = recalled->names.count; r == 0 && i-- > 0;)
+        r = recall_one(engine, &recalled->names.items[i], learn_recalled, recalled);
+    for (size_t i = 0; r < 0 && i < recalled->names.count; i++)
+        unlearn_recalled(engine, &recalled->names.items[i]);
     return r;
 }
 
 int ng_engine_recall(struct ng_engine *engine, const struct ng_name *name)
 {
-    name_list names = {0};
-    int r = add_name(&names, name);
+    struct recalled recalled = {.max = RECALLED_MAX};
+    int r = add_name(&recalled, name);
 
-    return r < 0 ? r : recall_all(engine, &names);
+    ng_learn_turn(engine->learn);
+    if (r == 0)
+        r = recall(engine, &recalled);
+    ng_vector_free(&recalled.names);
+    return r;
+}
+
+int ng_engine_learn_whole(struct ng_engine *engine, const struct ng_answer *answer, bool needed, size_t max,
+                          struct ng_tracked **ret_tracked)
+{
+    struct recalled recalled = {.max = max};
+    int r = add_leads(&recalled, answer);
+
+    *ret_tracked = NULL;
+    if (r == 0)
+        r = recall(engine, &recalled);
+    if (r == 0)
+        r = learn(engine, answer, ret_tracked);
+    if (r == 0 && needed && !*ret_tracked)
+        r = -ENOSPC;
+    ng_vector_free(&recalled.names);
+    return r == -ENOSPC && !needed ? 0 : r;
 }
 
 int ng_engine_learn_answer(struct ng_engine *engine, const struct ng_answer *answer, bool deployment,
                            struct ng_tracked **ret_tracked)
 {
-    name_list names = {0};
-    int r, recalled;
+    bool needed;
 
     *ret_tracked = NULL;
-    if (!deployment && !ng_learn_matters(engine->learn, answer, NULL))
+    if (!leads_anywhere(answer))
         return 0;
-    r = add_leads(&names, answer);
-    recalled = recall_all(engine, &names);
-    r = r < 0 ? r : recalled;
-    return r < 0 ? r : learn(engine, answer, ret_tracked);
+    ng_learn_turn(engine->learn);
+    needed = ng_learn_matters(engine->learn, answer, NULL);
+    return needed || deployment ? ng_engine_learn_whole(engine, answer, needed, RECALLED_MAX, ret_tracked) : 0;
 }
 
 /* Learns an answer of the cache, which no rule and no deployment needed before. ttl: its TTL from now on, 0: what it

@@ -86,6 +86,11 @@ const ng_canaries *ng_learn_canaries(const struct ng_learn *learn)
     return &learn->canaries;
 }
 
+void ng_learn_turn(struct ng_learn *learn)
+{
+    learn->tracks.turn++;
+}
+
 void ng_learn_announce(struct ng_learn *learn, struct ng_tracked *tracked, ng_tell_fn tell, void *arg)
 {
     ng_tell_resolution(&learn->tracks, tracked, tell, arg);

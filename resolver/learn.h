@@ -84,6 +84,9 @@ void ng_learn_deployment(struct ng_learn *learn, uint32_t scope, bool ended, uin
 /* Lets go of what is over, a part at a time. Returns how many destinations were erased. */
 size_t ng_learn_collect(struct ng_learn *learn);
 
+/* Answers that are learnt until the next call belong together: no name of one is let go for that of another. */
+void ng_learn_turn(struct ng_learn *learn);
+
 /* Tells the keeper what the name leads to. */
 void ng_learn_announce(struct ng_learn *learn, struct ng_tracked *tracked, ng_tell_fn tell, void *arg);
 

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define RECALLED_MAX 4096 /* names to which an answer leads by what is in the cache; beyond it a policy is refused */
+
 int ng_engine_known(struct ng_engine *engine, const struct ng_message_resolution *message)
 {
     struct ng_answer_address addresses[NG_ADDRESSES_MAX];
@@ -111,8 +113,8 @@ static void recall_for_policy(void *arg, const struct ng_question *question, con
         ng_answer_parse(question, cached->answer.wire, cached->answer.size, &answer) < 0)
         return;
     if (ng_learn_matters(engine->learn, &answer, recalling->snapshot)) {
-        recalling->error = ng_learn_answer(engine->learn, &answer, &tracked);
-        if (recalling->error == 0 && tracked)
+        recalling->error = ng_engine_learn_whole(engine, &answer, true, RECALLED_MAX, &tracked);
+        if (recalling->error == 0)
             ng_cache_track(engine->cache, question, tracked->id);
     }
     ng_answer_release(&answer);
@@ -123,6 +125,7 @@ static int put_in_force(struct ng_engine *engine, struct ng_snapshot *snapshot)
 {
     struct recalling recalling = {.engine = engine, .snapshot = snapshot};
 
+    ng_learn_turn(engine->learn);
     if (ng_learn_policy(engine->learn))
         ng_cache_each(engine->cache, recall_for_policy, &recalling);
     return recalling.error ? recalling.error : ng_learn_snapshot(engine->learn, snapshot);

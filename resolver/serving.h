@@ -57,6 +57,11 @@ void ng_engine_give_cached(struct ng_engine *engine, const struct ng_client *cli
 /* Learns an answer if a rule, or a deployment, needs it. Others wait in the cache until one does: there are many. */
 int ng_engine_learn_answer(struct ng_engine *engine, const struct ng_answer *answer, bool deployment,
                            struct ng_tracked **ret_tracked);
+/* The same without that condition, and first what the cache knows of the names to which it leads, at most `max`. Where
+ * there is no room for them, an answer that is not needed is not learnt: 0, and *ret_tracked is NULL; one that is
+ * needed: -ENOSPC. */
+int ng_engine_learn_whole(struct ng_engine *engine, const struct ng_answer *answer, bool needed, size_t max,
+                          struct ng_tracked **ret_tracked);
 /* What the cache knows of a name that another one leads to now: all questions whose answers have addresses, or aliases
  * for their own sake. */
 int ng_engine_recall(struct ng_engine *engine, const struct ng_name *name);

@@ -160,7 +160,7 @@ static int take_names(struct ng_learn *learn, const struct ng_answer *answer, st
 {
     for (unsigned i = 0; i < answer->links; i++) {
         struct ng_tracked *tracked;
-        int r = ng_tracks_get(&learn->tracks, &answer->chain[i], i > 0 ? taking->name[0] : NULL, &tracked);
+        int r = ng_tracks_get(&learn->tracks, &answer->chain[i], &tracked);
 
         if (r < 0)
             return r;
@@ -188,7 +188,7 @@ static int take_services(struct ng_learn *learn, const struct ng_answer *answer,
 
     for (unsigned i = 0; i < answer->services; i++) {
         struct ng_tracked *tracked;
-        int r = ng_tracks_get(&learn->tracks, &answer->service[i].name, taking->name[0], &tracked);
+        int r = ng_tracks_get(&learn->tracks, &answer->service[i].name, &tracked);
 
         if (r < 0)
             return r;

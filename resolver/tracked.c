@@ -43,36 +43,36 @@ struct ng_tracked *ng_tracks_find(const struct ng_tracks *tracks, const struct n
     return ng_record(link, struct ng_tracked, by_name);
 }
 
-static bool make_room(struct ng_tracks *tracks, const struct ng_tracked *keep)
+static bool make_room(struct ng_tracks *tracks)
 {
     struct ng_tracked *oldest = TAILQ_FIRST(&tracks->idle);
 
     if (tracks->names.count < tracks->max)
         return true;
-    if (oldest && oldest == keep)
-        oldest = TAILQ_NEXT(oldest, idle);
-    if (!oldest)
+    if (!oldest || oldest->turn == tracks->turn) /* then all are */
         return false;
     ng_tracks_drop(tracks, oldest);
     return true;
 }
 
-int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, const struct ng_tracked *keep,
-                  struct ng_tracked **ret_tracked)
+int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, struct ng_tracked **ret_tracked)
 {
     struct ng_tracked *tracked = ng_tracks_find(tracks, name);
 
     if (tracked) {
+        tracked->turn = tracks->turn;
+        ng_tracks_touch(tracks, tracked);
         *ret_tracked = tracked;
         return 0;
     }
-    if (!make_room(tracks, keep))
+    if (!make_room(tracks))
         return -ENOSPC;
     tracked = calloc(1, offsetof(struct ng_tracked, name) + ng_name_kept(name->length));
     if (!tracked)
         return -ENOMEM;
     ng_name_copy(&tracked->name, name);
     tracked->id = ++tracks->last_id;
+    tracked->turn = tracks->turn;
     tracked->announced = UINT64_MAX; /* none: what it leads to may be learnt without a change of its own */
     LIST_INIT(&tracked->targets);
     LIST_INIT(&tracked->sources);

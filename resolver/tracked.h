@@ -54,6 +54,7 @@ struct ng_tracked {
     uint64_t wrote_at;    /* ns: last map write for it, 0: none */
     uint64_t expires_at;  /* ns */
     uint64_t round;       /* marks what a walk has visited */
+    uint64_t turn;        /* in which it was needed last */
     LIST_HEAD(ng_targets, ng_lead) targets;
     LIST_HEAD(ng_sources, ng_lead) sources;
     NG_VECTOR(struct ng_tracked_address) addresses;
@@ -68,6 +69,7 @@ struct ng_tracks {
     TAILQ_HEAD(ng_idle, ng_tracked) idle; /* the one used longest ago is the first */
     size_t max;
     uint64_t key, last_id, round;
+    uint64_t turn; /* of learning: names that are needed in one are not let go for others of it */
     size_t cursor;
 };
 
@@ -76,10 +78,9 @@ void ng_tracks_release(struct ng_tracks *tracks);
 
 struct ng_tracked *ng_tracks_find(const struct ng_tracks *tracks, const struct ng_name *name);
 
-/* Finds or makes. When there are `max`, one that may be let go makes room, but never `keep` (NULL: none). Returns
- * -ENOSPC, -ENOMEM. */
-int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, const struct ng_tracked *keep,
-                  struct ng_tracked **ret_tracked);
+/* Finds or makes. When there are `max`, one that may be let go makes room, but none that was found or made in this
+ * turn. Returns -ENOSPC, -ENOMEM. */
+int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, struct ng_tracked **ret_tracked);
 void ng_tracks_drop(struct ng_tracks *tracks, struct ng_tracked *tracked);
 
 /* Puts the name last among those that may be let go, or takes it away from them. */

@@ -3,16 +3,20 @@ function record(i) { return sprintf("c%d.test. 300 IN %s", i, i < LAST ? "CNAME 
 function ask(i, type) {
     print "QUERY others c" i ".test " type "\nUPSTREAM c" i ".test " type " NOERROR\n" record(i) "\nANSWER NOERROR\n" record(i)
 }
-function world(title) {
-    print "SCENARIO " title "\nCONFIG cache=10000 tracked=10000\nPOLICY\npolicy p { }\nEND\nDEPLOYMENT d p"
+function world(title, rule) {
+    print "SCENARIO " title "\nCONFIG cache=10000 tracked=10000\nPOLICY\npolicy p { " rule " }\nEND\nDEPLOYMENT d p"
     for (i = 0; i <= LAST; i++) ask(i, i < LAST ? "CNAME" : "A")
-    print "QUERY d c0.test CNAME"
 }
 BEGIN {
-    LAST = 250
+    LAST = 60
     world("as many names as one answer may lead to")
-    print "ANSWER NOERROR\n" record(0) "\nPOLICY\npolicy p { deny c0.test }\nEND\nDENIED d 203.0.113.1 443\n"
+    print "QUERY d c0.test CNAME\nANSWER NOERROR\n" record(0) "\nPOLICY\npolicy p { deny c0.test }\nEND\nDENIED d 203.0.113.1 443\n"
+    LAST = 100
+    world("what a rule needs and leads to more is refused, each time", "deny github.com")
+    for (i = 0; i < 2; i++)
+        print "QUERY d github.com A\nUPSTREAM github.com A NOERROR\ngithub.com. 300 IN CNAME c0.test.\nEND\nANSWER SERVFAIL\nEND"
+    print "UNKNOWN d 203.0.113.1 443\n"
     LAST = 5000
-    world("more of them: refused, and nothing breaks")
-    print "ANSWER SERVFAIL\nEND"
+    world("more of them: no rule needs them, one that would is refused, and nothing breaks")
+    print "QUERY d c0.test CNAME\nANSWER NOERROR\n" record(0) "\nPOLICY_FAILS\npolicy p { deny c0.test }\nEND"
 }
