@@ -15,6 +15,7 @@
 #define OPCODE(octet) ((octet) >> 3 & 15)
 #define CLASS_IN 1
 #define POINTER_MAX 0x3fff
+#define POINTERS_MAX 127 /* in a name; more than it has labels are for no good */
 #define SUFFIXES_MAX 128 /* looked for when a name is written; more make answers longer, nothing worse */
 #define NAMES_ROOM 8192
 
@@ -72,6 +73,7 @@ static void put16(uint8_t *at, unsigned value)
 static int read_name(const struct work *work, size_t *at, uint8_t name[static NG_NAME_MAX])
 {
     size_t from = *at, limit = from, length = 0;
+    unsigned pointers = 0;
     bool moved = false;
 
     for (;;) {
@@ -89,7 +91,7 @@ static int read_name(const struct work *work, size_t *at, uint8_t name[static NG
             if (!moved)
                 *at = from + 2;
             moved = true;
-            if (target >= limit)
+            if (target >= limit || ++pointers > POINTERS_MAX)
                 return -EBADMSG;
             from = limit = target;
             continue;

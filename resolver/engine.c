@@ -16,6 +16,7 @@
 #define CHECKED_MAX 65536 /* destinations that are looked at in one tick */
 #define STALE_AFTER (1800 * (NG_SECOND / 1000)) /* so long an asker waits for something better (there too) */
 #define CLIENT_PENDING_MAX (NG_PENDING_MAX / 2)
+#define CLIENT_WAITS_MAX (NG_WAITING_MAX / 2)
 
 /* An asker that waits. */
 struct waiter {
@@ -25,6 +26,7 @@ struct waiter {
     struct ng_asker asker; /* scope 0: none */
     struct ng_prewarm *prewarm; /* set: nobody waits but a prewarming */
     bool nobody;                /* asked to be known anew */
+    size_t counters;            /* the client's */
 };
 
 /* A question that is with an upstream. */
@@ -153,13 +155,13 @@ static bool give_cached(struct ng_engine *engine, const struct ng_client *client
 
     switch (ng_cache_get(engine->cache, &query->question, now, &cached)) {
     case NG_CACHED_FRESH:
-        ng_engine_give_cached(engine, client, query, asker, &cached, false);
+        (void)ng_engine_give_cached(engine, client, query, asker, &cached, NG_FRESH);
         if (client && cached.aging)
             renew(engine, &query->question.name, query->question.type);
         return true;
     case NG_CACHED_STALE:
         if (cached.failed)
-            ng_engine_give_cached(engine, client, query, asker, &cached, true);
+            (void)ng_engine_give_cached(engine, client, query, asker, &cached, NG_STALE);
         return cached.failed;
     case NG_CACHED_FAILURE:
         if (client)
@@ -171,8 +173,9 @@ static bool give_cached(struct ng_engine *engine, const struct ng_client *client
     }
 }
 
-/* A stale answer, if there is one, to those who wait for a better one. */
-static bool give_stale(struct ng_engine *engine, const struct waiter *waiter)
+/* A stale answer, if there is one, to those who wait for a better one, one after the other: *given: it was given to one
+ * of them already. */
+static bool give_stale(struct ng_engine *engine, const struct waiter *waiter, bool *given)
 {
     const struct ng_asker *asker = waiter->asker.scope ? &waiter->asker : NULL;
     struct ng_cached cached;
@@ -180,7 +183,8 @@ static bool give_stale(struct ng_engine *engine, const struct waiter *waiter)
     if (ng_cache_get(engine->cache, &waiter->query.question, engine->ops.now(engine->ops.arg), &cached) !=
         NG_CACHED_STALE)
         return false;
-    ng_engine_give_cached(engine, &waiter->client, &waiter->query, asker, &cached, true);
+    *given |= ng_engine_give_cached(engine, &waiter->client, &waiter->query, asker, &cached,
+                                    *given ? NG_GIVEN_STALE : NG_STALE) == 0;
     return true;
 }
 
@@ -193,8 +197,9 @@ static struct ng_pending *find_pending(struct ng_engine *engine, const struct ng
     return ng_record(link, struct ng_pending, link);
 }
 
-/* The counter of a client: deployments, and addresses, have their own, so that none keeps all others from asking. */
-static uint16_t *counter_of(struct ng_engine *engine, const struct waiter *waiter)
+/* Where a client's counters are: deployments, and addresses, have their own, so that none keeps all others from
+ * asking. */
+static size_t counters_of(const struct ng_engine *engine, const struct waiter *waiter)
 {
     uint64_t own = waiter->asker.scope, half;
 
@@ -203,7 +208,7 @@ static uint16_t *counter_of(struct ng_engine *engine, const struct waiter *waite
         memcpy(&half, waiter->client.peer.address, sizeof(half));
         own ^= half;
     }
-    return &engine->under_way[ng_fold(own ^ engine->key, 0x9e3779b97f4a7c15ULL) % CLIENTS];
+    return ng_fold(own ^ engine->key, 0x9e3779b97f4a7c15ULL) % CLIENTS;
 }
 
 static struct ng_pending *begin_pending(struct ng_engine *engine, const struct ng_question *question,
@@ -233,13 +238,14 @@ static bool wait_for(struct ng_engine *engine, const struct waiter *like)
     struct ng_pending *pending = find_pending(engine, &like->query.question);
     struct waiter *waiter;
     uint8_t wire[NG_WIRE_QUERY_MAX];
+    size_t counters = counters_of(engine, like);
     bool first = !pending;
 
-    if (engine->waiting >= NG_WAITING_MAX)
+    if (engine->waiting >= NG_WAITING_MAX || engine->waits[counters] >= CLIENT_WAITS_MAX)
         return false;
     waiter = malloc(sizeof(*waiter));
     if (waiter && first)
-        pending = begin_pending(engine, &like->query.question, counter_of(engine, like));
+        pending = begin_pending(engine, &like->query.question, &engine->under_way[counters]);
     if (!waiter || !pending) {
         free(waiter);
         return false;
@@ -254,10 +260,19 @@ static bool wait_for(struct ng_engine *engine, const struct waiter *like)
     *pending->of_client += first;
     *waiter = *like;
     waiter->next = NULL;
+    waiter->counters = counters;
     *pending->end = waiter;
     pending->end = &waiter->next;
     engine->waiting++;
+    engine->waits[counters]++;
     return true;
+}
+
+static void end_wait(struct ng_engine *engine, struct waiter *waiter)
+{
+    engine->waiting--;
+    engine->waits[waiter->counters]--;
+    free(waiter);
 }
 
 static bool give_local(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
@@ -391,7 +406,7 @@ static bool for_deployment(const struct ng_pending *pending)
 }
 
 static void conclude(struct ng_engine *engine, const struct waiter *waiter, int result, struct ng_tracked *tracked,
-                     const struct ng_wire_answer *answer)
+                     const struct ng_wire_answer *answer, bool *stale)
 {
     if (waiter->prewarm) {
         waiter->prewarm->outstanding--;
@@ -403,7 +418,7 @@ static void conclude(struct ng_engine *engine, const struct waiter *waiter, int 
     } else if (result == 0) {
         ng_engine_give(engine, &waiter->client, &waiter->query, waiter->asker.scope ? &waiter->asker : NULL, tracked,
                        answer);
-    } else if (!give_stale(engine, waiter)) {
+    } else if (!give_stale(engine, waiter, stale)) {
         ng_engine_fail(engine, &waiter->client, &waiter->query, NG_RCODE_SERVFAIL,
                        result == -ETIMEDOUT ? NG_EDE_NO_REACHABLE_AUTHORITY : 0);
     }
@@ -415,6 +430,7 @@ void ng_engine_answer(struct ng_engine *engine, struct ng_pending *pending, cons
     struct ng_tracked *tracked = NULL;
     struct waiter *waiters = pending->waiters;
     struct ng_wire_answer out = {.size = 0};
+    bool stale = false;
     int r = take_in(engine, &pending->question, wire, size, for_deployment(pending), &answer, &tracked);
 
     if (r == 0)
@@ -428,9 +444,8 @@ void ng_engine_answer(struct ng_engine *engine, struct ng_pending *pending, cons
         struct waiter *waiter = waiters;
 
         waiters = waiter->next;
-        engine->waiting--;
-        conclude(engine, waiter, r, tracked, &out);
-        free(waiter);
+        conclude(engine, waiter, r, tracked, &out, &stale);
+        end_wait(engine, waiter);
     }
     if (r == 0)
         ng_answer_release(&answer);
@@ -480,18 +495,19 @@ static void relieve(void *arg, struct ng_link *link)
     struct ng_pending *pending = ng_record(link, struct ng_pending, link);
     struct waiter **at = &pending->waiters;
 
+    bool given = false;
+
     if (engine->ops.now(engine->ops.arg) - pending->begun_at < STALE_AFTER)
         return;
     while (*at) {
         struct waiter *waiter = *at;
 
-        if (waiter->prewarm || waiter->nobody || !give_stale(engine, waiter)) {
+        if (waiter->prewarm || waiter->nobody || !give_stale(engine, waiter, &given)) {
             at = &waiter->next;
             continue;
         }
         *at = waiter->next;
-        engine->waiting--;
-        free(waiter);
+        end_wait(engine, waiter);
     }
     pending->end = at;
 }

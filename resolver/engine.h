@@ -10,7 +10,7 @@
 #include "stats.h"
 
 #define NG_PENDING_MAX 16384 /* questions that are with upstreams at once, half of them one client's; more fail */
-#define NG_WAITING_MAX 32768 /* askers that wait for them */
+#define NG_WAITING_MAX 32768 /* askers that wait for them, half of them one client's */
 
 struct ng_engine;
 struct ng_pending;

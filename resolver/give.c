@@ -391,25 +391,26 @@ static int make_intact(struct ng_engine *engine, const struct ng_question *quest
     return r < 0 ? r : 0;
 }
 
-void ng_engine_give_cached(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
-                           const struct ng_asker *asker, struct ng_cached *cached, bool stale)
+int ng_engine_give_cached(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
+                          const struct ng_asker *asker, struct ng_cached *cached, enum ng_given how)
 {
     struct ng_tracked *tracked = ng_learn_find(engine->learn, &query->question.name, cached->resolution);
     int r = 0;
 
     /* A resolution that was let go is learnt anew, as what a deployment is told for the first time; what is stale is in
      * force for a while again. */
-    if (cached->learnable && ((!tracked && (cached->resolution || asker)) || (stale && tracked)))
-        r = learn_cached(engine, &query->question, cached, stale ? STALE_TTL : 0, asker != NULL, &tracked);
+    if (cached->learnable && ((!tracked && (cached->resolution || asker)) || (how == NG_STALE && tracked)))
+        r = learn_cached(engine, &query->question, cached, how == NG_FRESH ? 0 : STALE_TTL, asker != NULL, &tracked);
     if (r == 0)
         r = make_intact(engine, &query->question, asker, tracked);
     if (r < 0)
         ng_engine_report_failure(engine, r, &query->question.name);
     if (!client)
-        return;
-    cached->answer.ttl = stale ? STALE_TTL : 0;
+        return r;
+    cached->answer.ttl = how == NG_FRESH ? 0 : STALE_TTL;
     if (r < 0)
         ng_engine_fail(engine, client, query, NG_RCODE_SERVFAIL, 0);
     else
         ng_engine_give(engine, client, query, asker, tracked, &cached->answer);
+    return r;
 }

@@ -18,7 +18,8 @@ struct ng_engine {
     struct ng_local *local; /* NULL: none */
     struct ng_table pending;
     size_t waiting;
-    uint16_t under_way[CLIENTS]; /* questions that a client was the first to ask */
+    uint16_t under_way[CLIENTS]; /* questions that a client was the first to ask, */
+    uint16_t waits[CLIENTS];     /* and replies that it waits for */
     struct ng_name renewed[NG_RENEWED_MAX];
     unsigned renewing, others;   /* of those; resolutions that others were told first: in this tick */
     uint64_t key;
@@ -48,9 +49,13 @@ void ng_engine_fail(struct ng_engine *engine, const struct ng_client *client, co
 /* Gives an answer to one asker. tracked: what stands for its addresses, NULL when it has none. */
 void ng_engine_give(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                     const struct ng_asker *asker, struct ng_tracked *tracked, const struct ng_wire_answer *answer);
-/* Gives what the cache has; client NULL: to nobody. stale: its TTL is over. */
-void ng_engine_give_cached(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
-                           const struct ng_asker *asker, struct ng_cached *cached, bool stale);
+/* How an answer of the cache is given: its TTL is over, and others were given it just now, so that it is learnt. */
+enum ng_given { NG_FRESH, NG_STALE, NG_GIVEN_STALE };
+
+/* Gives what the cache has; client NULL: to nobody. Returns 0, or -errno when it cannot be known to the kernel: then
+ * the client was told of a failure. */
+int ng_engine_give_cached(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
+                          const struct ng_asker *asker, struct ng_cached *cached, enum ng_given how);
 
 /* --- learning */
 

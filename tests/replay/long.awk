@@ -19,4 +19,8 @@ BEGIN {
     LAST = 5000
     world("more of them: no rule needs them, one that would is refused, and nothing breaks")
     print "QUERY d c0.test CNAME\nANSWER NOERROR\n" record(0) "\nPOLICY_FAILS\npolicy p { deny c0.test }\nEND"
+    print "\nSCENARIO who waits for much keeps nobody else from asking\nPOLICY\npolicy p { }\nEND\nDEPLOYMENT d p"
+    for (i = 0; i < 16384; i++) print "QUERY others silent.test A"
+    print "QUERY others silent.test A\nANSWER SERVFAIL\nEND"
+    print "QUERY d a.test A\nUPSTREAM a.test A NOERROR\na.test. 300 IN A 203.0.113.1\nEND\nANSWER NOERROR\na.test. 300 IN A 203.0.113.1\nEND"
 }
