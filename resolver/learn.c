@@ -292,10 +292,12 @@ static void collect_one(void *arg, struct ng_link *link)
     renew(learn, tracked);
 
     for (size_t i = 0; i < tracked->addresses.count;) {
-        if (over(learn, ng_judge_end(&learn->start, &tracked->addresses.items[i])))
-            tracked->addresses.items[i] = tracked->addresses.items[--tracked->addresses.count];
-        else
+        if (!over(learn, ng_judge_end(&learn->start, &tracked->addresses.items[i]))) {
             i++;
+            continue;
+        }
+        tracked->addresses.items[i] = tracked->addresses.items[--tracked->addresses.count];
+        learn->tracks.addresses--;
     }
     for (; lead; lead = next) {
         next = LIST_NEXT(lead, targets);

@@ -116,10 +116,11 @@ static void forget_oldest(struct ng_learn *learn, struct ng_tracked *tracked)
         ng_claims_orphan(learn->claims, &key);
     }
     tracked->addresses.count--; /* the order stays: new ones are the last */
+    learn->tracks.addresses--;
     memmove(oldest, oldest + 1, (size_t)(first + tracked->addresses.count - oldest) * sizeof(*oldest));
 }
 
-/* Returns 1 when the address is new, 0 when it was known, -ENOMEM. */
+/* Returns 1 when the address is new, 0 when it was known, -ENOSPC, -ENOMEM. */
 static int remember(struct ng_learn *learn, struct ng_tracked *tracked, const uint8_t address[16], uint32_t ttl,
                     bool hint)
 {
@@ -138,7 +139,12 @@ static int remember(struct ng_learn *learn, struct ng_tracked *tracked, const ui
     memcpy(made.address, address, sizeof(made.address));
     if (tracked->addresses.count == NG_TRACKED_ADDRESSES_MAX)
         forget_oldest(learn, tracked);
-    return ng_vector_add(&tracked->addresses, made) ? 1 : -ENOMEM;
+    if (!ng_tracks_room_for_address(&learn->tracks))
+        return -ENOSPC;
+    if (!ng_vector_add(&tracked->addresses, made))
+        return -ENOMEM;
+    learn->tracks.addresses++;
+    return 1;
 }
 
 /* An answer while it is taken in: the names of its chain, and what of it is new. */
@@ -283,6 +289,12 @@ static void undo_leads(struct ng_learn *learn, const struct taking *taking, unsi
     }
 }
 
+static void forget_last(struct ng_learn *learn, struct ng_tracked *tracked, size_t count)
+{
+    tracked->addresses.count -= count;
+    learn->tracks.addresses -= count;
+}
+
 /* So that the same answer, when it comes again, finds the same things new. */
 static void undo(struct ng_learn *learn, const struct taking *taking)
 {
@@ -290,12 +302,12 @@ static void undo(struct ng_learn *learn, const struct taking *taking)
         if (taking->new_lead[i])
             ng_tracks_unlead(&learn->tracks, LIST_FIRST(&taking->name[i]->targets));
     for (unsigned i = taking->services; i-- > 0;) {
-        taking->service[i]->addresses.count -= taking->new_hints[i];
+        forget_last(learn, taking->service[i], taking->new_hints[i]);
         if (taking->led[i] || taking->led_prefixed[i])
             undo_leads(learn, taking, i);
     }
     if (taking->names)
-        taking->name[taking->names - 1]->addresses.count -= taking->new_addresses;
+        forget_last(learn, taking->name[taking->names - 1], taking->new_addresses);
 }
 
 bool ng_learn_matters(const struct ng_learn *learn, const struct ng_answer *answer, const struct ng_snapshot *snapshot)
@@ -329,13 +341,13 @@ int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, stru
     r = take_names(learn, answer, &taking);
     if (r == 0)
         r = take_services(learn, answer, &taking);
+    if (r == 0)
+        r = take_addresses(learn, answer, &taking);
     if (r == -ENOSPC && !ng_learn_matters(learn, answer, NULL)) {
         undo(learn, &taking);
         *ret_tracked = NULL;
         return 0;
     }
-    if (r == 0)
-        r = take_addresses(learn, answer, &taking);
     if (r == 0)
         r = conclude(learn, &taking);
     if (r == 0)
@@ -394,6 +406,7 @@ int ng_learn_decoy(struct ng_learn *learn, struct ng_tracked *tracked, bool v4, 
         ret_address[0] = NG_DECOY6_PREFIX;
     }
     learn->now = learn->ops.now(learn->ops.arg);
+    ng_tracks_need(&learn->tracks, tracked);
     r = remember(learn, tracked, ret_address, DECOY_TTL, true);
     if (r < 0)
         return r;

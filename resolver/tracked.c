@@ -43,15 +43,21 @@ struct ng_tracked *ng_tracks_find(const struct ng_tracks *tracks, const struct n
     return ng_record(link, struct ng_tracked, by_name);
 }
 
-static bool make_room(struct ng_tracks *tracks)
+static bool let_one_go(struct ng_tracks *tracks)
 {
     struct ng_tracked *oldest = TAILQ_FIRST(&tracks->idle);
 
-    if (tracks->names.count < tracks->max)
-        return true;
     if (!oldest || oldest->turn == tracks->turn) /* then all are */
         return false;
     ng_tracks_drop(tracks, oldest);
+    return true;
+}
+
+bool ng_tracks_room_for_address(struct ng_tracks *tracks)
+{
+    while (tracks->addresses >= 4 * tracks->max + NG_TRACKED_ADDRESSES_MAX)
+        if (!let_one_go(tracks))
+            return false;
     return true;
 }
 
@@ -60,19 +66,17 @@ int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, struct n
     struct ng_tracked *tracked = ng_tracks_find(tracks, name);
 
     if (tracked) {
-        tracked->turn = tracks->turn;
-        ng_tracks_touch(tracks, tracked);
+        ng_tracks_need(tracks, tracked);
         *ret_tracked = tracked;
         return 0;
     }
-    if (!make_room(tracks))
+    if (tracks->names.count >= tracks->max && !let_one_go(tracks))
         return -ENOSPC;
     tracked = calloc(1, offsetof(struct ng_tracked, name) + ng_name_kept(name->length));
     if (!tracked)
         return -ENOMEM;
     ng_name_copy(&tracked->name, name);
     tracked->id = ++tracks->last_id;
-    tracked->turn = tracks->turn;
     tracked->announced = UINT64_MAX; /* none: what it leads to may be learnt without a change of its own */
     LIST_INIT(&tracked->targets);
     LIST_INIT(&tracked->sources);
@@ -80,9 +84,15 @@ int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, struct n
         free(tracked);
         return -ENOMEM;
     }
-    ng_tracks_touch(tracks, tracked);
+    ng_tracks_need(tracks, tracked);
     *ret_tracked = tracked;
     return 0;
+}
+
+void ng_tracks_need(struct ng_tracks *tracks, struct ng_tracked *tracked)
+{
+    tracked->turn = tracks->turn;
+    ng_tracks_touch(tracks, tracked);
 }
 
 void ng_tracks_drop(struct ng_tracks *tracks, struct ng_tracked *tracked)
@@ -94,6 +104,7 @@ void ng_tracks_drop(struct ng_tracks *tracks, struct ng_tracked *tracked)
     if (tracked->listed)
         TAILQ_REMOVE(&tracks->idle, tracked, idle);
     ng_table_remove(&tracks->names, &tracked->by_name);
+    tracks->addresses -= tracked->addresses.count;
     ng_vector_free(&tracked->addresses);
     ng_vector_free(&tracked->told);
     free(tracked);

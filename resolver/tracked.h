@@ -68,6 +68,7 @@ struct ng_tracks {
     struct ng_table names;
     TAILQ_HEAD(ng_idle, ng_tracked) idle; /* the one used longest ago is the first */
     size_t max;
+    size_t addresses; /* of all names; ng_tracks_room_for_address() bounds them */
     uint64_t key, last_id, round;
     uint64_t turn; /* of learning: names that are needed in one are not let go for others of it */
     size_t cursor;
@@ -82,6 +83,13 @@ struct ng_tracked *ng_tracks_find(const struct ng_tracks *tracks, const struct n
  * turn. Returns -ENOSPC, -ENOMEM. */
 int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, struct ng_tracked **ret_tracked);
 void ng_tracks_drop(struct ng_tracks *tracks, struct ng_tracked *tracked);
+
+/* The name is needed in this turn, and was used last. */
+void ng_tracks_need(struct ng_tracks *tracks, struct ng_tracked *tracked);
+
+/* As ng_tracks_get() for another address of a name that is needed: of all there are at most four for each name, and
+ * those of one name more. False: there is no room, and no name may be let go. */
+bool ng_tracks_room_for_address(struct ng_tracks *tracks);
 
 /* Puts the name last among those that may be let go, or takes it away from them. */
 void ng_tracks_touch(struct ng_tracks *tracks, struct ng_tracked *tracked);

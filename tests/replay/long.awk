@@ -23,4 +23,13 @@ BEGIN {
     for (i = 0; i < 16384; i++) print "QUERY others silent.test A"
     print "QUERY others silent.test A\nANSWER SERVFAIL\nEND"
     print "QUERY d a.test A\nUPSTREAM a.test A NOERROR\na.test. 300 IN A 203.0.113.1\nEND\nANSWER NOERROR\na.test. 300 IN A 203.0.113.1\nEND"
+    print "\nSCENARIO names with many addresses have room together, or are refused\nCONFIG tracked=3 map-max=10000"
+    print "POLICY\npolicy p { deny a.test, b.test, c.test }\nEND\nDEPLOYMENT d p"
+    for (n = 0; n < 3; n++) {
+        name = substr("abc", n + 1, 1) ".test"
+        print "QUERY d " name " A\nUPSTREAM " name " A NOERROR"
+        for (i = 0; i < 500; i++) print name ". 300 IN A 100.64." n * 4 + int(i / 200) "." i % 200
+        print "END"
+    }
+    print "DENIED d 100.64.0.1 443\nDENIED d 100.64.6.99 443\nNOTE trouble tracked-full"
 }
