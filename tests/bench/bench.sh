@@ -379,7 +379,9 @@ resolver_round() { # ROUND
     server 127.0.0.1 5300 "${gate[@]}"
     cached "$round" namegate
     speed fresh "$round" namegate -d "$W/fresh" -n 1
+    speed cached "$round" "namegate,_${NAMES}_names" -d "$W/fresh" -n 3
     speed fresh "$round" namegate,_each_learnt_as_denied -d "$W/denied" -n 1
+    speed cached "$round" "namegate,_${NAMES}_that_are_denied" -d "$W/denied" -n 3
     while read -r case port pid sets; do
         server 127.0.0.1 "$port" "$pid"
         if [ "$sets" = yes ]; then
