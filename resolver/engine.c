@@ -173,18 +173,24 @@ static bool give_cached(struct ng_engine *engine, const struct ng_client *client
     }
 }
 
-/* A stale answer, if there is one, to those who wait for a better one, one after the other: *given: it was given to one
- * of them already. */
-static bool give_stale(struct ng_engine *engine, const struct waiter *waiter, bool *given)
+/* To whom of those who wait for the same a stale answer was given: what others need of it is not all that deployments
+ * need. */
+enum given { GIVEN_NOBODY, GIVEN_OTHERS, GIVEN_DEPLOYMENT };
+
+/* A stale answer, if there is one, to those who wait for a better one, one after the other. */
+static bool give_stale(struct ng_engine *engine, const struct waiter *waiter, enum given *given)
 {
     const struct ng_asker *asker = waiter->asker.scope ? &waiter->asker : NULL;
+    enum given own = asker ? GIVEN_DEPLOYMENT : GIVEN_OTHERS;
     struct ng_cached cached;
 
     if (ng_cache_get(engine->cache, &waiter->query.question, engine->ops.now(engine->ops.arg), &cached) !=
         NG_CACHED_STALE)
         return false;
-    *given |= ng_engine_give_cached(engine, &waiter->client, &waiter->query, asker, &cached,
-                                    *given ? NG_GIVEN_STALE : NG_STALE) == 0;
+    if (ng_engine_give_cached(engine, &waiter->client, &waiter->query, asker, &cached,
+                              *given >= own ? NG_GIVEN_STALE : NG_STALE) == 0 &&
+        *given < own)
+        *given = own;
     return true;
 }
 
@@ -406,7 +412,7 @@ static bool for_deployment(const struct ng_pending *pending)
 }
 
 static void conclude(struct ng_engine *engine, const struct waiter *waiter, int result, struct ng_tracked *tracked,
-                     const struct ng_wire_answer *answer, bool *stale)
+                     const struct ng_wire_answer *answer, enum given *stale)
 {
     if (waiter->prewarm) {
         waiter->prewarm->outstanding--;
@@ -430,7 +436,7 @@ void ng_engine_answer(struct ng_engine *engine, struct ng_pending *pending, cons
     struct ng_tracked *tracked = NULL;
     struct waiter *waiters = pending->waiters;
     struct ng_wire_answer out = {.size = 0};
-    bool stale = false;
+    enum given stale = GIVEN_NOBODY;
     int r = take_in(engine, &pending->question, wire, size, for_deployment(pending), &answer, &tracked);
 
     if (r == 0)
@@ -494,8 +500,7 @@ static void relieve(void *arg, struct ng_link *link)
     struct ng_engine *engine = arg;
     struct ng_pending *pending = ng_record(link, struct ng_pending, link);
     struct waiter **at = &pending->waiters;
-
-    bool given = false;
+    enum given given = GIVEN_NOBODY;
 
     if (engine->ops.now(engine->ops.arg) - pending->begun_at < STALE_AFTER)
         return;
