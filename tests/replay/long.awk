@@ -32,4 +32,13 @@ BEGIN {
         print "END"
     }
     print "DENIED d 100.64.0.1 443\nDENIED d 100.64.6.99 443\nNOTE trouble tracked-full"
+    print "\nSCENARIO a name of pointers to pointers is one, up to a bound\nPOLICY\npolicy p { deny a.test }\nEND\nDEPLOYMENT d p"
+    for (n = 126; n <= 127; n++) { # a TXT record of so many, then an address of the last one's name
+        pointers = "c00c"
+        for (i = 1; i < n; i++) pointers = pointers sprintf("%04x", 49152 + 36 + 2 * (i - 1))
+        print "QUERY d a.test " (n == 126 ? "A" : "AAAA")
+        printf "UPSTREAM_RAW a.test %s 0000 8180 0001 0002 0000 0000 0161 0474657374 00 %s 0001 ", n == 126 ? "A" : "AAAA", n == 126 ? "0001" : "001c"
+        printf "c00c 0010 0001 0000012c %04x %s %04x 0001 0001 0000012c 0004 cb0071%02x\n", 2 * n, pointers, 49152 + 36 + 2 * (n - 1), n
+        print n == 126 ? "DENIED d 203.0.113.126 443" : "UNKNOWN d 203.0.113.127 443\nNOTE trouble malformed a.test"
+    }
 }
