@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "compare.h"
 
-#include "bits.h"
+#include "layout.h"
 #include "spans.h"
 #include "vector.h"
 
@@ -264,10 +264,7 @@ static void network_text(const struct ng_network_key *key, char *text, size_t si
 
 static int by_address(const void *a, const void *b)
 {
-    const struct ng_network_key *x = a, *y = b;
-    int order = memcmp(x->address, y->address, sizeof(x->address));
-
-    return order ? order : x->prefixlen < y->prefixlen ? -1 : x->prefixlen > y->prefixlen;
+    return ng_network_compare(a, b);
 }
 
 static int take_network(void *arg, const struct ng_network_key *key, const struct ng_network *network)

@@ -110,14 +110,20 @@ struct ng_layout_network {
     uint32_t inherited;          /* 1: `below` has the profile of a larger network, and no rule */
 };
 
-/* In this order they stand: by policy, then by address, each after those that hold it. */
+/* By address, each network after those that hold it. */
+static inline int ng_network_compare(const struct ng_network_key *a, const struct ng_network_key *b)
+{
+    int order = memcmp(a->address, b->address, sizeof(a->address));
+
+    return order ? order : a->prefixlen < b->prefixlen ? -1 : a->prefixlen > b->prefixlen;
+}
+
+/* In this order they stand: those of one policy after those of another. */
 static inline int ng_layout_compare(const struct ng_layout_network *a, const struct ng_layout_network *b)
 {
-    int order = memcmp(a->key.address, b->key.address, sizeof(a->key.address));
-
     if (a->policy != b->policy)
         return a->policy < b->policy ? -1 : 1;
-    return order ? order : a->key.prefixlen < b->key.prefixlen ? -1 : a->key.prefixlen > b->key.prefixlen;
+    return ng_network_compare(&a->key, &b->key);
 }
 
 struct ng_layout_profile {
