@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define RECALLED_MAX 4096 /* names to which an answer leads by what is in the cache; beyond it a policy is refused */
+#define RELOADED_MAX 4096 /* names to which an answer leads by what is in the cache; beyond it a policy is refused */
 
 int ng_engine_known(struct ng_engine *engine, const struct ng_message_resolution *message)
 {
@@ -113,7 +113,7 @@ static void recall_for_policy(void *arg, const struct ng_question *question, con
         ng_answer_parse(question, cached->answer.wire, cached->answer.size, &answer) < 0)
         return;
     if (ng_learn_matters(engine->learn, &answer, recalling->snapshot)) {
-        recalling->error = ng_engine_learn_whole(engine, &answer, true, RECALLED_MAX, &tracked);
+        recalling->error = ng_engine_learn_whole(engine, &answer, true, RELOADED_MAX, &tracked);
         if (recalling->error == 0)
             ng_cache_track(engine->cache, question, tracked->id);
     }
