@@ -318,8 +318,7 @@ RESTORE_HOOK("cgroup/recvmsg6", gate_recvmsg6, NG_HOOK_RECVMSG6, true)
 RESTORE_HOOK("cgroup/getpeername4", gate_getpeername4, NG_HOOK_GETPEERNAME4, false)
 RESTORE_HOOK("cgroup/getpeername6", gate_getpeername6, NG_HOOK_GETPEERNAME6, true)
 
-/* Raw sockets and UDP-Lite reach the wire without meeting connect and sendmsg. The first socket in a new network
- * namespace is the earliest sign of it. */
+/* Raw sockets and UDP-Lite reach the wire without meeting connect and sendmsg. */
 SEC("cgroup/sock_create") int gate_sock_create(struct bpf_sock *ctx)
 {
     struct question question = {.hook = NG_HOOK_SOCK_CREATE, .raw = 1};

@@ -5,6 +5,7 @@
 #define NAMEGATE_LINEAGE_BPF_H
 
 #include "event.bpf.h"
+#include "namespace.bpf.h"
 
 #define SIGNAL_GROUP_EXIT_ 4
 
@@ -82,6 +83,7 @@ SEC("tp_btf/sched_process_exec") int gate_exec(__u64 *ctx)
 
     if (!deployment)
         return 0;
+    (void)is_served(BPF_CORE_READ(task, nsproxy, net_ns, net_cookie)); /* before the program can ask for a name */
     record = reserve_deed(deployment->scope, sizeof(*record));
     if (!record)
         return 0;

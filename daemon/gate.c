@@ -535,7 +535,9 @@ int ng_gate_serve_namespace(struct ng_gate *gate, uint64_t cookie, bool served)
     return bpf_map_delete_elem(fd, &cookie) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-void ng_gate_forget_namespaces(struct ng_gate *gate, uint64_t before)
+void ng_gate_forget_namespaces(struct ng_gate *gate,
+                               bool (*stale)(const void *arg, uint64_t cookie, const struct ng_namespace *namespace),
+                               const void *arg)
 {
     int fd = bpf_map__fd(gate->object->maps.namespaces);
     uint64_t cookie, next;
@@ -545,21 +547,10 @@ void ng_gate_forget_namespaces(struct ng_gate *gate, uint64_t before)
         struct ng_namespace value;
 
         more = bpf_map_get_next_key(fd, &cookie, &next) == 0;
-        if (bpf_map_lookup_elem(fd, &cookie, &value) == 0 && !value.served && value.sighted_at < before)
+        if (bpf_map_lookup_elem(fd, &cookie, &value) == 0 && stale(arg, cookie, &value))
             (void)bpf_map_delete_elem(fd, &cookie);
         cookie = next;
     }
-}
-
-int ng_gate_clear_namespaces(struct ng_gate *gate)
-{
-    int fd = bpf_map__fd(gate->object->maps.namespaces);
-    uint64_t cookie;
-
-    while (bpf_map_get_next_key(fd, NULL, &cookie) == 0)
-        if (bpf_map_delete_elem(fd, &cookie) < 0 && errno != ENOENT)
-            return -errno;
-    return errno == ENOENT ? 0 : -errno;
 }
 
 int ng_gate_add_deployment(struct ng_gate *gate, const char *path, uint64_t cgroup,

@@ -75,10 +75,10 @@ int ng_gate_set_control(struct ng_gate *gate, const struct ng_control *control);
 
 /* Whether the resolver listens in a network namespace, known by its cookie. */
 int ng_gate_serve_namespace(struct ng_gate *gate, uint64_t cookie, bool served);
-/* Forgets those that are not served and were sighted last before that time (ns). */
-void ng_gate_forget_namespaces(struct ng_gate *gate, uint64_t before);
-/* It does in none. */
-int ng_gate_clear_namespaces(struct ng_gate *gate);
+/* Forgets those of which `stale` says so. */
+void ng_gate_forget_namespaces(struct ng_gate *gate,
+                               bool (*stale)(const void *arg, uint64_t cookie, const struct ng_namespace *namespace),
+                               const void *arg);
 
 /* Attaches egress to the cgroup, then tags it. */
 int ng_gate_add_deployment(struct ng_gate *gate, const char *path, uint64_t cgroup,

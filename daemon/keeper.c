@@ -297,8 +297,7 @@ static int open_policies(struct ng_keeper *keeper, struct ng_error *error)
     if (r == 0) {
         ng_incidents_tick(keeper);
         ng_grants_tick(keeper);
-        for (const struct ng_live *live = keeper->lives; live; live = live->next)
-            ng_namespaces_of_cgroup(keeper, live->path);
+        ng_namespaces_adopt(keeper);
     }
     if (r == 0)
         r = ng_supervise_start(keeper, error);

@@ -34,6 +34,7 @@ struct namespace {
 struct ng_namespaces {
     dev_t device; /* the daemon's own */
     ino_t inode;
+    uint64_t cookie;
     NG_VECTOR(struct namespace *) list;
     unsigned sightings; /* since the last tick */
 };
@@ -49,17 +50,14 @@ int ng_namespaces_new(struct ng_keeper *keeper, struct ng_error *error, struct n
 {
     struct ng_namespaces *namespaces = calloc(1, sizeof(*namespaces));
     struct stat st;
-    uint64_t cookie = 0;
     int r = namespaces ? 0 : -ENOMEM;
 
     if (r == 0 && stat("/proc/self/ns/net", &st) < 0)
         r = -errno;
     if (r == 0)
-        r = cookie_of(keeper->listeners.item[0].fd, &cookie);
+        r = cookie_of(keeper->listeners.item[0].fd, &namespaces->cookie);
     if (r == 0)
-        r = ng_gate_clear_namespaces(keeper->gate);
-    if (r == 0)
-        r = ng_gate_serve_namespace(keeper->gate, cookie, true);
+        r = ng_gate_serve_namespace(keeper->gate, namespaces->cookie, true);
     if (r < 0) {
         free(namespaces);
         return ng_error_set(error, -r, NULL, "cannot tell network namespaces apart: %s", strerror(-r));
@@ -234,6 +232,25 @@ void ng_namespaces_of_cgroup(struct ng_keeper *keeper, const char *path)
     each_in(keeper, path, ng_namespaces_of_process);
 }
 
+static bool is_abandoned(const void *arg, uint64_t cookie, const struct ng_namespace *namespace)
+{
+    const struct ng_namespaces *namespaces = arg;
+
+    if (!namespace->served || cookie == namespaces->cookie)
+        return false;
+    for (size_t i = 0; i < namespaces->list.count; i++)
+        if (namespaces->list.items[i]->cookie == cookie)
+            return false;
+    return true;
+}
+
+void ng_namespaces_adopt(struct ng_keeper *keeper)
+{
+    for (const struct ng_live *live = keeper->lives; live; live = live->next)
+        ng_namespaces_of_cgroup(keeper, live->path);
+    ng_gate_forget_namespaces(keeper->gate, is_abandoned, keeper->namespaces);
+}
+
 void ng_namespaces_sighted(void *arg, pid_t pid)
 {
     struct ng_keeper *keeper = arg;
@@ -276,13 +293,22 @@ static void let_go(struct ng_keeper *keeper, struct namespace *namespace)
     free_one(namespace);
 }
 
+static bool is_unseen(const void *arg, uint64_t cookie, const struct ng_namespace *namespace)
+{
+    const uint64_t *now = arg;
+
+    (void)cookie;
+    return !namespace->served && *now - namespace->sighted_at > SIGHTING_KEPT;
+}
+
 void ng_namespaces_tick(struct ng_keeper *keeper)
 {
     struct ng_namespaces *namespaces = keeper->namespaces;
+    uint64_t now = ng_now();
     size_t kept = 0;
 
     namespaces->sightings = 0;
-    ng_gate_forget_namespaces(keeper->gate, ng_now() - SIGHTING_KEPT);
+    ng_gate_forget_namespaces(keeper->gate, is_unseen, &now);
     if (namespaces->list.count == 0)
         return;
     for (size_t i = 0; i < namespaces->list.count; i++)

@@ -13,7 +13,7 @@
 struct ng_keeper;
 struct ng_namespaces;
 
-/* To be called when listeners are open, and the gate: forgets what an earlier daemon served. */
+/* To be called when listeners are open, and the gate. */
 int ng_namespaces_new(struct ng_keeper *keeper, struct ng_error *error, struct ng_namespaces **ret_namespaces);
 void ng_namespaces_free(struct ng_namespaces *namespaces);
 
@@ -21,6 +21,10 @@ void ng_namespaces_free(struct ng_namespaces *namespaces);
 void ng_namespaces_of_process(struct ng_keeper *keeper, pid_t pid);
 /* The same for all in a cgroup and below it. */
 void ng_namespaces_of_cgroup(struct ng_keeper *keeper, const char *path);
+
+/* Takes over what an earlier daemon served, and forgets where no deployment is any more: until then questions wait in
+ * the sockets that the service manager has kept. */
+void ng_namespaces_adopt(struct ng_keeper *keeper);
 
 /* A deployment uses one that is not served: event of the kernel, struct ng_sighting. arg is the keeper. */
 void ng_namespaces_sighted(void *arg, pid_t pid);

@@ -80,15 +80,23 @@ exec 7>&- 8<&-
 kill $contained
 wait $contained 2> /dev/null
 
-say "made by a deployment itself: a first question may have to come again, and is answered"
+say "made by a deployment itself: served as soon as a program is started there, before it asks"
+known() { bpftool map dump pinned "$W/bpf/gate/namespaces" -j | jq length; }
+served_there() { [ "$(bpftool map dump pinned "$W/bpf/gate/namespaces" -j | jq '[.[] | select(.formatted.value.served == 1)] | length')" = 2 ]; }
 cat > "$W/makes.sh" << 'MAKES'
 ip link set lo up
-dig +tries=4 +time=5 +short @192.0.2.53 api.github.com
+read -r _
+dig +tries=1 +time=20 +short @192.0.2.53 api.github.com
 dig +tries=1 +time=20 +short -6 @2001:db8::53 api.github.com AAAA
 MAKES
-expect_ok run unshare --net sh "$W/makes.sh"
-expect_said '^198.51.100.11$'
-expect_said '^2001:db8:1::11$'
+run unshare --net sh "$W/makes.sh" < "$W/to" > "$W/made" &
+makes=$!
+exec 7> "$W/to"
+wait_until 15 served_there || fail "no listeners without a question: $(bpftool map dump pinned "$W/bpf/gate/namespaces")"
+echo >&7
+exec 7>&-
+wait $makes
+expect_eq "names" "$(cat "$W/made")" "198.51.100.11"$'\n'"2001:db8:1::11"
 expect_ok wait_until 15 nothing_left
 
 say "a port that is taken there is told of, and denials hold"
@@ -108,7 +116,6 @@ expect_record '.type == "trouble" and .trouble == "namespace" and (.text | test(
 expect_ok wait_until 15 nothing_left
 
 say "many, one after the other, also some that are gone at once"
-known() { bpftool map dump pinned "$W/bpf/gate/namespaces" -j | jq length; }
 only_this() { [ "$(known)" = 1 ]; }
 for _ in $(seq 15); do run unshare --net python3 -c 'import socket; socket.socket()'; done
 for _ in $(seq 15); do expect_ok run unshare --net sh -c 'ip link set lo up; getent hosts x.invalid; true'; done

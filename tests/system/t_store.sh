@@ -52,17 +52,42 @@ expect_eq "a deployment in another network namespace" "$(cat "$W/elsewhere")" "d
 none_of_namespaces() { ! served; }
 wait_until 15 none_of_namespaces || fail "sockets of namespaces that are gone are kept: $(cat "$W/held/names")"
 
+say "in another network namespace no question is dropped while a daemon follows another"
+started=$((restarts + 1))
+rm "$W/end"
+gate run --tag elsewhere -- unshare --net sh -c "ip link set lo up
+    exec python3 $HERE/clients/stream.py $W 192.0.2.53 53" > "$W/stream" 2> "$W/stream.err" &
+stream=$!
+wait_until 10 served || fail "no sockets of namespaces are kept: $(cat "$W/held/names")"
+for _ in 1 2 3 4; do
+    sleep 0.5
+    kill -KILL "$(keeper)"
+    started=$((started + 1))
+    wait_until 30 ready $started || fail "it does not come back"
+done
+sleep 0.5
+touch "$W/end"
+wait $stream
+sed 's/^/# /' "$W/stream.err"
+read -r asked lost < "$W/stream"
+CHECKS=$((CHECKS + 1))
+# Those that the resolver held when it was killed may be.
+if [ "$asked" -lt 100 ] || [ "$lost" -gt 4 ]; then
+    fail "of $asked questions $lost are lost: $(cat "$W/stream.err")"
+fi
+wait_until 15 none_of_namespaces || fail "sockets of namespaces that are gone are kept: $(cat "$W/held/names")"
+
 say "what nobody needs any more is not kept"
 names=$(wc -l < "$W/held/names")
 kept() { sort "$W/held/names"; }
 kill -KILL "$(keeper)"
-wait_until 30 ready $((restarts + 2)) || fail "it does not come back"
+wait_until 30 ready $((started + 1)) || fail "it does not come back"
 sleep 0.2
 expect_eq "kept" "$(kept | wc -l)" "$names"
 : > "$W/gate.conf"
 wait_until 10 no_deployments || fail "$(gate list)"
 kill -TERM "$(keeper)"
-wait_until 30 ready $((restarts + 3)) || fail "it does not come back"
+wait_until 30 ready $((started + 2)) || fail "it does not come back"
 not_kept() { ! grep -q '^udp' "$W/held/names"; }
 wait_until 5 not_kept || fail "kept: $(kept)"
 expect_fail dig +time=1 +tries=1 -p 5300 @127.0.0.1 github.com
