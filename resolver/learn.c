@@ -126,7 +126,7 @@ int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t
     for (size_t h = 0; r >= 0 && h < learn->reached.count; h++) {
         const struct ng_tracked *holder = learn->reached.items[h];
 
-        for (size_t i = 0; r >= 0 && i < holder->addresses.count; i++) {
+        for (size_t i = 0; r >= 0 && holder->required && i < holder->addresses.count; i++) {
             r = intact(learn, holder->addresses.items[i].address, scope);
             restored += r > 0 ? r : 0;
         }
@@ -180,10 +180,19 @@ static void want_one(void *arg, struct ng_link *link)
     struct walk *walk = arg;
     struct ng_tracked *tracked = ng_record(link, struct ng_tracked, by_name);
 
-    if (walk->error == 0 && tracked->addresses.count)
+    if (walk->error == 0 && tracked->addresses.count && tracked->required)
         walk->error = want_addresses(walk, tracked);
     for (size_t i = 0; walk->error == 0 && i < tracked->told.count; i++)
         walk->error = ng_lease_put(walk->learn, walk->snapshot, tracked, &tracked->told.items[i], ng_claims_want);
+}
+
+static void require_one(void *arg, struct ng_link *link)
+{
+    const struct walk *walk = arg;
+    struct ng_tracked *tracked = ng_record(link, struct ng_tracked, by_name);
+
+    if (!tracked->required && ng_learn_ruled(walk->snapshot, &tracked->name))
+        ng_tracks_require(&walk->learn->tracks, tracked);
 }
 
 static void rule_one(void *arg, struct ng_link *link)
@@ -192,15 +201,22 @@ static void rule_one(void *arg, struct ng_link *link)
     struct ng_tracked *tracked = ng_record(link, struct ng_tracked, by_name);
     bool before = tracked->ruled;
 
-    ng_learn_rule(walk->snapshot, tracked);
-    if (tracked->ruled == before)
-        return;
-    ng_tracks_touch(&walk->learn->tracks, tracked);
-    if (!tracked->ruled)
+    tracked->ruled = tracked->required && ng_learn_ruled(walk->snapshot, &tracked->name);
+    ng_tracks_acquit(&walk->learn->tracks, tracked);
+    if (!tracked->ruled || before)
         return;
     tracked->wrote_at = walk->learn->now;
     if (tracked->asked)
         walk->learn->ops.changed(walk->learn->ops.arg, tracked);
+}
+
+static void require_ruled(void *arg, struct ng_link *link)
+{
+    const struct walk *walk = arg;
+    struct ng_tracked *tracked = ng_record(link, struct ng_tracked, by_name);
+
+    if (tracked->ruled)
+        ng_tracks_require(&walk->learn->tracks, tracked);
 }
 
 int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot)
@@ -209,6 +225,7 @@ int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot)
     int r = ng_claims_begin(learn->claims);
 
     if (r == 0) {
+        ng_table_each(&learn->tracks.names, require_one, &walk);
         ng_table_each(&learn->tracks.names, want_one, &walk);
         r = walk.error ? walk.error : ng_lease_put_grants(learn, snapshot, 0, ng_claims_want);
         if (r == 0)
@@ -227,6 +244,8 @@ int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot)
     learn->version++;
     learn->now = learn->ops.now(learn->ops.arg);
     ng_table_each(&learn->tracks.names, rule_one, &walk);
+    ng_table_each(&learn->tracks.names, require_ruled, &walk);
+    ng_lease_require_grants(learn);
     return 0;
 }
 
@@ -302,7 +321,7 @@ static void collect_one(void *arg, struct ng_link *link)
     for (; lead; lead = next) {
         next = LIST_NEXT(lead, targets);
         if (over(learn, ng_learn_lead_end(learn, lead)))
-            ng_tracks_unlead(&learn->tracks, lead);
+            ng_tracks_unlead(lead);
     }
     if (tracked->addresses.count == 0 && LIST_EMPTY(&tracked->targets) && LIST_EMPTY(&tracked->sources) &&
         over(learn, tracked->expires_at))

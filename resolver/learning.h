@@ -44,12 +44,13 @@ static inline struct ng_destination_key ng_learn_key(uint32_t scope, const uint8
     return key;
 }
 
-/* Notes whether some policy has a rule for the name. */
-static inline void ng_learn_rule(const struct ng_snapshot *snapshot, struct ng_tracked *tracked)
+/* Whether some policy has a rule for the name. */
+static inline bool ng_learn_ruled(const struct ng_snapshot *snapshot, const struct ng_name *name)
 {
-    tracked->ruled = false;
-    for (unsigned p = 0; !tracked->ruled && p < ng_snapshot_policies(snapshot); p++)
-        tracked->ruled = ng_match_name(snapshot, p, &tracked->name) != NG_PROFILE_NONE;
+    for (unsigned p = 0; p < ng_snapshot_policies(snapshot); p++)
+        if (ng_match_name(snapshot, p, name) != NG_PROFILE_NONE)
+            return true;
+    return false;
 }
 
 /* ng_claims_add(), or ng_claims_want(). */
@@ -58,6 +59,8 @@ typedef int (*ng_claim_fn)(struct ng_claims *claims, const struct ng_snapshot *s
 
 /* Grants of one deployment, or of all: 0. name NULL: all of its. */
 int ng_lease_put_grants(struct ng_learn *learn, const struct ng_snapshot *snapshot, uint32_t scope, ng_claim_fn put);
+/* The names of grants are required. */
+void ng_lease_require_grants(struct ng_learn *learn);
 void ng_lease_drop_grants(struct ng_learn *learn, uint32_t scope, const struct ng_name *name);
 
 /* All leases that a deployment has by one name; `put` writes them, or says that they are wanted. */

@@ -18,6 +18,8 @@ static int put_grant(struct ng_learn *learn, const struct ng_snapshot *snapshot,
     ng_tracked_list holders = {0};
     int r = tracked ? ng_tracks_down(&learn->tracks, tracked, NULL, NULL, &holders) : 0;
 
+    if (tracked)
+        ng_tracks_require(&learn->tracks, tracked);
     for (size_t h = 0; h < holders.count; h++) {
         const struct ng_tracked *holder = holders.items[h];
 
@@ -40,6 +42,16 @@ int ng_lease_put_grants(struct ng_learn *learn, const struct ng_snapshot *snapsh
         if (!scope || learn->grants.items[i].scope == scope)
             r = put_grant(learn, snapshot, &learn->grants.items[i], put);
     return r;
+}
+
+void ng_lease_require_grants(struct ng_learn *learn)
+{
+    for (size_t i = 0; i < learn->grants.count; i++) {
+        struct ng_tracked *tracked = ng_tracks_find(&learn->tracks, &learn->grants.items[i].name);
+
+        if (tracked)
+            ng_tracks_require(&learn->tracks, tracked);
+    }
 }
 
 void ng_lease_drop_grants(struct ng_learn *learn, uint32_t scope, const struct ng_name *name)

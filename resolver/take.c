@@ -17,9 +17,33 @@ static bool in_force(const void *arg, const struct ng_lead *lead)
     return ng_learn_lead_end(learn, lead) > learn->now;
 }
 
-/* Writes what the names say of the addresses of `holder`, or of `only` that one. */
-static int apply(struct ng_learn *learn, const ng_tracked_list *names, struct ng_tracked *holder,
-                 const struct ng_tracked_address *only, bool denies_only)
+/* Writes what is judged of the last `count` addresses of a holder. Returns 1 when anything was, 0, or -errno. */
+static int apply_to(struct ng_learn *learn, uint32_t scope, const struct ng_judgement *judgement,
+                    const struct ng_tracked *about, const struct ng_tracked *holder, size_t count, bool denies_only)
+{
+    size_t first = holder->addresses.count > count ? holder->addresses.count - count : 0;
+    int wrote = 0;
+
+    for (size_t i = first; i < holder->addresses.count; i++) {
+        const struct ng_tracked_address *it = &holder->addresses.items[i];
+        struct ng_destination_key key = ng_learn_key(scope, it->address);
+        struct ng_claim claims[NG_JUDGED_MAX];
+        bool spared = false;
+        unsigned claimed = ng_judge_claims(&learn->start, judgement, it, denies_only, claims, &spared);
+        int r = claimed ? ng_claims_add(learn->claims, learn->snapshot, &key, claims, claimed) : 0;
+
+        if (spared)
+            learn->ops.guarded(learn->ops.arg, &about->name, it->address);
+        if (r < 0)
+            return r;
+        wrote |= claimed > 0;
+    }
+    return wrote;
+}
+
+/* Writes what the names say of the last `count` addresses of each holder. */
+static int apply(struct ng_learn *learn, const ng_tracked_list *names, const ng_tracked_list *holders, size_t count,
+                 bool denies_only)
 {
     bool wrote = false;
 
@@ -27,26 +51,14 @@ static int apply(struct ng_learn *learn, const ng_tracked_list *names, struct ng
         struct ng_policy_info policy;
         struct ng_judgement judgement;
 
-        ng_judge(learn->snapshot, p, names, &judgement);
+        ng_judge(learn->snapshot, p, names, &judgement); /* once: both lists may be long */
         ng_snapshot_policy(learn->snapshot, p, &policy);
-        for (size_t i = 0; judgement.count && i < holder->addresses.count; i++) {
-            const struct ng_tracked_address *it = &holder->addresses.items[i];
-            struct ng_destination_key key = ng_learn_key(policy.scope, it->address);
-            struct ng_claim claims[NG_JUDGED_MAX];
-            bool spared = false;
-            unsigned count;
-            int r = 0;
+        for (size_t h = 0; judgement.count && h < holders->count; h++) {
+            int r = apply_to(learn, policy.scope, &judgement, names->items[0], holders->items[h], count, denies_only);
 
-            if (only && it != only)
-                continue;
-            count = ng_judge_claims(&learn->start, &judgement, it, denies_only, claims, &spared);
-            if (spared)
-                learn->ops.guarded(learn->ops.arg, &names->items[0]->name, it->address);
-            if (count)
-                r = ng_claims_add(learn->claims, learn->snapshot, &key, claims, count);
             if (r < 0)
                 return r;
-            wrote |= count > 0;
+            wrote |= r > 0;
         }
     }
     for (size_t n = 0; wrote && n < names->count; n++)
@@ -57,7 +69,7 @@ static int apply(struct ng_learn *learn, const ng_tracked_list *names, struct ng
 /* The names that lead to this one, itself included, as far as some rule is for them. */
 static int speakers(struct ng_learn *learn, struct ng_tracked *tracked, ng_tracked_list *names)
 {
-    int r = ng_tracks_up(&learn->tracks, tracked, in_force, learn, names);
+    int r = tracked->required ? ng_tracks_up(&learn->tracks, tracked, in_force, learn, names) : 0;
     size_t kept = 0;
 
     for (size_t i = 0; i < names->count; i++)
@@ -77,9 +89,7 @@ static int spread(struct ng_learn *learn, struct ng_tracked *source, struct ng_t
     r = speakers(learn, source, names);
     if (r == 0 && names->count)
         r = ng_tracks_down(&learn->tracks, target, in_force, learn, holders);
-    for (size_t i = 0; r == 0 && i < holders->count; i++)
-        r = apply(learn, names, holders->items[i], NULL, denies_only);
-    return r;
+    return r == 0 ? apply(learn, names, holders, SIZE_MAX, denies_only) : r;
 }
 
 /* Lets the keeper know that names lead to more than before. */
@@ -162,6 +172,13 @@ struct taking {
     size_t new_hints[NG_ANSWER_SERVICES_MAX];  /* the last ones of the service's addresses */
 };
 
+static void learn_rule(struct ng_learn *learn, struct ng_tracked *tracked)
+{
+    tracked->ruled = ng_learn_ruled(learn->snapshot, &tracked->name);
+    if (tracked->ruled)
+        ng_tracks_require(&learn->tracks, tracked);
+}
+
 static int take_names(struct ng_learn *learn, const struct ng_answer *answer, struct taking *taking)
 {
     for (unsigned i = 0; i < answer->links; i++) {
@@ -171,14 +188,13 @@ static int take_names(struct ng_learn *learn, const struct ng_answer *answer, st
         if (r < 0)
             return r;
         taking->name[taking->names++] = tracked;
-        ng_learn_rule(learn->snapshot, tracked);
+        learn_rule(learn, tracked);
         if (i > 0) {
             r = ng_tracks_lead(&learn->tracks, taking->name[i - 1], tracked, learn->now, answer->ttl);
             if (r < 0)
                 return r;
             taking->new_lead[i - 1] = r > 0;
         }
-        ng_tracks_touch(&learn->tracks, tracked);
         if (tracked->expires_at < learn->now + ng_judge_lifetime(&learn->start, answer->ttl, true))
             tracked->expires_at = learn->now + ng_judge_lifetime(&learn->start, answer->ttl, true);
     }
@@ -199,7 +215,7 @@ static int take_services(struct ng_learn *learn, const struct ng_answer *answer,
         if (r < 0)
             return r;
         taking->service[taking->services++] = tracked;
-        ng_learn_rule(learn->snapshot, tracked);
+        learn_rule(learn, tracked);
         if (tracked->expires_at < end)
             tracked->expires_at = end;
         if (answer->service[i].prefixed) {
@@ -214,10 +230,7 @@ static int take_services(struct ng_learn *learn, const struct ng_answer *answer,
         }
         if (r < 0)
             return r;
-        ng_tracks_touch(&learn->tracks, tracked);
     }
-    if (prefixed)
-        ng_tracks_touch(&learn->tracks, prefixed);
     return 0;
 }
 
@@ -253,7 +266,8 @@ static int conclude_service(struct ng_learn *learn, const struct taking *taking,
 static int conclude(struct ng_learn *learn, const struct taking *taking)
 {
     struct ng_tracked *first = taking->name[0], *last = taking->name[taking->names - 1];
-    ng_tracked_list names = {0};
+    struct ng_tracked *ends[] = {last};
+    ng_tracked_list names = {0}, end = {.items = ends, .count = 1};
     int r = spread(learn, first, first, false);
 
     for (unsigned i = 1; r == 0 && i + 1 < taking->names; i++)
@@ -264,12 +278,12 @@ static int conclude(struct ng_learn *learn, const struct taking *taking)
         ng_tracked_list one = {.items = own, .count = 1};
 
         if (own[0]->ruled)
-            r = apply(learn, &one, last, NULL, false);
+            r = apply(learn, &one, &end, SIZE_MAX, false);
     }
     if (r == 0 && taking->new_addresses && last != first) /* else said already */
         r = speakers(learn, last, &names);
-    for (size_t i = 1; r == 0 && names.count && i <= taking->new_addresses; i++)
-        r = apply(learn, &names, last, &last->addresses.items[last->addresses.count - i], false);
+    if (r == 0 && names.count)
+        r = apply(learn, &names, &end, taking->new_addresses, false);
     ng_vector_free(&names);
     for (unsigned i = 0; r == 0 && i < taking->services; i++)
         r = conclude_service(learn, taking, i);
@@ -285,7 +299,7 @@ static void undo_leads(struct ng_learn *learn, const struct taking *taking, unsi
 
         next = LIST_NEXT(lead, sources);
         if (lead->learnt_at == learn->now && (own ? taking->led[number] : taking->led_prefixed[number]))
-            ng_tracks_unlead(&learn->tracks, lead);
+            ng_tracks_unlead(lead);
     }
 }
 
@@ -300,7 +314,7 @@ static void undo(struct ng_learn *learn, const struct taking *taking)
 {
     for (unsigned i = 0; i + 1 < taking->names; i++)
         if (taking->new_lead[i])
-            ng_tracks_unlead(&learn->tracks, LIST_FIRST(&taking->name[i]->targets));
+            ng_tracks_unlead(LIST_FIRST(&taking->name[i]->targets));
     for (unsigned i = taking->services; i-- > 0;) {
         forget_last(learn, taking->service[i], taking->new_hints[i]);
         if (taking->led[i] || taking->led_prefixed[i])
@@ -322,11 +336,8 @@ bool ng_learn_matters(const struct ng_learn *learn, const struct ng_answer *answ
             i < answer->links ? &answer->chain[i] : &answer->service[i - answer->links].name;
         const struct ng_tracked *known = ng_tracks_find(&learn->tracks, name);
 
-        if (known && (known->ruled || !LIST_EMPTY(&known->sources)))
+        if ((known && (known->ruled || !LIST_EMPTY(&known->sources))) || ng_learn_ruled(snapshot, name))
             return true;
-        for (unsigned p = 0; p < ng_snapshot_policies(snapshot); p++)
-            if (ng_match_name(snapshot, p, name) != NG_PROFILE_NONE)
-                return true;
     }
     return false;
 }
@@ -376,17 +387,21 @@ void ng_learn_failed(struct ng_learn *learn, const struct ng_name *name)
     int r = 0;
 
     learn->now = learn->ops.now(learn->ops.arg);
-    if (tracked)
-        r = ng_tracks_down(&learn->tracks, tracked, in_force, learn, &holders);
+    if (!tracked)
+        return;
+    r = ng_tracks_down(&learn->tracks, tracked, in_force, learn, &holders);
     for (size_t h = 0; r == 0 && h < holders.count; h++) {
         struct ng_tracked *holder = holders.items[h];
 
         for (size_t i = 0; i < holder->addresses.count; i++)
             if (ng_judge_end(&learn->start, &holder->addresses.items[i]) > learn->now)
                 holder->addresses.items[i].extended_at = learn->now;
-        /* An entry that is there can be written anew; if not, it lives to the end that it has. */
-        (void)spread(learn, holder, holder, true);
     }
+    /* An entry that is there can be written anew; if not, it lives to the end that it has. */
+    (void)spread(learn, tracked, tracked, true);
+    for (size_t h = 1; r == 0 && h < holders.count; h++)
+        if (holders.items[h]->ruled)
+            (void)spread(learn, holders.items[h], holders.items[h], true);
     ng_vector_free(&holders);
 }
 

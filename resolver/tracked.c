@@ -61,6 +61,22 @@ bool ng_tracks_room_for_address(struct ng_tracks *tracks)
     return true;
 }
 
+/* Puts the name last among those that may be let go, if it is one. */
+static void touch(struct ng_tracks *tracks, struct ng_tracked *tracked)
+{
+    if (tracked->listed)
+        TAILQ_REMOVE(&tracks->idle, tracked, idle);
+    tracked->listed = !tracked->required;
+    if (tracked->listed)
+        TAILQ_INSERT_TAIL(&tracks->idle, tracked, idle);
+}
+
+void ng_tracks_need(struct ng_tracks *tracks, struct ng_tracked *tracked)
+{
+    tracked->turn = tracks->turn;
+    touch(tracks, tracked);
+}
+
 int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, struct ng_tracked **ret_tracked)
 {
     struct ng_tracked *tracked = ng_tracks_find(tracks, name);
@@ -89,18 +105,18 @@ int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, struct n
     return 0;
 }
 
-void ng_tracks_need(struct ng_tracks *tracks, struct ng_tracked *tracked)
-{
-    tracked->turn = tracks->turn;
-    ng_tracks_touch(tracks, tracked);
-}
-
 void ng_tracks_drop(struct ng_tracks *tracks, struct ng_tracked *tracked)
 {
-    while (!LIST_EMPTY(&tracked->sources))
-        ng_tracks_unlead(tracks, LIST_FIRST(&tracked->sources));
+    while (!LIST_EMPTY(&tracked->sources)) {
+        struct ng_lead *lead = LIST_FIRST(&tracked->sources);
+
+        /* Less is known of it now: who remembers that an answer of it was learnt has to learn that anew. */
+        lead->from->id = ++tracks->last_id;
+        lead->from->announced = UINT64_MAX;
+        ng_tracks_unlead(lead);
+    }
     while (!LIST_EMPTY(&tracked->targets))
-        ng_tracks_unlead(tracks, LIST_FIRST(&tracked->targets));
+        ng_tracks_unlead(LIST_FIRST(&tracked->targets));
     if (tracked->listed)
         TAILQ_REMOVE(&tracks->idle, tracked, idle);
     ng_table_remove(&tracks->names, &tracked->by_name);
@@ -110,13 +126,40 @@ void ng_tracks_drop(struct ng_tracks *tracks, struct ng_tracked *tracked)
     free(tracked);
 }
 
-void ng_tracks_touch(struct ng_tracks *tracks, struct ng_tracked *tracked)
+/* From the list of those that may be let go to that of those to be looked at, which has the same links. */
+static void require(struct ng_tracks *tracks, struct ng_tracked *tracked, struct ng_idle *looked_at)
 {
+    if (tracked->required)
+        return;
     if (tracked->listed)
         TAILQ_REMOVE(&tracks->idle, tracked, idle);
-    tracked->listed = !tracked->ruled && LIST_EMPTY(&tracked->sources);
-    if (tracked->listed)
-        TAILQ_INSERT_TAIL(&tracks->idle, tracked, idle);
+    tracked->listed = false;
+    tracked->required = true;
+    TAILQ_INSERT_TAIL(looked_at, tracked, idle);
+}
+
+void ng_tracks_require(struct ng_tracks *tracks, struct ng_tracked *tracked)
+{
+    struct ng_idle looked_at = TAILQ_HEAD_INITIALIZER(looked_at);
+
+    require(tracks, tracked, &looked_at);
+    while (!TAILQ_EMPTY(&looked_at)) {
+        struct ng_tracked *first = TAILQ_FIRST(&looked_at);
+        struct ng_lead *lead;
+
+        TAILQ_REMOVE(&looked_at, first, idle);
+        LIST_FOREACH(lead, &first->targets, targets)
+        {
+            require(tracks, lead->to, &looked_at);
+        }
+    }
+}
+
+void ng_tracks_acquit(struct ng_tracks *tracks, struct ng_tracked *tracked)
+{
+    tracked->required = false;
+    if (!tracked->listed)
+        touch(tracks, tracked);
 }
 
 int ng_tracks_lead(struct ng_tracks *tracks, struct ng_tracked *from, struct ng_tracked *to, uint64_t now,
@@ -144,19 +187,16 @@ int ng_tracks_lead(struct ng_tracks *tracks, struct ng_tracked *from, struct ng_
     LIST_INSERT_HEAD(&from->targets, lead, targets);
     lead->learnt_at = now;
     lead->ttl = ttl;
-    ng_tracks_touch(tracks, to);
+    if (from->required)
+        ng_tracks_require(tracks, to);
     return !known;
 }
 
-void ng_tracks_unlead(struct ng_tracks *tracks, struct ng_lead *lead)
+void ng_tracks_unlead(struct ng_lead *lead)
 {
-    struct ng_tracked *to = lead->to;
-
     LIST_REMOVE(lead, targets);
     LIST_REMOVE(lead, sources);
     free(lead);
-    if (LIST_EMPTY(&to->sources))
-        ng_tracks_touch(tracks, to);
 }
 
 /* Appends a name that this walk has not visited yet. */

@@ -42,9 +42,10 @@ struct ng_told {
 
 struct ng_tracked {
     struct ng_link by_name;
-    TAILQ_ENTRY(ng_tracked) idle; /* when listed: no rule is for it and nothing leads to it, so it may be let go */
+    TAILQ_ENTRY(ng_tracked) idle; /* when listed: it may be let go */
     bool listed;
     bool ruled;           /* some policy has a rule for this very name */
+    bool required;        /* a rule or a grant is for it or for a name that leads to it, or was: too many do no harm */
     bool asked;           /* it was asked for itself, so its allows count */
     bool told_others;     /* the keeper knows that somebody outside of deployments was told */
     uint64_t renewed_at;  /* ns: when it was asked for anew, because deployments were told what it led to */
@@ -91,13 +92,15 @@ void ng_tracks_need(struct ng_tracks *tracks, struct ng_tracked *tracked);
  * those of one name more. False: there is no room, and no name may be let go. */
 bool ng_tracks_room_for_address(struct ng_tracks *tracks);
 
-/* Puts the name last among those that may be let go, or takes it away from them. */
-void ng_tracks_touch(struct ng_tracks *tracks, struct ng_tracked *tracked);
+/* A rule or a grant is for the name: it, and all that it leads to now and later, are not let go. Cannot fail. */
+void ng_tracks_require(struct ng_tracks *tracks, struct ng_tracked *tracked);
+/* It may be let go, until it is required anew. */
+void ng_tracks_acquit(struct ng_tracks *tracks, struct ng_tracked *tracked);
 
 /* Learns, or refreshes, that one leads to another. Returns 1 when that is new, 0 when it was known, -ENOMEM. */
 int ng_tracks_lead(struct ng_tracks *tracks, struct ng_tracked *from, struct ng_tracked *to, uint64_t now,
                    uint32_t ttl);
-void ng_tracks_unlead(struct ng_tracks *tracks, struct ng_lead *lead);
+void ng_tracks_unlead(struct ng_lead *lead);
 
 /* Whether a walk goes over that lead. */
 typedef bool (*ng_lead_fn)(const void *arg, const struct ng_lead *lead);
