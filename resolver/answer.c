@@ -243,7 +243,7 @@ static int add_address(struct ng_answer *answer, size_t *room, const uint8_t *by
     for (unsigned i = 0; i < answer->addresses; i++)
         if (answer->address[i].service == it.service &&
             memcmp(answer->address[i].address, it.address, sizeof(it.address)) == 0)
-            return 0;
+            return answer->repeated++ < NG_ANSWER_ADDRESSES_MAX ? 0 : -E2BIG; /* each is looked for among all */
     if (answer->addresses == NG_ANSWER_ADDRESSES_MAX)
         return -E2BIG;
     if (!ng_vector_grow((void **)&answer->address, answer->addresses, room, sizeof(*answer->address), 1))

@@ -34,6 +34,7 @@ struct ng_answer {
     unsigned links;     /* names in chain; the one asked for is the first */
     unsigned services;
     unsigned addresses;
+    unsigned repeated;  /* addresses that were there already */
     struct ng_answer_address *address; /* A, AAAA, and the hints of SVCB and HTTPS (RFC 9460 section 7.3) */
     uint8_t *wire;      /* the answer to give: see struct ng_wire_answer */
     size_t size;

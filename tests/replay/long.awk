@@ -32,6 +32,15 @@ BEGIN {
         print "END"
     }
     print "DENIED d 100.64.0.1 443\nDENIED d 100.64.6.99 443\nNOTE trouble tracked-full"
+    print "\nSCENARIO a hint that is repeated is looked for a bounded number of times\nPOLICY\npolicy p { deny a.test }\nEND\nDEPLOYMENT d p"
+    for (n = 513; n <= 514; n++) { # in one HTTPS record
+        print "QUERY d a.test " (n == 513 ? "HTTPS" : "SVCB")
+        printf "UPSTREAM_RAW a.test %s 0000 8180 0001 0001 0000 0000 0161 0474657374 00 %s 0001 ", n == 513 ? "HTTPS" : "SVCB", n == 513 ? "0041" : "0040"
+        printf "c00c %s 0001 0000012c %04x 0001 00 0004 %04x ", n == 513 ? "0041" : "0040", 7 + 4 * n, 4 * n
+        for (i = 0; i < n; i++) printf "cb0071%02x", n - 512
+        print ""
+    }
+    print "DENIED d 203.0.113.1 443\nUNKNOWN d 203.0.113.2 443\nNOTE trouble malformed a.test"
     print "\nSCENARIO a name of pointers to pointers is one, up to a bound\nPOLICY\npolicy p { deny a.test }\nEND\nDEPLOYMENT d p"
     for (n = 126; n <= 127; n++) { # a TXT record of so many, then an address of the last one's name
         pointers = "c00c"

@@ -29,7 +29,7 @@ void step_query(struct replay *replay)
 
 void step_raw(struct replay *replay)
 {
-    uint8_t wire[1024];
+    uint8_t wire[SCRIPT_LINE_MAX / 2];
     struct deployment *deployment = script_who(replay, script_arg(replay, 1));
 
     world_query(&replay->world, deployment, wire, script_hex(replay, 2, wire, sizeof(wire)), false);
@@ -103,7 +103,7 @@ void step_upstream(struct replay *replay)
 void step_upstream_raw(struct replay *replay)
 {
     struct asked asked = take_asked(replay);
-    uint8_t wire[1024];
+    uint8_t wire[SCRIPT_LINE_MAX / 2];
 
     ng_engine_answer(replay->world.engine, asked.pending, wire, script_hex(replay, 3, wire, sizeof(wire)));
 }

@@ -86,7 +86,7 @@ static void config(struct replay *replay)
 static void policy(struct replay *replay)
 {
     bool fails = strcmp(replay->word[0], "POLICY_FAILS") == 0;
-    char text[4096] = "";
+    char text[SCRIPT_LINE_MAX] = "";
     int r;
 
     while (!script_at_end(replay))

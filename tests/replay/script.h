@@ -6,13 +6,14 @@
 #include "world.h"
 
 #define WORDS_MAX 64
+#define SCRIPT_LINE_MAX 8192
 
 struct replay {
     const char *path;
     FILE *file;
     unsigned line;
-    char text[1024];      /* the line */
-    char copy[1024];
+    char text[SCRIPT_LINE_MAX]; /* the line */
+    char copy[SCRIPT_LINE_MAX];
     char *word[WORDS_MAX + 1];
     int words;
     struct world world;
