@@ -27,6 +27,7 @@
 #define SILENT_MAX 3           /* so many unanswered queries in a row, and the server is left out */
 #define RETRY_MIN (1 * NG_SECOND)  /* until it is tried again; doubles up to ... */
 #define RETRY_MAX (60 * NG_SECOND)
+#define KNOWN_FOR (900 * NG_SECOND) /* what a server cannot do; then it is tried again */
 #define LOOK (25 * MS)         /* how often open questions are looked at */
 #define FLAG_TC 0x02           /* in the third octet of a message */
 #define OPT_OCTETS 11          /* that ng_wire_ask() ends with */
@@ -37,8 +38,8 @@ struct server {
     uint64_t rtt;              /* ns, smoothed; 0: unknown */
     unsigned silent;           /* queries in a row without an answer */
     uint64_t retry_at, retry;  /* ns: when, after how long, one that is left out is tried again */
-    bool lowers_case;          /* it does not repeat names as they were asked */
-    bool no_edns;
+    uint64_t lowers_until;     /* ns: it does not repeat names as they were asked, */
+    uint64_t plain_until;      /* and does not understand EDNS, as far as is known */
 };
 
 struct zone {
@@ -254,9 +255,9 @@ static void send_to(struct question *question, unsigned number, bool tcp, uint64
     if (!path)
         return;
     memcpy(wire, question->wire, length);
-    if (server->lowers_case)
+    if (now < server->lowers_until)
         lower(wire + NG_WIRE_HEADER, name_length(question));
-    if (server->no_edns) {
+    if (now < server->plain_until) {
         length -= OPT_OCTETS;
         memset(wire + 10, 0, 2);
     }
@@ -299,15 +300,16 @@ static void proceed(struct question *question, uint64_t now)
 }
 
 /* An answer that came. False: it does not count. */
-static bool accept_answer(struct question *question, struct attempt *attempt, const uint8_t *wire, size_t size)
+static bool accept_answer(struct question *question, struct attempt *attempt, const uint8_t *wire, size_t size,
+                          uint64_t now)
 {
     struct server *server = &question->upstream->servers.items[attempt->server];
     unsigned rcode = size >= NG_WIRE_HEADER ? wire[3] & 15U : NG_RCODE_FORMERR;
 
     if (size < NG_WIRE_HEADER)
         return false;
-    if (rcode == NG_RCODE_FORMERR && !server->no_edns) {
-        server->no_edns = true; /* RFC 6891 section 7; the next attempt goes without */
+    if (rcode == NG_RCODE_FORMERR && now >= server->plain_until) {
+        server->plain_until = now + KNOWN_FOR; /* RFC 6891 section 7; the next attempt goes without */
         return false;
     }
     if (rcode != NG_RCODE_NOERROR && rcode != NG_RCODE_NXDOMAIN) {
@@ -321,11 +323,11 @@ static bool accept_answer(struct question *question, struct attempt *attempt, co
         }
         return false;
     }
-    if (!(wire[2] & FLAG_TC) && (server->lowers_case || same_case(question, wire, size)))
+    if (!(wire[2] & FLAG_TC) && (now < server->lowers_until || same_case(question, wire, size)))
         return true;
     /* Cut; or forged, or by a server that lowers names: TCP shows which, as that cannot be forged so. */
     if (attempt->tcp && !(wire[2] & FLAG_TC))
-        server->lowers_case = true;
+        server->lowers_until = now + KNOWN_FOR;
     if (!question->over_tcp)
         question->cut_by = attempt->server;
     question->over_tcp = true;
@@ -347,7 +349,7 @@ static void on_answer(struct ng_path_query *query, const uint8_t *wire, size_t s
         missed(server, now);
     if (question->done)
         release(question);
-    else if (wire && accept_answer(question, attempt, wire, size)) {
+    else if (wire && accept_answer(question, attempt, wire, size, now)) {
         finish(question, wire, size, now);
         release(question);
     } else if (!attempt->late || question->under_way == 0) {
