@@ -5,6 +5,7 @@
  * A hook turns its context into a question, asks judge() for each deployment concerned, counts, and returns. It never
  * decides by itself: the verdict is ng_decide() in decide.h. */
 #include "bystander.bpf.h"
+#include "verify.bpf.h"
 #include "delegate.bpf.h"
 #include "egress.bpf.h"
 #include "event.bpf.h"

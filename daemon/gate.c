@@ -198,7 +198,7 @@ static bool has_unix_hook(const struct btf *btf)
     return found;
 }
 
-/* What not every kernel has is a help, where it is: the walks over sockets, and the hook of AF_UNIX. */
+/* What not every kernel has is a help, where it is: the walks over sockets, the hook of AF_UNIX, gate_verify(). */
 static void prepare_programs(struct ng_gate *gate)
 {
     struct bpf_program *walks[NG_WALKS], *unix_hook = gate->object->progs.gate_connect_unix;
@@ -209,6 +209,8 @@ static void prepare_programs(struct ng_gate *gate)
         (void)bpf_program__set_autoload(walks[walk], btf && has_walk(btf, walk));
     (void)bpf_program__set_expected_attach_type(unix_hook, (enum bpf_attach_type)ATTACH_UNIX_CONNECT);
     (void)bpf_program__set_autoload(unix_hook, btf && has_unix_hook(btf));
+    (void)bpf_program__set_autoload(gate->object->progs.gate_verify,
+                                    libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SYSCALL, NULL) == 1); /* Linux 5.14 */
     btf__free(btf);
 }
 
@@ -477,6 +479,11 @@ int ng_gate_destinations(const struct ng_gate *gate)
 int ng_gate_askers(const struct ng_gate *gate)
 {
     return bpf_map__fd(gate->object->maps.askers);
+}
+
+int ng_gate_verifyr(const struct ng_gate *gate)
+{
+    return gate->loaded ? bpf_program__fd(gate->object->progs.gate_verify) : -1;
 }
 
 int ng_gate_epoch(const struct ng_gate *gate)

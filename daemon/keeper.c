@@ -314,6 +314,8 @@ static int open_programs(struct ng_keeper *keeper, struct ng_error *error)
     if (r == 0)
         r = ng_cutter_new(keeper->loop, keeper->gate, ng_lives_cut, keeper, error, &keeper->cutter);
     if (r == 0)
+        ng_supervise_verifier(keeper);
+    if (r == 0)
         ng_lives_look(keeper);
     return r;
 }

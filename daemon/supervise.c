@@ -122,6 +122,15 @@ static int send_forwards(const struct ng_keeper *keeper)
     return r;
 }
 
+void ng_supervise_verifier(struct ng_keeper *keeper)
+{
+    static const struct ng_message_verifier message = {.type = NG_MESSAGE_VERIFIER};
+    int program = ng_gate_verifyr(keeper->gate);
+
+    if (program >= 0) /* a resolver without it is slower, no more */
+        (void)ng_child_send(keeper->child, &message, sizeof(message), program, -1);
+}
+
 int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error)
 {
     struct ng_message_start start = start_message(keeper);
@@ -136,6 +145,7 @@ int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error)
         r = send_forwards(keeper);
     if (r < 0)
         return ng_error_set(error, -r, NULL, "cannot talk to the resolver: %s", strerror(-r));
+    ng_supervise_verifier(keeper);
     ng_local_files_send(keeper);
     keeper->child_ready = keeper->known_sent = false;
     keeper->child_started_at = ng_now();

@@ -34,6 +34,7 @@ struct entry {
     struct adoption adopted;
     struct plan *next;
     uint64_t digest;             /* of what was written last; 0: nothing */
+    uint64_t seen;               /* the verification in which the kernel had it */
 };
 
 struct ng_claims {
@@ -42,6 +43,8 @@ struct ng_claims {
     uint64_t key;
     size_t cursor, checked; /* of collect and check_some */
     uint64_t sum;           /* of the digests of all entries: what the kernel's must sum up to */
+    uint64_t verification;   /* number of the one that is under way, or of none */
+    struct ng_expected foreseen;
     bool no_scan;           /* the kernel has none */
     bool doubtful;          /* a write that waited has failed: what entries say may not be in the kernel */
 };
@@ -65,6 +68,7 @@ int ng_claims_new(const struct ng_claims_ops *ops, struct ng_claims **ret_claims
         return -ENOMEM;
     claims->ops = *ops;
     claims->key = ng_random();
+    claims->verification = 1;
     *ret_claims = claims;
     return 0;
 }
@@ -239,8 +243,11 @@ void ng_claims_doubt(struct ng_claims *claims)
 static int check(struct ng_claims *claims, struct entry *entry)
 {
     struct ng_destination value;
-    int r = claims->ops.read(claims->ops.arg, &entry->key, &value);
+    int r;
 
+    if (entry->seen == claims->verification)
+        return 0;
+    r = claims->ops.read(claims->ops.arg, &entry->key, &value);
     if (r == 0 && memcmp(&value, &entry->value, sizeof(value)) == 0)
         return 0;
     if (r < 0 && r != -ENOENT)
@@ -283,6 +290,39 @@ int ng_claims_check(struct ng_claims *claims, const struct ng_destination_key *k
     struct entry *entry = find(claims, key);
 
     return entry ? check(claims, entry) : 0;
+}
+
+int ng_claims_foresee(struct ng_claims *claims, const struct ng_destination_key *key)
+{
+    const struct entry *entry = find(claims, key);
+
+    if (!entry)
+        return 0;
+    if (claims->foreseen.count == NG_EXPECTED_MAX)
+        return -ENOSPC;
+    claims->foreseen.item[claims->foreseen.count].key = *key;
+    claims->foreseen.item[claims->foreseen.count++].value = entry->value;
+    return 1;
+}
+
+void ng_claims_verify(struct ng_claims *claims)
+{
+    uint32_t differ = 0;
+    bool known = claims->foreseen.count && claims->ops.verify(claims->ops.arg, &claims->foreseen, &differ) == 0;
+
+    claims->verification++;
+    for (uint32_t i = 0; known && i < claims->foreseen.count; i++) {
+        struct entry *entry = differ >> i & 1U ? NULL : find(claims, &claims->foreseen.item[i].key);
+
+        if (entry && memcmp(&entry->value, &claims->foreseen.item[i].value, sizeof(entry->value)) == 0)
+            entry->seen = claims->verification;
+    }
+    claims->foreseen.count = 0;
+}
+
+void ng_claims_verified(struct ng_claims *claims)
+{
+    claims->verification++;
 }
 
 struct checking {

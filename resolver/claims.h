@@ -13,6 +13,8 @@ typedef int (*ng_destination_fn)(void *arg, const struct ng_destination_key *key
 struct ng_claims_ops {
     /* -ENOENT: it is not there. */
     int (*read)(void *arg, const struct ng_destination_key *key, struct ng_destination *ret_value);
+    /* *ret_differ: a bit for each that is not there so. -EOPNOTSUPP, or another error: read them one by one. */
+    int (*verify)(void *arg, const struct ng_expected *expected, uint32_t *ret_differ);
     /* It may wait, and be done with others before anything leaves the process: a reply, or a message to the keeper.
      * When it fails then, no reply of that turn says more than SERVFAIL, and the destination is one that is missing. */
     int (*write)(void *arg, const struct ng_destination_key *key, const struct ng_destination *value);
@@ -47,6 +49,13 @@ int ng_claims_check(struct ng_claims *claims, const struct ng_destination_key *k
 /* The same for all destinations, or, where one scan does not do for all, `max`, others with each call. Returns how many
  * were written again. What cannot be written is tried again by a later call. */
 size_t ng_claims_check_some(struct ng_claims *claims, size_t max);
+
+/* ng_claims_check() will be called for it. Returns 1, 0 where there is none, -ENOSPC when too many are foreseen. */
+int ng_claims_foresee(struct ng_claims *claims, const struct ng_destination_key *key);
+/* Looks for all that are foreseen at once: until ng_claims_verified() they need not be looked for again. Not to be
+ * called but right before the checks: what was there a moment ago may be gone. */
+void ng_claims_verify(struct ng_claims *claims);
+void ng_claims_verified(struct ng_claims *claims);
 
 /* Makes the claims of a destination adopted ones: the names that they came from are being forgotten. */
 void ng_claims_orphan(struct ng_claims *claims, const struct ng_destination_key *key);

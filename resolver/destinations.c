@@ -13,7 +13,7 @@
 #define SCAN_FROM 256 /* destinations; a scan of a map that is nearly empty costs more than reading them */
 
 struct ng_destinations {
-    int fd;
+    int fd, verifier; /* -1: none yet */
     uint64_t *epoch;
     struct ng_stats *stats;
     void (*failed)(void *arg, int error);
@@ -32,6 +32,7 @@ int ng_destinations_new(int fd, uint64_t *epoch, struct ng_stats *stats, void (*
     if (!made)
         return -ENOMEM;
     made->fd = fd;
+    made->verifier = -1;
     made->epoch = epoch;
     made->stats = stats;
     made->failed = failed;
@@ -46,6 +47,7 @@ void ng_destinations_free(struct ng_destinations *destinations)
     if (!destinations)
         return;
     (void)ng_close(destinations->fd);
+    (void)ng_close(destinations->verifier);
     free(destinations);
 }
 
@@ -97,6 +99,16 @@ static int read_claim(void *arg, const struct ng_destination_key *key, struct ng
     return ng_map_read(destinations->fd, key, ret_value);
 }
 
+static int verify_claims(void *arg, const struct ng_expected *expected, uint32_t *ret_differ)
+{
+    struct ng_destinations *destinations = arg;
+
+    ng_destinations_flush(destinations);
+    if (destinations->verifier < 0)
+        return -EOPNOTSUPP;
+    return ng_map_verify(destinations->verifier, expected, ret_differ);
+}
+
 static int erase_claims(void *arg, const struct ng_destination_key *keys, size_t count)
 {
     struct ng_destinations *destinations = arg;
@@ -118,7 +130,14 @@ static int scan_claims(void *arg, ng_destination_fn each, void *each_arg)
 
 struct ng_claims_ops ng_destinations_ops(struct ng_destinations *destinations)
 {
-    return (struct ng_claims_ops){read_claim, write_claim, erase_claims, scan_claims, SCAN_FROM, destinations};
+    return (struct ng_claims_ops){read_claim, verify_claims, write_claim, erase_claims, scan_claims, SCAN_FROM,
+                                  destinations};
+}
+
+void ng_destinations_verifier(struct ng_destinations *destinations, int program)
+{
+    (void)ng_close(destinations->verifier);
+    destinations->verifier = program;
 }
 
 void ng_destinations_gather(struct ng_destinations *destinations, size_t used)

@@ -18,6 +18,9 @@ void ng_destinations_free(struct ng_destinations *destinations);
 
 struct ng_claims_ops ng_destinations_ops(struct ng_destinations *destinations);
 
+/* The program that verifies many at once; owned. */
+void ng_destinations_verifier(struct ng_destinations *destinations, int program);
+
 /* From now on writes wait, as far as there must be room for them beside `used` entries: what is not certain to succeed
  * is written at once. */
 void ng_destinations_gather(struct ng_destinations *destinations, size_t used);

@@ -56,6 +56,11 @@ int ng_engine_adopt(struct ng_engine *engine, const struct ng_destination_key *k
 void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                      const struct ng_asker *asker);
 
+/* From now on answers that need a look into the kernel may wait, so that it is looked into once for all; until
+ * ng_engine_conclude(), before which nothing that ng_engine_query() was given may go. */
+void ng_engine_gather(struct ng_engine *engine);
+void ng_engine_conclude(struct ng_engine *engine);
+
 /* That query comes next, or soon. */
 void ng_engine_foresee(const struct ng_engine *engine, const struct ng_query *query);
 

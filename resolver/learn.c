@@ -96,10 +96,12 @@ void ng_learn_announce(struct ng_learn *learn, struct ng_tracked *tracked, ng_te
     ng_tell_resolution(&learn->tracks, tracked, tell, arg);
 }
 
-/* All destinations of one address. */
-static int intact(struct ng_learn *learn, const uint8_t address[16], uint32_t scope)
+typedef int (*destination_fn)(struct ng_claims *claims, const struct ng_destination_key *key);
+
+/* Calls all destinations of one address. Returns the sum, or the first error. */
+static int each_of(struct ng_learn *learn, const uint8_t address[16], uint32_t scope, destination_fn fn)
 {
-    int restored = 0;
+    int sum = 0;
 
     for (unsigned p = 0; p <= ng_snapshot_policies(learn->snapshot); p++) {
         struct ng_policy_info policy = {.scope = scope};
@@ -109,17 +111,18 @@ static int intact(struct ng_learn *learn, const uint8_t address[16], uint32_t sc
         if (p < ng_snapshot_policies(learn->snapshot))
             ng_snapshot_policy(learn->snapshot, p, &policy);
         key = ng_learn_key(policy.scope, address);
-        r = policy.scope ? ng_claims_check(learn->claims, &key) : 0;
+        r = policy.scope ? fn(learn->claims, &key) : 0;
         if (r < 0)
             return r;
-        restored += r;
+        sum += r;
     }
-    return restored;
+    return sum;
 }
 
-int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope)
+/* The same of all that stands for a name. */
+static int each_behind(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, destination_fn fn)
 {
-    int restored = 0, r;
+    int sum = 0, r;
 
     learn->reached.count = 0;
     r = ng_tracks_down(&learn->tracks, tracked, NULL, NULL, &learn->reached);
@@ -127,11 +130,31 @@ int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t
         const struct ng_tracked *holder = learn->reached.items[h];
 
         for (size_t i = 0; r >= 0 && holder->required && i < holder->addresses.count; i++) {
-            r = intact(learn, holder->addresses.items[i].address, scope);
-            restored += r > 0 ? r : 0;
+            r = each_of(learn, holder->addresses.items[i].address, scope, fn);
+            sum += r > 0 ? r : 0;
         }
     }
-    return r < 0 ? r : restored;
+    return r < 0 ? r : sum;
+}
+
+int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope)
+{
+    return each_behind(learn, tracked, scope, ng_claims_check);
+}
+
+int ng_learn_foresee(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope)
+{
+    return each_behind(learn, tracked, scope, ng_claims_foresee);
+}
+
+void ng_learn_verify(struct ng_learn *learn)
+{
+    ng_claims_verify(learn->claims);
+}
+
+void ng_learn_verified(struct ng_learn *learn)
+{
+    ng_claims_verified(learn->claims);
 }
 
 size_t ng_learn_check(struct ng_learn *learn, size_t max)

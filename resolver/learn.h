@@ -76,7 +76,12 @@ void ng_learn_doubt(struct ng_learn *learn);
 /* Whether the kernel still has all that stands for a name's addresses, for everybody and for one deployment (scope; 0:
  * for none). Returns how many destinations had to be written again, or -errno: then it must not be told. */
 int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope);
-/* The same for any destinations, up to `max`. */
+/* ng_learn_intact() will be called for that. Returns how many destinations it will look for, or -ENOSPC: too many. */
+int ng_learn_foresee(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope);
+/* See ng_claims_verify(). */
+void ng_learn_verify(struct ng_learn *learn);
+void ng_learn_verified(struct ng_learn *learn);
+/* As ng_learn_intact() for any destinations, up to `max`. */
 size_t ng_learn_check(struct ng_learn *learn, size_t max);
 
 void ng_learn_deployment(struct ng_learn *learn, uint32_t scope, bool ended, uint64_t oldest);

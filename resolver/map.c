@@ -14,6 +14,16 @@ int ng_map_read(int fd, const struct ng_destination_key *key, struct ng_destinat
     return bpf_map_lookup_elem(fd, key, ret_value) < 0 ? -errno : 0;
 }
 
+int ng_map_verify(int program, const struct ng_expected *expected, uint32_t *ret_differ)
+{
+    LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = expected, .ctx_size_in = sizeof(*expected));
+
+    if (bpf_prog_test_run_opts(program, &run) < 0)
+        return -errno;
+    *ret_differ = run.retval;
+    return 0;
+}
+
 int ng_map_write(int fd, const struct ng_destination_key *keys, const struct ng_destination *values, unsigned count)
 {
     __u32 done = count;

@@ -6,10 +6,13 @@
 #include <namegate/abi.h>
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Return 0 or -errno; -E2BIG: the map is full. */
 /* -ENOENT: it is not there. */
 int ng_map_read(int fd, const struct ng_destination_key *key, struct ng_destination *ret_value);
+/* Compares by the program gate_verify(): *ret_differ has a bit for each destination that is not there so. */
+int ng_map_verify(int program, const struct ng_expected *expected, uint32_t *ret_differ);
 /* Writes all that it can, in this order. */
 int ng_map_write(int fd, const struct ng_destination_key *keys, const struct ng_destination *values, unsigned count);
 /* Keys that are not there are passed over. */

@@ -163,6 +163,14 @@ static int on_start(struct resolver *resolver, const struct ng_message_start *st
     return r == 0 ? ng_destinations_each(resolver->destinations, adopt, resolver->engine) : r;
 }
 
+static int on_verifier(struct resolver *resolver, int fds[2])
+{
+    if (!resolver->destinations || fds[0] < 0)
+        return -EBADMSG;
+    ng_destinations_verifier(resolver->destinations, TAKE_FD(fds[0]));
+    return 0;
+}
+
 static int on_forward(struct resolver *resolver, const struct ng_message_forward *message)
 {
     struct ng_name zone;
@@ -303,6 +311,8 @@ static int obey(struct resolver *resolver, const union ng_order *order, int fds[
     switch (order->type) {
     case NG_MESSAGE_START:
         return on_start(resolver, &order->start, fds);
+    case NG_MESSAGE_VERIFIER:
+        return on_verifier(resolver, fds);
     case NG_MESSAGE_FORWARD:
         return on_forward(resolver, &order->forward);
     case NG_MESSAGE_LOCAL:

@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "tracked.h"
 
+#define POSTPONED_MAX 16  /* queries that wait for the kernel to be looked into, within one turn */
 #define CLIENTS 1024      /* counters of what clients have under way; who shares one shares its bound */
 #define NG_RENEWED_MAX 64 /* names asked for anew in one tick */
 
@@ -27,6 +28,13 @@ struct ng_engine {
     uint64_t guarded_at; /* ns: what was last told of guarded addresses */
     struct ng_name guarded_name;
     uint8_t guarded_address[16];
+    struct {
+        const struct ng_client *client;
+        const struct ng_query *query;
+        const struct ng_asker *asker;
+    } postponed[POSTPONED_MAX];
+    unsigned postponing;
+    bool gathering;
     bool full; /* a write found destinations full, and the keeper was told */
 };
 

@@ -200,8 +200,10 @@ static void on_ready(struct ng_source *source, uint32_t events)
         for (int j = i; j < count && j < i + TURN; j++)
             if (side->batch.received[j].fate == QUESTION)
                 ng_engine_foresee(udp->base.engine, &side->batch.received[j].query);
+        ng_engine_gather(udp->base.engine);
         for (int j = i; j < count && j < i + TURN; j++)
             take(udp, &side->batch.received[j]);
+        ng_engine_conclude(udp->base.engine);
         if (i + TURN >= count)
             conclude(udp, &side->replies);
         else

@@ -35,6 +35,7 @@ enum ng_message_type {
     NG_MESSAGE_DEPLOYMENT,     /* ng_message_deployment */
     NG_MESSAGE_PREWARM,        /* ng_message_prewarm */
     NG_MESSAGE_MEMORY,         /* ng_message_memory, descriptors: to be mapped and written: resolver/stats.h, epoch.h */
+    NG_MESSAGE_VERIFIER,       /* ng_message_verifier, descriptor: the program gate_verify(), once it is loaded */
     NG_MESSAGE_KNOWN,          /* ng_message_resolution: a denied name as it was known before; after READY */
     NG_MESSAGE_GRANT,          /* ng_message_grant */
     NG_MESSAGE_CANARY,         /* ng_message_canary */
@@ -178,6 +179,11 @@ struct ng_message_canary {
 };
 
 struct ng_message_memory {
+    __u32 type;
+    __u32 pad;
+};
+
+struct ng_message_verifier {
     __u32 type;
     __u32 pad;
 };

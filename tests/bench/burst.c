@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* burst PORT PID NAMES: how fast a server answers queries that wait for it, without a load generator beside it: PID is
- * stopped, the queries (for c0.bench.test and so on, NAMES of them, A) are put into its socket, and it is continued. The
- * kernel's time of the last reply says how long they took. Prints ns a query, the median of the rounds, and how many
+/* burst PORT PID NAMES LETTER LABEL: how fast a server answers queries that wait for it, without a load generator beside
+ * it: PID is stopped, the queries (for LETTER0.LABEL.test and so on, NAMES of them, A) are put into its socket, and it is
+ * continued. The kernel's time of the last reply says how long they took. Prints ns a query, the median of the rounds, and how many
  * were not answered. */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -48,18 +48,27 @@ static void open_sockets(unsigned port)
     }
 }
 
-static size_t build(unsigned char *query, unsigned id, unsigned name)
+static size_t put(unsigned char *query, size_t at, const char *label)
 {
-    static const unsigned char rest[] = "\005bench\004test\0\0\001\0\001";
-    char label[16];
-    int length = snprintf(label, sizeof(label), "c%u", name);
-    unsigned char head[12] = {(unsigned char)(id >> 8), (unsigned char)id, 1, 0, 0, 1};
+    size_t length = strlen(label);
 
+    query[at] = (unsigned char)length;
+    memcpy(query + at + 1, label, length);
+    return at + 1 + length;
+}
+
+static size_t build(unsigned char *query, unsigned id, const char *letter, unsigned name, const char *parent)
+{
+    static const unsigned char type[] = {0, 0, 1, 0, 1};
+    unsigned char head[12] = {(unsigned char)(id >> 8), (unsigned char)id, 1, 0, 0, 1};
+    char label[16];
+    size_t at;
+
+    snprintf(label, sizeof(label), "%.1s%u", letter, name);
     memcpy(query, head, sizeof(head));
-    query[12] = (unsigned char)length;
-    memcpy(query + 13, label, (size_t)length);
-    memcpy(query + 13 + length, rest, sizeof(rest) - 1);
-    return 13 + (size_t)length + sizeof(rest) - 1;
+    at = put(query, put(query, put(query, sizeof(head), label), parent), "test");
+    memcpy(query + at, type, sizeof(type));
+    return at + sizeof(type);
 }
 
 /* Takes the replies that are there; *last becomes the time of the latest. Returns how many there were. */
@@ -102,8 +111,8 @@ int main(int argc, char **argv)
     unsigned names;
     pid_t pid;
 
-    if (argc != 4) {
-        fprintf(stderr, "burst PORT PID NAMES\n");
+    if (argc != 6 || strlen(argv[5]) > 16) {
+        fprintf(stderr, "burst PORT PID NAMES LETTER LABEL\n");
         return 1;
     }
     pid = atoi(argv[2]);
@@ -118,7 +127,7 @@ int main(int argc, char **argv)
         usleep(2000);
         for (unsigned i = 0; i < BURST; i++) {
             unsigned char query[64];
-            size_t size = build(query, i, i % names);
+            size_t size = build(query, i, argv[4], i % names, argv[5]);
 
             if (send(sockets[i % SOCKETS], query, size, 0) < 0)
                 fail("send");

@@ -63,6 +63,20 @@ static int read_cell(void *arg, const struct ng_destination_key *key, struct ng_
     return 0;
 }
 
+static int verify_cells(void *arg, const struct ng_expected *expected, uint32_t *ret_differ)
+{
+    const struct world *world = arg;
+
+    *ret_differ = 0;
+    for (uint32_t i = 0; i < expected->count; i++) {
+        const struct cell *cell = find_cell(world, &expected->item[i].key);
+
+        if (!cell || memcmp(&cell->value, &expected->item[i].value, sizeof(cell->value)) != 0)
+            *ret_differ |= 1U << i;
+    }
+    return world->no_scan ? -EOPNOTSUPP : 0;
+}
+
 static int erase_cells(void *arg, const struct ng_destination_key *keys, size_t count)
 {
     struct world *world = arg;
@@ -160,7 +174,7 @@ void world_init(struct world *world)
 
 void world_begin(struct world *world)
 {
-    struct ng_engine_ops ops = {.claims = {read_cell, write_cell, erase_cells, scan_cells, 0, world},
+    struct ng_engine_ops ops = {.claims = {read_cell, verify_cells, write_cell, erase_cells, scan_cells, 0, world},
                                 .now = now_of,
                                 .ask = ask,
                                 .reply = take_reply,
@@ -256,7 +270,9 @@ void world_query(struct world *world, struct deployment *deployment, const uint8
     memcpy(query.wire, wire, size);
     (void)ng_vector_add(&world->queries, query);
     (void)ng_wire_query(wire, size, &asked);
+    ng_engine_gather(world->engine);
     ng_engine_query(world->engine, &client, &asked, deployment ? &asker : NULL);
+    ng_engine_conclude(world->engine);
 }
 
 void world_sleep(struct world *world, unsigned seconds)
