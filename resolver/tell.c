@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define TOLD_MAX 4096 /* addresses of one name; of more, records do not say the name, and a reboot forgets them */
+
 static void put_name(struct ng_wire_name *out, const struct ng_name *name)
 {
     out->length = name->length;
@@ -16,6 +18,7 @@ void ng_tell_resolution(struct ng_tracks *tracks, struct ng_tracked *tracked, ng
     struct ng_message_resolution message; /* of its 6 KiB only what is used, and sent, is written */
     const struct ng_tracked *chain[NG_CHAIN_MAX];
     ng_tracked_list holders = {0};
+    unsigned told = 0;
 
     message.type = NG_MESSAGE_RESOLUTION;
     message.pad = message.addresses = 0;
@@ -29,7 +32,7 @@ void ng_tell_resolution(struct ng_tracks *tracks, struct ng_tracked *tracked, ng
     for (size_t h = 0; h < holders.count; h++) {
         const struct ng_tracked *holder = holders.items[h];
 
-        for (size_t i = 0; i < holder->addresses.count; i++) {
+        for (size_t i = 0; i < holder->addresses.count && told < TOLD_MAX; i++, told++) {
             if (message.addresses == NG_ADDRESSES_MAX) {
                 tell(arg, &message, sizeof(message));
                 message.addresses = 0;
