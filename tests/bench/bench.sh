@@ -218,6 +218,7 @@ perf() { # OPTION...; the output goes to $W/perf
 speed() { # TABLE ROUND CASE OPTION...
     local table=$1 round=$2 case=$3 before after qps answered
     shift 3
+    "$PROGRAMS/warm" 256
     before=$(cpu_ns "${PIDS[@]}")
     perf "$@"
     after=$(cpu_ns "${PIDS[@]}")
@@ -440,6 +441,7 @@ compile echo
 compile burst
 compile fill
 compile spawn
+compile warm
 compile ipdeny
 clang -target bpf -g -O2 -Wall -Werror -I"$B/gen" -c "$BENCH/ipdeny.bpf.c" -o "$PROGRAMS/ipdeny.bpf.o" || fail "no ipdeny"
 network_up
