@@ -179,7 +179,8 @@ unit: $(UNIT_TESTS) $(if $(wildcard tests/replay/*.c),$(B)/tests/replay)
 	$(Q)printf '%s\n' $(UNIT_TESTS) | xargs -P 4 -I {} sh -c '{} > {}.log 2>&1 || { cat {}.log; echo "FAIL {}"; exit 255; }; \
 		grep -h PASSED {}.log | tail -n 1 | sed "s|^|$$(basename {}) |"'
 	$(Q)awk -f tests/replay/long.awk > $(B)/tests/long.rpl
-	$(Q)$(B)/tests/replay tests/replay/*.rpl $(B)/tests/long.rpl
+	$(Q)awk -v COUNT=60 -f tests/replay/random.awk > $(B)/tests/random.rpl
+	$(Q)$(B)/tests/replay tests/replay/*.rpl $(B)/tests/long.rpl $(B)/tests/random.rpl
 
 check:
 	$(Q)$(MAKE) --no-print-directory SAN=address check-conf unit

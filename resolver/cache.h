@@ -8,6 +8,7 @@
 #include "answer.h"
 
 #define NG_FAILURE_S 5 /* for how long a failure is kept */
+#define NG_UNLEARNT UINT64_MAX /* resolution of an answer that was learnt, and that is to be learnt anew */
 
 struct ng_cache;
 

@@ -34,7 +34,7 @@ struct entry {
     struct adoption adopted;
     struct plan *next;
     uint64_t digest;             /* of what was written last; 0: nothing */
-    uint64_t seen;               /* the verification in which the kernel had it */
+    uint64_t seen;               /* the turn in which the kernel had it */
 };
 
 struct ng_claims {
@@ -43,10 +43,9 @@ struct ng_claims {
     uint64_t key;
     size_t cursor, checked; /* of collect and check_some */
     uint64_t sum;           /* of the digests of all entries: what the kernel's must sum up to */
-    uint64_t verification;   /* number of the one that is under way, or of none */
+    uint64_t turn;
     struct ng_expected foreseen;
     bool no_scan;           /* the kernel has none */
-    bool doubtful;          /* a write that waited has failed: what entries say may not be in the kernel */
 };
 
 /* Keys that wait to be erased together. */
@@ -68,7 +67,7 @@ int ng_claims_new(const struct ng_claims_ops *ops, struct ng_claims **ret_claims
         return -ENOMEM;
     claims->ops = *ops;
     claims->key = ng_random();
-    claims->verification = 1;
+    claims->turn = 1;
     *ret_claims = claims;
     return 0;
 }
@@ -153,6 +152,7 @@ static int put(struct ng_claims *claims, struct entry *entry, const struct ng_de
         return r;
     claims->sum += digest - entry->digest;
     entry->digest = digest;
+    entry->seen = claims->turn;
     return 0;
 }
 
@@ -235,9 +235,9 @@ int ng_claims_adopt(struct ng_claims *claims, const struct ng_destination_key *k
     return 0;
 }
 
-void ng_claims_doubt(struct ng_claims *claims)
+void ng_claims_turn(struct ng_claims *claims)
 {
-    claims->doubtful = true;
+    claims->turn++;
 }
 
 static int check(struct ng_claims *claims, struct entry *entry)
@@ -245,11 +245,13 @@ static int check(struct ng_claims *claims, struct entry *entry)
     struct ng_destination value;
     int r;
 
-    if (entry->seen == claims->verification)
+    if (entry->seen == claims->turn)
         return 0;
     r = claims->ops.read(claims->ops.arg, &entry->key, &value);
-    if (r == 0 && memcmp(&value, &entry->value, sizeof(value)) == 0)
+    if (r == 0 && memcmp(&value, &entry->value, sizeof(value)) == 0) {
+        entry->seen = claims->turn;
         return 0;
+    }
     if (r < 0 && r != -ENOENT)
         return r;
     r = put(claims, entry, &entry->value);
@@ -271,7 +273,7 @@ int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
     for (unsigned i = 0; i < count; i++)
         merge(snapshot, &value, &adopted, &list[i]);
     if (memcmp(&value, &entry->value, sizeof(value)) == 0) {
-        r = claims->doubtful ? check(claims, entry) : 0;
+        r = check(claims, entry);
         return r < 0 ? r : 0;
     }
     r = put(claims, entry, &value);
@@ -296,10 +298,10 @@ int ng_claims_foresee(struct ng_claims *claims, const struct ng_destination_key 
 {
     const struct entry *entry = find(claims, key);
 
-    if (!entry)
+    if (!entry || entry->seen == claims->turn)
         return 0;
     if (claims->foreseen.count == NG_EXPECTED_MAX)
-        return -ENOSPC;
+        ng_claims_verify(claims);
     claims->foreseen.item[claims->foreseen.count].key = *key;
     claims->foreseen.item[claims->foreseen.count++].value = entry->value;
     return 1;
@@ -310,19 +312,13 @@ void ng_claims_verify(struct ng_claims *claims)
     uint32_t differ = 0;
     bool known = claims->foreseen.count && claims->ops.verify(claims->ops.arg, &claims->foreseen, &differ) == 0;
 
-    claims->verification++;
     for (uint32_t i = 0; known && i < claims->foreseen.count; i++) {
         struct entry *entry = differ >> i & 1U ? NULL : find(claims, &claims->foreseen.item[i].key);
 
         if (entry && memcmp(&entry->value, &claims->foreseen.item[i].value, sizeof(entry->value)) == 0)
-            entry->seen = claims->verification;
+            entry->seen = claims->turn;
     }
     claims->foreseen.count = 0;
-}
-
-void ng_claims_verified(struct ng_claims *claims)
-{
-    claims->verification++;
 }
 
 struct checking {
@@ -369,6 +365,7 @@ size_t ng_claims_check_some(struct ng_claims *claims, size_t max)
 {
     struct checking checking = {.claims = claims};
 
+    ng_claims_turn(claims);
     if (claims->table.count == 0 || is_whole(claims))
         return 0;
     for (size_t i = 0; i < claims->table.size && checking.looked < max; i++)

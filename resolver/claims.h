@@ -34,28 +34,27 @@ void ng_claims_free(struct ng_claims *claims);
 int ng_claims_adopt(struct ng_claims *claims, const struct ng_destination_key *key,
                     const struct ng_destination *value);
 
-/* A write that waited has failed: from now on what is to be there already is looked for in the kernel. */
-void ng_claims_doubt(struct ng_claims *claims);
+/* Time has passed, or a write that waited has failed: what was seen in the kernel, or written to it, may be gone. */
+void ng_claims_turn(struct ng_claims *claims);
 
-/* Adds claims to a destination and writes it. Claims with the same profile are one, with the later end; where there
- * are more than NG_CLAIMS_MAX, those that deny become one that denies all. Returns 0, or the writer's -errno or
- * -ENOMEM: then nothing has changed. */
+/* Adds claims to a destination and writes it; where they say nothing new, as ng_claims_check(). Claims with the same
+ * profile are one, with the later end; where there are more than NG_CLAIMS_MAX, those that deny become one that denies
+ * all. Returns 0, or the writer's -errno or -ENOMEM: then nothing has changed. */
 int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
                   const struct ng_destination_key *key, const struct ng_claim *list, unsigned count);
 
-/* Whether the kernel still has what was written: others with privileges could have taken it away. If not, it is written
- * again. Returns 1 when it had to be, 0 when nothing was missing, or -errno of the writer. */
+/* Whether the kernel still has what was written, as far as that was not seen in this turn: others with privileges could
+ * have taken it away. If not, it is written again. Returns 1 when it had to be, 0 when nothing was missing, or -errno
+ * of the writer. */
 int ng_claims_check(struct ng_claims *claims, const struct ng_destination_key *key);
 /* The same for all destinations, or, where one scan does not do for all, `max`, others with each call. Returns how many
  * were written again. What cannot be written is tried again by a later call. */
 size_t ng_claims_check_some(struct ng_claims *claims, size_t max);
 
-/* ng_claims_check() will be called for it. Returns 1, 0 where there is none, -ENOSPC when too many are foreseen. */
+/* ng_claims_check() will be called for it in this turn. Returns whether it has to be looked for. */
 int ng_claims_foresee(struct ng_claims *claims, const struct ng_destination_key *key);
-/* Looks for all that are foreseen at once: until ng_claims_verified() they need not be looked for again. Not to be
- * called but right before the checks: what was there a moment ago may be gone. */
+/* Looks for all that are foreseen, many at once. */
 void ng_claims_verify(struct ng_claims *claims);
-void ng_claims_verified(struct ng_claims *claims);
 
 /* Makes the claims of a destination adopted ones: the names that they came from are being forgotten. */
 void ng_claims_orphan(struct ng_claims *claims, const struct ng_destination_key *key);

@@ -356,6 +356,7 @@ void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, c
 void ng_engine_gather(struct ng_engine *engine)
 {
     engine->gathering = true;
+    ng_learn_turn(engine->learn);
 }
 
 void ng_engine_conclude(struct ng_engine *engine)
@@ -364,11 +365,12 @@ void ng_engine_conclude(struct ng_engine *engine)
     if (!engine->postponing)
         return;
     ng_learn_verify(engine->learn);
+    engine->concluding = true;
     for (unsigned i = 0; i < engine->postponing; i++)
         if (!give_cached(engine, engine->postponed[i].client, engine->postponed[i].query, engine->postponed[i].asker))
             miss(engine, engine->postponed[i].client, engine->postponed[i].query, engine->postponed[i].asker);
     engine->postponing = 0;
-    ng_learn_verified(engine->learn);
+    engine->concluding = false;
 }
 
 void ng_engine_foresee(const struct ng_engine *engine, const struct ng_query *query)
@@ -406,7 +408,7 @@ static int take_in(struct ng_engine *engine, const struct ng_question *question,
         ng_answer_release(ret_answer);
         return r;
     }
-    ng_cache_put(engine->cache, question, ret_answer, *ret_tracked ? (*ret_tracked)->id : 0, now);
+    ng_cache_put(engine->cache, question, ret_answer, ng_engine_resolution(ret_answer, *ret_tracked), now);
     return 0;
 }
 

@@ -43,7 +43,7 @@ void ng_engine_report_failure(struct ng_engine *engine, int error, const struct 
 
 void ng_engine_write_failed(struct ng_engine *engine, int error)
 {
-    ng_learn_doubt(engine->learn);
+    ng_learn_turn(engine->learn);
     ng_engine_report_failure(engine, error, NULL);
 }
 
@@ -196,7 +196,7 @@ static int learn_cached(struct ng_engine *engine, const struct ng_question *ques
         answer.ttl = ttl;
     r = ng_engine_learn_answer(engine, &answer, deployment, ret_tracked);
     if (r == 0 && *ret_tracked)
-        ng_cache_track(engine->cache, question, (*ret_tracked)->id);
+        ng_cache_track(engine->cache, question, ng_engine_resolution(&answer, *ret_tracked));
     ng_answer_release(&answer);
     return r;
 }
@@ -205,8 +205,11 @@ static int learn_cached(struct ng_engine *engine, const struct ng_question *ques
 static int make_intact(struct ng_engine *engine, const struct ng_question *question, const struct ng_asker *asker,
                        struct ng_tracked *tracked)
 {
-    int r = tracked ? ng_learn_intact(engine->learn, tracked, asker ? asker->scope : 0) : 0;
+    int r;
 
+    if (!engine->gathering && !engine->concluding)
+        ng_learn_turn(engine->learn);
+    r = tracked ? ng_learn_intact(engine->learn, tracked, asker ? asker->scope : 0) : 0;
     if (r > 0)
         ng_engine_report_restored(engine, (size_t)r, &question->name);
     return r < 0 ? r : 0;

@@ -68,6 +68,11 @@ size_t ng_learn_tracked(const struct ng_learn *learn)
     return learn->tracks.names.count;
 }
 
+uint64_t ng_learn_drops(const struct ng_learn *learn)
+{
+    return learn->tracks.drops;
+}
+
 size_t ng_learn_destinations(const struct ng_learn *learn)
 {
     return ng_claims_count(learn->claims);
@@ -75,6 +80,7 @@ size_t ng_learn_destinations(const struct ng_learn *learn)
 
 int ng_learn_canary(struct ng_learn *learn, uint32_t scope, uint64_t number, uint64_t until)
 {
+    ng_claims_turn(learn->claims);
     ng_claims_revoke(learn->claims, scope, NG_CANARY_PROFILE);
     if (ng_canaries_set(&learn->canaries, scope, number, until) < 0)
         return -ENOMEM;
@@ -89,6 +95,7 @@ const ng_canaries *ng_learn_canaries(const struct ng_learn *learn)
 void ng_learn_turn(struct ng_learn *learn)
 {
     learn->tracks.turn++;
+    ng_claims_turn(learn->claims);
 }
 
 void ng_learn_announce(struct ng_learn *learn, struct ng_tracked *tracked, ng_tell_fn tell, void *arg)
@@ -139,6 +146,11 @@ static int each_behind(struct ng_learn *learn, struct ng_tracked *tracked, uint3
 
 int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope)
 {
+    int r = each_behind(learn, tracked, scope, ng_claims_foresee);
+
+    if (r < 0)
+        return r;
+    ng_claims_verify(learn->claims);
     return each_behind(learn, tracked, scope, ng_claims_check);
 }
 
@@ -152,11 +164,6 @@ void ng_learn_verify(struct ng_learn *learn)
     ng_claims_verify(learn->claims);
 }
 
-void ng_learn_verified(struct ng_learn *learn)
-{
-    ng_claims_verified(learn->claims);
-}
-
 size_t ng_learn_check(struct ng_learn *learn, size_t max)
 {
     return ng_claims_check_some(learn->claims, max);
@@ -166,45 +173,15 @@ size_t ng_learn_check(struct ng_learn *learn, size_t max)
 struct walk {
     struct ng_learn *learn;
     const struct ng_snapshot *snapshot;
-    ng_tracked_list names;
     uint32_t scope;
     int error;
 };
 
-static int want_addresses(struct walk *walk, struct ng_tracked *holder)
-{
-    struct ng_learn *learn = walk->learn;
-    int r;
-
-    walk->names.count = 0;
-    r = ng_tracks_up(&learn->tracks, holder, NULL, NULL, &walk->names);
-    for (unsigned p = 0; r == 0 && p < ng_snapshot_policies(walk->snapshot); p++) {
-        struct ng_policy_info policy;
-        struct ng_judgement judgement;
-
-        ng_judge(walk->snapshot, p, &walk->names, &judgement);
-        ng_snapshot_policy(walk->snapshot, p, &policy);
-        for (size_t i = 0; r == 0 && judgement.count && i < holder->addresses.count; i++) {
-            const struct ng_tracked_address *it = &holder->addresses.items[i];
-            struct ng_destination_key key = ng_learn_key(policy.scope, it->address);
-            struct ng_claim claims[NG_JUDGED_MAX];
-            bool spared;
-            unsigned count = ng_judge_claims(&learn->start, &judgement, it, false, claims, &spared);
-
-            if (count)
-                r = ng_claims_want(learn->claims, walk->snapshot, &key, claims, count);
-        }
-    }
-    return r;
-}
-
-static void want_one(void *arg, struct ng_link *link)
+static void want_leases(void *arg, struct ng_link *link)
 {
     struct walk *walk = arg;
     struct ng_tracked *tracked = ng_record(link, struct ng_tracked, by_name);
 
-    if (walk->error == 0 && tracked->addresses.count && tracked->required)
-        walk->error = want_addresses(walk, tracked);
     for (size_t i = 0; walk->error == 0 && i < tracked->told.count; i++)
         walk->error = ng_lease_put(walk->learn, walk->snapshot, tracked, &tracked->told.items[i], ng_claims_want);
 }
@@ -242,19 +219,27 @@ static void require_ruled(void *arg, struct ng_link *link)
         ng_tracks_require(&walk->learn->tracks, tracked);
 }
 
+void ng_learn_require(struct ng_learn *learn, const struct ng_snapshot *snapshot)
+{
+    struct walk walk = {.learn = learn, .snapshot = snapshot};
+
+    ng_table_each(&learn->tracks.names, require_one, &walk);
+}
+
 int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot)
 {
     struct walk walk = {.learn = learn, .snapshot = snapshot};
     int r = ng_claims_begin(learn->claims);
 
     if (r == 0) {
-        ng_table_each(&learn->tracks.names, require_one, &walk);
-        ng_table_each(&learn->tracks.names, want_one, &walk);
-        r = walk.error ? walk.error : ng_lease_put_grants(learn, snapshot, 0, ng_claims_want);
+        ng_learn_require(learn, snapshot);
+        ng_table_each(&learn->tracks.names, want_leases, &walk);
+        r = walk.error ? walk.error : ng_want_addresses(learn, snapshot);
+        if (r == 0)
+            r = ng_lease_put_grants(learn, snapshot, 0, ng_claims_want);
         if (r == 0)
             r = ng_canaries_put(&learn->canaries, learn->claims, snapshot, 0, ng_claims_want);
     }
-    ng_vector_free(&walk.names);
     if (r < 0) {
         ng_claims_abort(learn->claims);
         return r;
@@ -310,16 +295,10 @@ static bool over(const struct ng_learn *learn, uint64_t end)
 /* Names move: one that a live deployment was told, and that has rules, is followed to where it moves. */
 static void renew(struct ng_learn *learn, struct ng_tracked *tracked)
 {
-    bool fresh = tracked->addresses.count == 0 && LIST_EMPTY(&tracked->targets);
+    bool empty = tracked->addresses.count == 0 && LIST_EMPTY(&tracked->targets);
 
-    if (!tracked->told.count || !tracked->ruled || learn->now - tracked->renewed_at < RENEW_MIN)
-        return;
-    for (size_t i = 0; i < tracked->addresses.count; i++)
-        fresh |= !tracked->addresses.items[i].hint &&
-                 tracked->addresses.items[i].learnt_at + tracked->addresses.items[i].ttl * NG_SECOND > learn->now;
-    if (!LIST_EMPTY(&tracked->targets))
-        fresh |= LIST_FIRST(&tracked->targets)->learnt_at + LIST_FIRST(&tracked->targets)->ttl * NG_SECOND > learn->now;
-    if (fresh)
+    if (empty || !tracked->told.count || !tracked->ruled || tracked->fresh_until > learn->now ||
+        learn->now - tracked->renewed_at < RENEW_MIN)
         return;
     tracked->renewed_at = learn->now;
     learn->ops.expired(learn->ops.arg, &tracked->name);
@@ -349,11 +328,6 @@ static void collect_one(void *arg, struct ng_link *link)
     if (tracked->addresses.count == 0 && LIST_EMPTY(&tracked->targets) && LIST_EMPTY(&tracked->sources) &&
         over(learn, tracked->expires_at))
         ng_tracks_drop(&learn->tracks, tracked);
-}
-
-void ng_learn_doubt(struct ng_learn *learn)
-{
-    ng_claims_doubt(learn->claims);
 }
 
 size_t ng_learn_collect(struct ng_learn *learn)

@@ -32,6 +32,10 @@ void ng_learn_free(struct ng_learn *learn);
 int ng_learn_adopt(struct ng_learn *learn, const struct ng_destination_key *key,
                    const struct ng_destination *value);
 
+/* A policy is about to be put in force: until then no name is let go that it has a rule for, or that such a name leads
+ * to. */
+void ng_learn_require(struct ng_learn *learn, const struct ng_snapshot *snapshot);
+
 /* Judges everything that is tracked by a new policy and puts it in force. Owns the snapshot on success; on failure
  * -errno, and the old one stays. */
 int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot);
@@ -46,7 +50,8 @@ bool ng_learn_matters(const struct ng_learn *learn, const struct ng_answer *answ
  * destinations is full; -ENOSPC: too many are tracked; or another -errno. */
 int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, struct ng_tracked **ret_tracked);
 
-/* A name could not be resolved: what is denied because of it stays denied for longer. */
+/* A name could not be resolved: what is denied because of it stays denied for longer; of one that leads to very many
+ * names, what the first of these deny for themselves. */
 void ng_learn_failed(struct ng_learn *learn, const struct ng_name *name);
 
 /* A process of a deployment is about to be told a resolution (withheld: or not, or would not be): gives the deployment
@@ -70,17 +75,14 @@ const ng_canaries *ng_learn_canaries(const struct ng_learn *learn);
 /* The decoy of a name, for IPv4 or IPv6, denied like the name itself. Errors as with ng_learn_answer(). */
 int ng_learn_decoy(struct ng_learn *learn, struct ng_tracked *tracked, bool v4, uint8_t ret_address[16]);
 
-/* As ng_claims_doubt(). */
-void ng_learn_doubt(struct ng_learn *learn);
-
 /* Whether the kernel still has all that stands for a name's addresses, for everybody and for one deployment (scope; 0:
  * for none). Returns how many destinations had to be written again, or -errno: then it must not be told. */
 int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope);
-/* ng_learn_intact() will be called for that. Returns how many destinations it will look for, or -ENOSPC: too many. */
+/* ng_learn_intact() will be called for that in this turn. Returns how many destinations it will look for, or -ENOMEM.
+ */
 int ng_learn_foresee(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope);
 /* See ng_claims_verify(). */
 void ng_learn_verify(struct ng_learn *learn);
-void ng_learn_verified(struct ng_learn *learn);
 /* As ng_learn_intact() for any destinations, up to `max`. */
 size_t ng_learn_check(struct ng_learn *learn, size_t max);
 
@@ -89,7 +91,8 @@ void ng_learn_deployment(struct ng_learn *learn, uint32_t scope, bool ended, uin
 /* Lets go of what is over, a part at a time. Returns how many destinations were erased. */
 size_t ng_learn_collect(struct ng_learn *learn);
 
-/* Answers that are learnt until the next call belong together: no name of one is let go for that of another. */
+/* What is learnt until the next call belongs together: no name of one answer is let go for that of another. And what
+ * was seen in the kernel before has to be looked for again (ng_claims_turn()). */
 void ng_learn_turn(struct ng_learn *learn);
 
 /* Tells the keeper what the name leads to. */
@@ -99,6 +102,8 @@ void ng_learn_announce(struct ng_learn *learn, struct ng_tracked *tracked, ng_te
 struct ng_tracked *ng_learn_find(const struct ng_learn *learn, const struct ng_name *name, uint64_t id);
 
 size_t ng_learn_tracked(const struct ng_learn *learn);
+/* Counts the names that were let go. */
+uint64_t ng_learn_drops(const struct ng_learn *learn);
 size_t ng_learn_destinations(const struct ng_learn *learn);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What learn.c, take.c and lease.c share, and nobody else: what is known (learn.c), how an answer is taken in (take.c),
- * and what single deployments were told and granted (lease.c). */
+/* What learn.c, take.c, want.c and lease.c share, and nobody else: what is known (learn.c), how an answer is taken in
+ * (take.c), what a policy wants of all that is known (want.c), and what single deployments were told and granted
+ * (lease.c). */
 #ifndef NAMEGATE_LEARNING_H
 #define NAMEGATE_LEARNING_H
 
@@ -56,6 +57,10 @@ static inline bool ng_learn_ruled(const struct ng_snapshot *snapshot, const stru
 /* ng_claims_add(), or ng_claims_want(). */
 typedef int (*ng_claim_fn)(struct ng_claims *claims, const struct ng_snapshot *snapshot,
                            const struct ng_destination_key *key, const struct ng_claim *list, unsigned count);
+
+/* Says what a policy wants of all addresses of names that it has rules for, or that such names lead to. 0 or
+ * -ENOMEM. */
+int ng_want_addresses(struct ng_learn *learn, const struct ng_snapshot *snapshot);
 
 /* Grants of one deployment, or of all: 0. name NULL: all of its. */
 int ng_lease_put_grants(struct ng_learn *learn, const struct ng_snapshot *snapshot, uint32_t scope, ng_claim_fn put);

@@ -71,6 +71,7 @@ int ng_learn_grant(struct ng_learn *learn, uint32_t scope, const struct ng_name 
 {
     struct grant grant = {.scope = scope, .until = until, .name = *name};
 
+    ng_claims_turn(learn->claims);
     ng_lease_drop_grants(learn, scope, name);
     ng_claims_revoke(learn->claims, scope, NG_PROFILE_GRANT);
     if (until && !ng_vector_add(&learn->grants, grant))

@@ -115,7 +115,7 @@ static void recall_for_policy(void *arg, const struct ng_question *question, con
     if (ng_learn_matters(engine->learn, &answer, recalling->snapshot)) {
         recalling->error = ng_engine_learn_whole(engine, &answer, true, RELOADED_MAX, &tracked);
         if (recalling->error == 0)
-            ng_cache_track(engine->cache, question, tracked->id);
+            ng_cache_track(engine->cache, question, ng_engine_resolution(&answer, tracked));
     }
     ng_answer_release(&answer);
 }
@@ -126,6 +126,7 @@ static int put_in_force(struct ng_engine *engine, struct ng_snapshot *snapshot)
     struct recalling recalling = {.engine = engine, .snapshot = snapshot};
 
     ng_learn_turn(engine->learn);
+    ng_learn_require(engine->learn, snapshot); /* or what is learnt now could take its place */
     if (ng_learn_policy(engine->learn))
         ng_cache_each(engine->cache, recall_for_policy, &recalling);
     return recalling.error ? recalling.error : ng_learn_snapshot(engine->learn, snapshot);

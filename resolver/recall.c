@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#define ATTEMPTS 8
 #define RECALLED_MAX 64 /* names to which an answer leads by what is in the cache; beyond it is not learnt */
 
 static bool leads_anywhere(const struct ng_answer *answer)
@@ -63,6 +64,16 @@ static bool next_question(const struct ng_name *name, unsigned number, struct ng
     return true;
 }
 
+/* A service binding of a name with port labels says something of the name behind these too. To that one it does not
+ * lead, so nothing would show that what was learnt of it is let go. */
+uint64_t ng_engine_resolution(const struct ng_answer *answer, const struct ng_tracked *tracked)
+{
+    for (unsigned i = 0; i < answer->services; i++)
+        if (answer->service[i].prefixed)
+            return NG_UNLEARNT;
+    return tracked ? tracked->id : 0;
+}
+
 static int learn_recalled(struct ng_engine *engine, const struct ng_question *question, const struct ng_answer *answer)
 {
     struct ng_tracked *tracked;
@@ -74,7 +85,7 @@ static int learn_recalled(struct ng_engine *engine, const struct ng_question *qu
     if (r == 0 && !tracked)
         r = -ENOSPC;
     if (r == 0)
-        ng_cache_track(engine->cache, question, tracked->id);
+        ng_cache_track(engine->cache, question, ng_engine_resolution(answer, tracked));
     return r;
 }
 
@@ -107,7 +118,7 @@ static void unlearn_recalled(struct ng_engine *engine, const struct ng_name *nam
     struct ng_question question;
 
     for (unsigned i = 0; next_question(name, i, &question); i++)
-        ng_cache_track(engine->cache, &question, 0);
+        ng_cache_track(engine->cache, &question, NG_UNLEARNT);
 }
 
 /* Learns what the cache knows of names, and of those to which they lead. Whoever owns names can have them lead to each
@@ -141,6 +152,25 @@ int ng_engine_recall(struct ng_engine *engine, const struct ng_name *name)
     return r;
 }
 
+/* What it leads to may be learnt already, and be let go while the rest is learnt: then all is gone through again, in
+ * which nothing goes that was learnt the time before. */
+static int learn_all(struct ng_engine *engine, const struct ng_answer *answer, struct recalled *recalled,
+                     struct ng_tracked **ret_tracked)
+{
+    uint64_t drops;
+    int r;
+
+    for (unsigned i = 0; i < ATTEMPTS; i++) {
+        drops = ng_learn_drops(engine->learn);
+        r = recall(engine, recalled);
+        if (r == 0)
+            r = learn(engine, answer, ret_tracked);
+        if (r < 0 || recalled->names.count == 0 || ng_learn_drops(engine->learn) == drops)
+            return r;
+    }
+    return -ENOSPC;
+}
+
 int ng_engine_learn_whole(struct ng_engine *engine, const struct ng_answer *answer, bool needed, size_t max,
                           struct ng_tracked **ret_tracked)
 {
@@ -149,9 +179,9 @@ int ng_engine_learn_whole(struct ng_engine *engine, const struct ng_answer *answ
 
     *ret_tracked = NULL;
     if (r == 0)
-        r = recall(engine, &recalled);
-    if (r == 0)
-        r = learn(engine, answer, ret_tracked);
+        r = learn_all(engine, answer, &recalled, ret_tracked);
+    if (r == -ENOSPC)
+        *ret_tracked = NULL;
     if (r == 0 && needed && !*ret_tracked)
         r = -ENOSPC;
     ng_vector_free(&recalled.names);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define CHANGED_MAX 64  /* names that the keeper is told of when an address of theirs comes by another name */
+#define EXTENDED_MAX 16384 /* names that are gone through so that what is denied by a failed one lasts longer */
 #define DECOY_TTL 60U   /* s: the least; it is in force as long as other addresses that deployments were told */
 
 static bool in_force(const void *arg, const struct ng_lead *lead)
@@ -128,6 +129,7 @@ static void forget_oldest(struct ng_learn *learn, struct ng_tracked *tracked)
     tracked->addresses.count--; /* the order stays: new ones are the last */
     learn->tracks.addresses--;
     memmove(oldest, oldest + 1, (size_t)(first + tracked->addresses.count - oldest) * sizeof(*oldest));
+    ng_tracks_lose(&learn->tracks, tracked);
 }
 
 /* Returns 1 when the address is new, 0 when it was known, -ENOSPC, -ENOMEM. */
@@ -142,8 +144,8 @@ static int remember(struct ng_learn *learn, struct ng_tracked *tracked, const ui
         if (memcmp(it->address, address, sizeof(it->address)) != 0)
             continue;
         it->hint &= hint;
+        it->ttl = ng_tracks_ttl(it->learnt_at, it->ttl, learn->now, ttl);
         it->learnt_at = learn->now;
-        it->ttl = ttl;
         return 0;
     }
     memcpy(made.address, address, sizeof(made.address));
@@ -181,6 +183,8 @@ static void learn_rule(struct ng_learn *learn, struct ng_tracked *tracked)
 
 static int take_names(struct ng_learn *learn, const struct ng_answer *answer, struct taking *taking)
 {
+    uint64_t fresh_until = learn->now + answer->ttl * NG_SECOND;
+
     for (unsigned i = 0; i < answer->links; i++) {
         struct ng_tracked *tracked;
         int r = ng_tracks_get(&learn->tracks, &answer->chain[i], &tracked);
@@ -195,6 +199,8 @@ static int take_names(struct ng_learn *learn, const struct ng_answer *answer, st
                 return r;
             taking->new_lead[i - 1] = r > 0;
         }
+        if (tracked->fresh_until <= learn->now || tracked->fresh_until > fresh_until)
+            tracked->fresh_until = fresh_until;
         if (tracked->expires_at < learn->now + ng_judge_lifetime(&learn->start, answer->ttl, true))
             tracked->expires_at = learn->now + ng_judge_lifetime(&learn->start, answer->ttl, true);
     }
@@ -314,7 +320,7 @@ static void undo(struct ng_learn *learn, const struct taking *taking)
 {
     for (unsigned i = 0; i + 1 < taking->names; i++)
         if (taking->new_lead[i])
-            ng_tracks_unlead(LIST_FIRST(&taking->name[i]->targets));
+            ng_tracks_unlead(ng_tracks_lead_to(taking->name[i], taking->name[i + 1]));
     for (unsigned i = taking->services; i-- > 0;) {
         forget_last(learn, taking->service[i], taking->new_hints[i]);
         if (taking->led[i] || taking->led_prefixed[i])
@@ -376,6 +382,10 @@ int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, stru
         learn->version++;
         tell_sources(learn, taking.name[taking.names - 1], taking.name[0]);
     }
+    for (unsigned i = 0; i < taking.names; i++)
+        taking.name[i]->lossy = false;
+    for (unsigned i = 0; i < taking.services; i++)
+        taking.service[i]->lossy = false;
     *ret_tracked = taking.name[0];
     return 0;
 }
@@ -383,12 +393,14 @@ int ng_learn_answer(struct ng_learn *learn, const struct ng_answer *answer, stru
 void ng_learn_failed(struct ng_learn *learn, const struct ng_name *name)
 {
     struct ng_tracked *tracked = ng_tracks_find(&learn->tracks, name);
+    uint64_t visits = learn->tracks.visits;
     ng_tracked_list holders = {0};
     int r = 0;
 
-    learn->now = learn->ops.now(learn->ops.arg);
     if (!tracked)
         return;
+    learn->now = learn->ops.now(learn->ops.arg);
+    ng_claims_turn(learn->claims);
     r = ng_tracks_down(&learn->tracks, tracked, in_force, learn, &holders);
     for (size_t h = 0; r == 0 && h < holders.count; h++) {
         struct ng_tracked *holder = holders.items[h];
@@ -399,7 +411,7 @@ void ng_learn_failed(struct ng_learn *learn, const struct ng_name *name)
     }
     /* An entry that is there can be written anew; if not, it lives to the end that it has. */
     (void)spread(learn, tracked, tracked, true);
-    for (size_t h = 1; r == 0 && h < holders.count; h++)
+    for (size_t h = 1; r == 0 && h < holders.count && learn->tracks.visits - visits < EXTENDED_MAX; h++)
         if (holders.items[h]->ruled)
             (void)spread(learn, holders.items[h], holders.items[h], true);
     ng_vector_free(&holders);

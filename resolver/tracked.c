@@ -3,6 +3,8 @@
 
 #include "random.h"
 
+#include <namegate/clock.h>
+
 #include <errno.h>
 #include <string.h>
 
@@ -105,16 +107,55 @@ int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, struct n
     return 0;
 }
 
+static void lose(struct ng_tracks *tracks, struct ng_tracked *tracked, struct ng_tracked **lost)
+{
+    if (tracked->lossy)
+        return;
+    tracked->lossy = true;
+    tracked->id = ++tracks->last_id;
+    tracked->announced = UINT64_MAX;
+    tracked->next_lost = *lost;
+    *lost = tracked;
+}
+
+static void lose_sources(struct ng_tracks *tracks, const struct ng_tracked *tracked, struct ng_tracked **lost)
+{
+    struct ng_lead *lead;
+
+    LIST_FOREACH(lead, &tracked->sources, sources)
+    {
+        lose(tracks, lead->from, lost);
+    }
+}
+
+/* All that lead to those that are lost already. */
+static void lose_all(struct ng_tracks *tracks, struct ng_tracked *lost)
+{
+    while (lost) {
+        struct ng_tracked *first = lost;
+
+        lost = first->next_lost;
+        lose_sources(tracks, first, &lost);
+    }
+}
+
+void ng_tracks_lose(struct ng_tracks *tracks, struct ng_tracked *tracked)
+{
+    struct ng_tracked *lost = NULL;
+
+    lose(tracks, tracked, &lost);
+    lose_all(tracks, lost);
+}
+
 void ng_tracks_drop(struct ng_tracks *tracks, struct ng_tracked *tracked)
 {
-    while (!LIST_EMPTY(&tracked->sources)) {
-        struct ng_lead *lead = LIST_FIRST(&tracked->sources);
+    struct ng_tracked *lost = NULL;
 
-        /* Less is known of it now: who remembers that an answer of it was learnt has to learn that anew. */
-        lead->from->id = ++tracks->last_id;
-        lead->from->announced = UINT64_MAX;
-        ng_tracks_unlead(lead);
-    }
+    lose_sources(tracks, tracked, &lost);
+    lose_all(tracks, lost);
+    tracks->drops++;
+    while (!LIST_EMPTY(&tracked->sources))
+        ng_tracks_unlead(LIST_FIRST(&tracked->sources));
     while (!LIST_EMPTY(&tracked->targets))
         ng_tracks_unlead(LIST_FIRST(&tracked->targets));
     if (tracked->listed)
@@ -162,31 +203,46 @@ void ng_tracks_acquit(struct ng_tracks *tracks, struct ng_tracked *tracked)
         touch(tracks, tracked);
 }
 
-int ng_tracks_lead(struct ng_tracks *tracks, struct ng_tracked *from, struct ng_tracked *to, uint64_t now,
-                   uint32_t ttl)
+uint32_t ng_tracks_ttl(uint64_t learnt_at, uint32_t before, uint64_t now, uint32_t ttl)
+{
+    uint64_t end = learnt_at + before * NG_SECOND;
+    uint64_t left = end > now ? (end - now + NG_SECOND - 1) / NG_SECOND : 0;
+
+    return left > ttl ? (uint32_t)left : ttl;
+}
+
+struct ng_lead *ng_tracks_lead_to(struct ng_tracked *from, const struct ng_tracked *to)
 {
     struct ng_lead *lead;
-    bool known = false;
 
     LIST_FOREACH(lead, &from->targets, targets)
     {
-        known = lead->to == to;
-        if (known)
+        if (lead->to == to)
             break;
     }
+    return lead;
+}
+
+int ng_tracks_lead(struct ng_tracks *tracks, struct ng_tracked *from, struct ng_tracked *to, uint64_t now,
+                   uint32_t ttl)
+{
+    struct ng_lead *lead = ng_tracks_lead_to(from, to);
+    bool known = lead;
+
     if (known) {
         LIST_REMOVE(lead, targets);
+        lead->ttl = ng_tracks_ttl(lead->learnt_at, lead->ttl, now, ttl);
     } else {
         lead = calloc(1, sizeof(*lead));
         if (!lead)
             return -ENOMEM;
         lead->from = from;
         lead->to = to;
+        lead->ttl = ttl;
         LIST_INSERT_HEAD(&to->sources, lead, sources);
     }
     LIST_INSERT_HEAD(&from->targets, lead, targets);
     lead->learnt_at = now;
-    lead->ttl = ttl;
     if (from->required)
         ng_tracks_require(tracks, to);
     return !known;
@@ -200,11 +256,12 @@ void ng_tracks_unlead(struct ng_lead *lead)
 }
 
 /* Appends a name that this walk has not visited yet. */
-static int visit(const struct ng_tracks *tracks, struct ng_tracked *tracked, ng_tracked_list *list)
+static int visit(struct ng_tracks *tracks, struct ng_tracked *tracked, ng_tracked_list *list)
 {
     if (tracked->round == tracks->round)
         return 0;
     tracked->round = tracks->round;
+    tracks->visits++;
     return ng_vector_add(list, tracked) ? 0 : -ENOMEM;
 }
 

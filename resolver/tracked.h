@@ -48,14 +48,18 @@ struct ng_tracked {
     bool required;        /* a rule or a grant is for it or for a name that leads to it, or was: too many do no harm */
     bool asked;           /* it was asked for itself, so its allows count */
     bool told_others;     /* the keeper knows that somebody outside of deployments was told */
+    bool lossy;           /* what it led to was let go in part, and nothing was learnt by it since */
     uint64_t renewed_at;  /* ns: when it was asked for anew, because deployments were told what it led to */
     uint64_t id;
     uint64_t version;     /* counts changes of what it leads to */
     uint64_t announced;   /* version that the keeper knows */
     uint64_t wrote_at;    /* ns: last map write for it, 0: none */
     uint64_t expires_at;  /* ns */
+    uint64_t fresh_until; /* ns: the first end of a TTL that is still to come */
     uint64_t round;       /* marks what a walk has visited */
+    uint64_t rules;       /* that hold for it, while a policy is gone through (want.c) */
     uint64_t turn;        /* in which it was needed last */
+    struct ng_tracked *next_lost; /* while those are gone through */
     LIST_HEAD(ng_targets, ng_lead) targets;
     LIST_HEAD(ng_sources, ng_lead) sources;
     NG_VECTOR(struct ng_tracked_address) addresses;
@@ -71,6 +75,8 @@ struct ng_tracks {
     size_t max;
     size_t addresses; /* of all names; ng_tracks_room_for_address() bounds them */
     uint64_t key, last_id, round;
+    uint64_t drops; /* counts names that were let go */
+    uint64_t visits; /* counts names that walks came to */
     uint64_t turn; /* of learning: names that are needed in one are not let go for others of it */
     size_t cursor;
 };
@@ -83,7 +89,12 @@ struct ng_tracked *ng_tracks_find(const struct ng_tracks *tracks, const struct n
 /* Finds or makes. When there are `max`, one that may be let go makes room, but none that was found or made in this
  * turn. Returns -ENOSPC, -ENOMEM. */
 int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, struct ng_tracked **ret_tracked);
+/* All that lead to it get new ids, as with ng_tracks_lose(). */
 void ng_tracks_drop(struct ng_tracks *tracks, struct ng_tracked *tracked);
+
+/* Less is known of what a name leads to. It, and all that lead to it, get new ids: who remembers by an id that an
+ * answer was learnt has to learn that anew. What is lost again before anything is learnt by it costs nothing. */
+void ng_tracks_lose(struct ng_tracks *tracks, struct ng_tracked *tracked);
 
 /* The name is needed in this turn, and was used last. */
 void ng_tracks_need(struct ng_tracks *tracks, struct ng_tracked *tracked);
@@ -97,10 +108,16 @@ void ng_tracks_require(struct ng_tracks *tracks, struct ng_tracked *tracked);
 /* It may be let go, until it is required anew. */
 void ng_tracks_acquit(struct ng_tracks *tracks, struct ng_tracked *tracked);
 
+/* The TTL (s), from now on, of a fact that was learnt before and is learnt again: what was said to hold for longer than
+ * the new answer says does, as somebody may remember it for so long. */
+uint32_t ng_tracks_ttl(uint64_t learnt_at, uint32_t before, uint64_t now, uint32_t ttl);
+
 /* Learns, or refreshes, that one leads to another. Returns 1 when that is new, 0 when it was known, -ENOMEM. */
 int ng_tracks_lead(struct ng_tracks *tracks, struct ng_tracked *from, struct ng_tracked *to, uint64_t now,
                    uint32_t ttl);
 void ng_tracks_unlead(struct ng_lead *lead);
+/* NULL: it does not lead there. */
+struct ng_lead *ng_tracks_lead_to(struct ng_tracked *from, const struct ng_tracked *to);
 
 /* Whether a walk goes over that lead. */
 typedef bool (*ng_lead_fn)(const void *arg, const struct ng_lead *lead);

@@ -50,4 +50,14 @@ BEGIN {
         printf "c00c 0010 0001 0000012c %04x %s %04x 0001 0001 0000012c 0004 cb0071%02x\n", 2 * n, pointers, 49152 + 36 + 2 * (n - 1), n
         print n == 126 ? "DENIED d 203.0.113.126 443" : "UNKNOWN d 203.0.113.127 443\nNOTE trouble malformed a.test"
     }
+    print "\nSCENARIO addresses that a name has no room for any more are learnt anew for a new rule\nCONFIG map-max=10000"
+    print "POLICY\npolicy p { deny other.test }\nEND\nDEPLOYMENT d p"
+    for (k = 0; k < 3; k++) {
+        type = k < 2 ? "A" : "AAAA"
+        print "QUERY d x.test " type (k == 1 ? " do" : "") "\nUPSTREAM x.test " type " NOERROR"
+        for (i = 0; i < 450; i++)
+            print "x.test. 3000 IN " (k < 2 ? sprintf("A 100.%d.%d.%d", 65 + k, i / 200, i % 200) : sprintf("AAAA 2001:db8::%x", i + 1))
+        print "END"
+    }
+    print "POLICY\npolicy p { deny x.test }\nEND\nQUERY d x.test A tcp\nNOTHING_ASKED\nDENIED d 100.65.0.0 443"
 }

@@ -18,6 +18,7 @@ struct replay {
     int words;
     struct world world;
     bool begun, open;     /* the engine is made; there is a world */
+    bool loose;           /* upstreams may answer what was not asked, policies may be refused */
     size_t seen_replies;
     unsigned scenarios;
 };

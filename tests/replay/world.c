@@ -254,25 +254,63 @@ void world_end_deployment(struct world *world, const char *name)
     tell_deployment(world, deployment);
 }
 
+#define GATHERED_MAX 8
+
+struct gathered {
+    unsigned count;
+    struct {
+        struct ng_client client;
+        struct ng_query query;
+        struct ng_asker asker;
+    } item[GATHERED_MAX];
+};
+
+void world_gather(struct world *world)
+{
+    world->gathered = calloc(1, sizeof(*world->gathered));
+    ng_engine_gather(world->engine);
+}
+
+void world_conclude(struct world *world)
+{
+    if (!world->gathered)
+        return;
+    ng_engine_conclude(world->engine);
+    free(world->gathered);
+    world->gathered = NULL;
+}
+
 void world_query(struct world *world, struct deployment *deployment, const uint8_t *wire, size_t size, bool tcp)
 {
-    struct ng_client client = {.tcp = tcp, .connection = world->queries.count};
     struct query query = {.size = size, .tcp = tcp};
-    struct ng_asker asker = {.time = world->now};
-    struct ng_query asked;
+    bool alone = !world->gathered;
+    struct ng_client *client;
+    struct ng_query *asked;
+    struct ng_asker *asker;
+    unsigned i;
 
+    if (!alone && world->gathered->count == GATHERED_MAX)
+        world_conclude(world);
+    if (!world->gathered)
+        world_gather(world);
+    i = world->gathered->count++;
+    client = &world->gathered->item[i].client;
+    asked = &world->gathered->item[i].query;
+    asker = &world->gathered->item[i].asker;
+    *client = (struct ng_client){.tcp = tcp, .connection = world->queries.count};
+    asker->time = world->now;
     if (deployment) {
-        asker.scope = deployment->kernel.scope;
-        asker.policy = deployment->kernel.policy;
-        asker.mode = deployment->kernel.mode;
-        (void)snprintf(asker.comm, sizeof(asker.comm), "%.15s", deployment->name);
+        asker->scope = deployment->kernel.scope;
+        asker->policy = deployment->kernel.policy;
+        asker->mode = deployment->kernel.mode;
+        (void)snprintf(asker->comm, sizeof(asker->comm), "%.15s", deployment->name);
     }
     memcpy(query.wire, wire, size);
     (void)ng_vector_add(&world->queries, query);
-    (void)ng_wire_query(wire, size, &asked);
-    ng_engine_gather(world->engine);
-    ng_engine_query(world->engine, &client, &asked, deployment ? &asker : NULL);
-    ng_engine_conclude(world->engine);
+    (void)ng_wire_query(wire, size, asked);
+    ng_engine_query(world->engine, client, asked, deployment ? asker : NULL);
+    if (alone)
+        world_conclude(world);
 }
 
 void world_sleep(struct world *world, unsigned seconds)

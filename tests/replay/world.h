@@ -59,6 +59,7 @@ struct world {
     bool no_scan;          /* the kernel reads no batches */
     NG_VECTOR(struct asked) asked;
     NG_VECTOR(struct query) queries;
+    struct gathered *gathered; /* queries of the turn that is under way; NULL: each is a turn of its own */
     NG_VECTOR(struct announced) announced;
     bool unreadable;       /* an upstream sent what ldns does not read (data of a type that the engine only passes on) */
     uint64_t replied_at;   /* when the last reply left */
@@ -84,6 +85,10 @@ struct deployment *world_find(struct world *world, const char *name);
 
 /* deployment: NULL for somebody else. */
 void world_query(struct world *world, struct deployment *deployment, const uint8_t *wire, size_t size, bool tcp);
+
+/* Queries that follow are of one turn, up to world_conclude(). */
+void world_gather(struct world *world);
+void world_conclude(struct world *world);
 
 /* As if an earlier resolver had denied that address for so long. */
 void world_adopt(struct world *world, uint32_t scope, const uint8_t address[16], unsigned seconds);
