@@ -21,9 +21,11 @@ json_t *ng_evidence_chain(const struct ng_resolution *resolution)
 }
 
 /* Whose record it is may see it; the processes of other users are not its business. */
-static json_t *asker_json(const struct ng_asker *asker, uid_t uid)
+static json_t *asker_json(const struct ng_resolution *resolution, uid_t uid)
 {
-    if (!asker->scope || (uid != 0 && uid != asker->uid))
+    const struct ng_asker *asker = resolution->askers ? &resolution->askers->last : NULL;
+
+    if (!asker || (uid != 0 && uid != asker->uid))
         return json_null();
     return json_pack("{s:i, s:o}", "pid", (int)asker->pid, "comm", ng_json_field(asker->comm, NG_COMM_LEN));
 }
@@ -36,7 +38,7 @@ static json_t *holder_json(const struct ng_resolution *resolution, const struct 
 
     return json_pack("{s:o, s:o, s:I, s:I, s:o, s:o}", "name", ng_json_name(&resolution->chain[0]), "chain",
                      ng_evidence_chain(resolution), "wrote_at_ns", (json_int_t)resolution->wrote_at, "replied_at_ns",
-                     (json_int_t)resolution->replied_at, "asked_by", asker_json(&resolution->asker, event->uid),
+                     (json_int_t)resolution->replied_at, "asked_by", asker_json(resolution, event->uid),
                      "asked_seconds_ago", resolution->replied_at ? json_real(ago) : json_null());
 }
 
@@ -161,7 +163,7 @@ json_t *ng_evidence_resolution(const struct ng_resolution *resolution, const cha
                      "name", ng_json_name(&resolution->chain[0]), "chain", ng_evidence_chain(resolution), "addresses",
                      ng_evidence_addresses(resolution), "wrote_at_ns", (json_int_t)resolution->wrote_at,
                      "replied_at_ns", (json_int_t)resolution->replied_at, "deployment", deployment, "asked_by",
-                     asker_json(&resolution->asker, 0));
+                     asker_json(resolution, 0));
 }
 
 /* The rule of a policy that counts for this chain on any port: a denial of any link, else what the name itself has. */

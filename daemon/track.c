@@ -11,6 +11,7 @@
 
 #define MULTIPLIER 0x9e3779b97f4a7c15ULL
 #define ALL_OCTETS (NG_TRACK_MAX * sizeof(struct ng_resolution))
+#define NEIGHBOURS 64
 #define UNPLACED_MAX 65536 /* addresses that may wait for a look: some tens of milliseconds then */
 
 /* An address and those that have it: most have one holder. */
@@ -31,9 +32,16 @@ struct ng_track {
     uint64_t key;   /* of the hashes, as strangers choose addresses */
 };
 
+static void forget_chain(struct ng_resolution *resolution)
+{
+    if (resolution->chain != (void *)resolution->short_chain)
+        free(resolution->chain);
+}
+
 static void release_resolution(struct ng_resolution *resolution)
 {
-    free(resolution->chain);
+    forget_chain(resolution);
+    free(resolution->askers);
     if (resolution->address != &resolution->only)
         free(resolution->address);
 }
@@ -88,9 +96,11 @@ static uint64_t own_id(const struct ng_track *track, uint64_t id)
     return track->epoch << 48 | (id & 0xffffffffffffULL);
 }
 
+/* A resolver counts up, so that those that come together are beside each other in the table: what is far apart in
+ * memory costs more than all else here. One that has gone bad could still not choose where they go. */
 static uint64_t hash_id(const struct ng_track *track, uint64_t own)
 {
-    return ng_fold(own ^ track->key, MULTIPLIER);
+    return ng_fold(own / NEIGHBOURS ^ track->key, MULTIPLIER) * NEIGHBOURS + own % NEIGHBOURS;
 }
 
 static uint64_t hash_address(const struct ng_track *track, const uint8_t *address)
@@ -267,38 +277,50 @@ static int add_address(struct ng_track *track, struct ng_resolution *resolution,
     return 0;
 }
 
-/* What comes from the resolver is checked as if a stranger had sent it. Returns the chain, or -errno. */
-static int read_chain(const struct ng_message_resolution *message, struct ng_name **ret_chain)
+/* What comes from the resolver is checked as if a stranger had sent it. Returns the octets that its names take, or
+ * -EBADMSG. */
+static ssize_t check(const struct ng_message_resolution *message)
 {
-    struct ng_name name, *chain;
-    size_t size;
+    struct ng_name name;
 
     if (message->links == 0 || message->links > NG_CHAIN_MAX || message->addresses > NG_ADDRESSES_MAX)
         return -EBADMSG;
-    size = (message->links - 1) * sizeof(*chain) + ng_name_kept(message->chain[message->links - 1].length);
-    chain = calloc(1, size);
-    if (!chain)
-        return -ENOMEM;
-    for (unsigned i = 0; i < message->links; i++) {
-        if (ng_name_from_wire(message->chain[i].wire, message->chain[i].length, &name) != message->chain[i].length) {
-            free(chain);
+    for (unsigned i = 0; i < message->links; i++)
+        if (ng_name_from_wire(message->chain[i].wire, message->chain[i].length, &name) != message->chain[i].length)
             return -EBADMSG;
-        }
-        chain[i].length = name.length;
-        memcpy(chain[i].wire, name.wire, name.length);
+    return (ssize_t)((message->links - 1) * sizeof(name) + ng_name_kept(name.length));
+}
+
+/* chain: room for the names; NULL: they are short. */
+static void set_chain(struct ng_resolution *resolution, const struct ng_message_resolution *message,
+                      struct ng_name *chain)
+{
+    struct ng_name name;
+
+    forget_chain(resolution);
+    memset(resolution->short_chain, 0, sizeof(resolution->short_chain));
+    resolution->chain = chain ? chain : (void *)resolution->short_chain;
+    resolution->links = message->links;
+    for (unsigned i = 0; i < message->links; i++) {
+        (void)ng_name_from_wire(message->chain[i].wire, message->chain[i].length, &name);
+        resolution->chain[i].length = name.length;
+        memcpy(resolution->chain[i].wire, name.wire, name.length);
     }
-    *ret_chain = chain;
-    return 0;
 }
 
 int ng_track_resolution(struct ng_track *track, const struct ng_message_resolution *message)
 {
     struct ng_resolution *resolution;
-    struct ng_name *chain;
-    int r = read_chain(message, &chain); /* first: one without a name would be found by its address */
+    struct ng_name *chain = NULL;
+    ssize_t size = check(message);
 
-    if (r < 0)
-        return r;
+    if (size < 0)
+        return (int)size;
+    if (size > NG_TRACK_SHORT) { /* first: one without a name would be found by its address */
+        chain = calloc(1, (size_t)size);
+        if (!chain)
+            return -ENOMEM;
+    }
     resolution = own_id(track, message->id) > track->newest ? NULL : find(track, message->id);
     if (!resolution)
         resolution = add(track, message->id);
@@ -306,13 +328,12 @@ int ng_track_resolution(struct ng_track *track, const struct ng_message_resoluti
         free(chain);
         return -ENOMEM;
     }
-    free(resolution->chain);
-    resolution->chain = chain;
-    resolution->links = message->links;
+    set_chain(resolution, message, chain);
     resolution->wrote_at = message->wrote_at;
     resolution->expires_at = message->expires_at;
     for (unsigned i = 0; i < message->addresses; i++) {
-        r = add_address(track, resolution, message->address[i]);
+        int r = add_address(track, resolution, message->address[i]);
+
         if (r < 0)
             return r;
     }
@@ -323,8 +344,8 @@ int ng_track_resolution(struct ng_track *track, const struct ng_message_resoluti
 
 bool ng_resolution_asked_by(const struct ng_resolution *resolution, uint32_t scope)
 {
-    for (unsigned i = 0; i < resolution->askers; i++)
-        if (resolution->asked_by[i] == scope)
+    for (unsigned i = 0; resolution->askers && i < resolution->askers->count; i++)
+        if (resolution->askers->scope[i] == scope)
             return true;
     return false;
 }
@@ -332,6 +353,7 @@ bool ng_resolution_asked_by(const struct ng_resolution *resolution, uint32_t sco
 int ng_track_told(struct ng_track *track, const struct ng_message_told *message, bool *ret_first)
 {
     struct ng_resolution *resolution = find(track, message->resolution);
+    struct ng_track_askers *askers;
 
     if (!resolution)
         return -ENOENT;
@@ -340,21 +362,26 @@ int ng_track_told(struct ng_track *track, const struct ng_message_told *message,
     *ret_first = message->asker.scope && !ng_resolution_asked_by(resolution, message->asker.scope);
     if (!message->asker.scope)
         return 0;
-    resolution->asker = message->asker;
-    resolution->asker.comm[NG_COMM_LEN - 1] = '\0';
-    if (*ret_first && resolution->askers < NG_TRACK_ASKERS_MAX)
-        resolution->asked_by[resolution->askers++] = message->asker.scope;
+    if (!resolution->askers)
+        resolution->askers = calloc(1, sizeof(*resolution->askers));
+    askers = resolution->askers;
+    if (!askers)
+        return -ENOMEM;
+    askers->last = message->asker;
+    askers->last.comm[NG_COMM_LEN - 1] = '\0';
+    if (*ret_first && askers->count < NG_TRACK_ASKERS_MAX)
+        askers->scope[askers->count++] = message->asker.scope;
     return 0;
 }
 
 void ng_track_forget_deployment(struct ng_track *track, uint32_t scope)
 {
     for (unsigned i = 0; i < track->count; i++) {
-        struct ng_resolution *resolution = &track->all[i];
+        struct ng_track_askers *askers = track->all[i].askers;
 
-        for (unsigned j = 0; j < resolution->askers; j++)
-            if (resolution->asked_by[j] == scope)
-                resolution->asked_by[j--] = resolution->asked_by[--resolution->askers];
+        for (unsigned j = 0; askers && j < askers->count; j++)
+            if (askers->scope[j] == scope)
+                askers->scope[j--] = askers->scope[--askers->count];
     }
 }
 

@@ -13,9 +13,17 @@
 
 #define NG_TRACK_MAX 65536
 #define NG_TRACK_ADDRESSES_MAX 1024 /* of one name; more are not kept for evidence */
+#define NG_TRACK_SHORT 40           /* octets: most chains are no longer */
 #define NG_TRACK_ASKERS_MAX 16      /* deployments remembered for one name */
 
 struct ng_track;
+
+/* Deployments that were told a name. */
+struct ng_track_askers {
+    struct ng_asker last;
+    uint32_t scope[NG_TRACK_ASKERS_MAX];
+    unsigned count;
+};
 
 /* Owned by the track; valid until the next call that changes it. */
 struct ng_resolution {
@@ -25,13 +33,11 @@ struct ng_resolution {
     uint64_t replied_at; /* ns, 0: nobody was told yet */
     uint64_t expires_at; /* ns */
     struct ng_name *chain; /* of the last name there are only as many octets as it has: it is not to be copied whole */
-    unsigned links;
+    uint8_t short_chain[NG_TRACK_SHORT]; /* where it has room there */
     uint8_t (*address)[16], only[16]; /* address: &only while there is room for one */
-    unsigned addresses;
+    struct ng_track_askers *askers; /* NULL: none, as of most */
+    unsigned links, addresses;
     bool placed; /* it is found by them */
-    struct ng_asker asker;                 /* the last one that was told */
-    uint32_t asked_by[NG_TRACK_ASKERS_MAX]; /* scopes of deployments */
-    unsigned askers;
 };
 
 int ng_track_new(struct ng_track **ret_track);

@@ -75,6 +75,8 @@ void ng_engine_write_failed(struct ng_engine *engine, int error);
 
 /* A new policy; tells the keeper READY. Owns the snapshot. */
 void ng_engine_snapshot(struct ng_engine *engine, struct ng_snapshot *snapshot, uint64_t generation);
+/* Whether deployments live. */
+bool ng_engine_lives(const struct ng_engine *engine);
 void ng_engine_deployment(struct ng_engine *engine, const struct ng_message_deployment *message);
 void ng_engine_prewarm(struct ng_engine *engine, const struct ng_message_prewarm *message);
 /* -EBADMSG when it makes no sense, or comes before there is a policy. */

@@ -12,12 +12,14 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define HELD_MAX (16U << 10) /* octets that wait though they could be sent */
 #define WAITING_MAX (128U << 10) /* octets for a keeper that is slow, beyond which what only informs is lost */
 
 struct ng_keeper_link {
     int fd;
     void (*before)(void *arg);
     void *arg;
+    bool lives, urgent; /* deployments; something among what waits */
     uint32_t lost;
     NG_VECTOR(uint8_t) waiting; /* frames */
 };
@@ -159,9 +161,24 @@ void ng_keeper_link_flush(struct ng_keeper_link *link)
             break;
         sent += size;
     }
+    link->urgent &= sent < link->waiting.count;
     link->waiting.count -= sent;
     if (link->waiting.count)
         memmove(link->waiting.items, link->waiting.items + sent, link->waiting.count);
+}
+
+void ng_keeper_link_settle(struct ng_keeper_link *link)
+{
+    if (link->urgent || link->lost || link->waiting.count >= HELD_MAX)
+        ng_keeper_link_flush(link);
+    else
+        link->before(link->arg);
+}
+
+void ng_keeper_link_lives(struct ng_keeper_link *link, bool any)
+{
+    link->lives = any;
+    link->urgent |= any;
 }
 
 /* Whether something is done about it, and it is not only put on record: a full map makes deployments strict. */
@@ -179,6 +196,7 @@ void ng_keeper_link_send(struct ng_keeper_link *link, const void *message, size_
     uint8_t packed[sizeof(struct ng_message_resolution)];
     bool must = must_arrive(message);
 
+    link->urgent |= link->lives || *(const uint32_t *)message != NG_MESSAGE_RESOLUTION;
     if (*(const uint32_t *)message == NG_MESSAGE_RESOLUTION) {
         size = ng_resolution_pack(message, packed);
         message = packed;

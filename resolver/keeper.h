@@ -5,6 +5,7 @@
 
 #include <namegate/channel.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,7 +42,15 @@ int ng_keeper_link_receive(struct ng_keeper_link *link, union ng_order *ret_orde
  * is in force, and all others wait as long as it takes. */
 void ng_keeper_link_send(struct ng_keeper_link *link, const void *message, size_t size);
 
-/* Sends what waits. To be called before what the messages are about is done, and in each turn of the loop. */
+/* Sends what waits. To be called whenever there is nothing else to do, and once in a second. */
 void ng_keeper_link_flush(struct ng_keeper_link *link);
+
+/* To be called before what the messages are about is done, and in each turn of the loop: has `before` done, and sends
+ * what waits, if that is needed now. RESOLUTIONs are not while no deployment lives: nobody can be denied what they are
+ * about, and it costs less to send, and to read, many at once. */
+void ng_keeper_link_settle(struct ng_keeper_link *link);
+
+/* Whether deployments live. To be called before one is told anything. */
+void ng_keeper_link_lives(struct ng_keeper_link *link, bool any);
 
 #endif

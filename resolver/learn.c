@@ -267,6 +267,11 @@ static void end_one(void *arg, struct ng_link *link)
         *told = tracked->told.items[--tracked->told.count];
 }
 
+bool ng_learn_lives(const struct ng_learn *learn)
+{
+    return learn->live.count > 0;
+}
+
 void ng_learn_deployment(struct ng_learn *learn, uint32_t scope, bool ended, uint64_t oldest)
 {
     struct walk walk = {.learn = learn, .scope = scope};

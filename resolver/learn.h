@@ -86,6 +86,8 @@ void ng_learn_verify(struct ng_learn *learn);
 /* As ng_learn_intact() for any destinations, up to `max`. */
 size_t ng_learn_check(struct ng_learn *learn, size_t max);
 
+/* Whether deployments live. */
+bool ng_learn_lives(const struct ng_learn *learn);
 void ng_learn_deployment(struct ng_learn *learn, uint32_t scope, bool ended, uint64_t oldest);
 
 /* Lets go of what is over, a part at a time. Returns how many destinations were erased. */

@@ -143,6 +143,11 @@ void ng_engine_snapshot(struct ng_engine *engine, struct ng_snapshot *snapshot, 
     engine->ops.tell(engine->ops.arg, &message, sizeof(message));
 }
 
+bool ng_engine_lives(const struct ng_engine *engine)
+{
+    return ng_learn_lives(engine->learn);
+}
+
 void ng_engine_deployment(struct ng_engine *engine, const struct ng_message_deployment *message)
 {
     ng_learn_deployment(engine->learn, message->scope, message->ended, message->oldest);

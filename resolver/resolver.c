@@ -328,6 +328,7 @@ static int obey(struct resolver *resolver, const union ng_order *order, int fds[
         if (!resolver->engine)
             return -EBADMSG;
         ng_engine_deployment(resolver->engine, &order->deployment);
+        ng_keeper_link_lives(resolver->link, ng_engine_lives(resolver->engine));
         return 0;
     case NG_MESSAGE_PREWARM:
         if (!resolver->engine)
@@ -386,9 +387,10 @@ static int take_turn(struct resolver *resolver, uint64_t *next_tick)
 {
     uint64_t now = ng_now();
     int timeout = TICK_MS;
+    bool ticked = now >= *next_tick;
 
     ng_poll_release(resolver->poll);
-    if (now >= *next_tick) {
+    if (ticked) {
         tick(resolver, now);
         *next_tick = now + TICK_MS * (NG_SECOND / 1000);
     }
@@ -397,7 +399,10 @@ static int take_turn(struct resolver *resolver, uint64_t *next_tick)
         ng_upstream_send(resolver->upstream);
         timeout = ng_upstream_timeout(resolver->upstream, timeout);
     }
-    ng_keeper_link_flush(resolver->link);
+    if (timeout == TICK_MS || ticked)
+        ng_keeper_link_flush(resolver->link);
+    else
+        ng_keeper_link_settle(resolver->link);
     if (ng_stats_leaving(resolver->stats))
         ng_stats_leave(resolver->stats, ng_now());
     for (unsigned i = 0; i < resolver->listeners; i++)

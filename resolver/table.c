@@ -3,12 +3,31 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
 #define SIZE_MIN 64
+#define HUGE_PAGE (2U << 20) /* octets */
+#define GROWTH 4 /* each time all that is there is touched, which costs more than room does */
+
+/* Strangers' names lie all over a table: where it is large, in pages that are large too each costs less to get at. */
+static struct ng_link **make_buckets(size_t size)
+{
+    size_t octets = size * sizeof(struct ng_link *);
+    void *buckets;
+
+    if (octets < HUGE_PAGE)
+        return calloc(size, sizeof(struct ng_link *));
+    buckets = aligned_alloc(HUGE_PAGE, octets);
+    if (!buckets)
+        return NULL;
+    (void)madvise(buckets, octets, MADV_HUGEPAGE);
+    return memset(buckets, 0, octets);
+}
 
 static void grow(struct ng_table *table, size_t size)
 {
-    struct ng_link **buckets = calloc(size, sizeof(struct ng_link *));
+    struct ng_link **buckets = make_buckets(size);
 
     if (!buckets)
         return; /* longer chains, nothing worse */
@@ -31,7 +50,7 @@ int ng_table_add(struct ng_table *table, struct ng_link *link, uint64_t hash)
     struct ng_link **head;
 
     if (table->count >= table->size / 2) /* short chains: what is not found costs a look at each of their links */
-        grow(table, table->size ? table->size * 2 : SIZE_MIN);
+        grow(table, table->size ? table->size * GROWTH : SIZE_MIN);
     if (!table->size)
         return -ENOMEM;
     head = &table->buckets[hash & (table->size - 1)];

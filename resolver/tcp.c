@@ -154,7 +154,7 @@ static void reply(struct ng_listener *listener, const struct ng_client *client, 
         return; /* it has gone */
     if (connection->under_way)
         connection->under_way--;
-    ng_keeper_link_flush(listener->link);
+    ng_keeper_link_settle(listener->link);
     if (!append(connection, wire, size)) {
         connection->broken = true;
     } else {

@@ -153,7 +153,7 @@ static void settle(const struct udp *udp, struct replies *replies)
 {
     if (!replies->count)
         return;
-    ng_keeper_link_flush(udp->base.link);
+    ng_keeper_link_settle(udp->base.link);
     for (unsigned i = 0; *udp->base.failed && i < replies->count; i++)
         replies->part[i].iov_len = ng_wire_spoil(replies->datagram[i], replies->part[i].iov_len);
 }

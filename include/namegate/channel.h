@@ -42,7 +42,7 @@ enum ng_message_type {
     NG_MESSAGE_PING,           /* ng_message_ping */
     /* resolver to keeper */
     NG_MESSAGE_READY,          /* ng_message_ready */
-    NG_MESSAGE_RESOLUTION,     /* ng_message_resolution, packed (packing.h): sent before the reply leaves */
+    NG_MESSAGE_RESOLUTION,     /* ng_message_resolution, packed (packing.h): before a deployment's reply leaves */
     NG_MESSAGE_TOLD,           /* ng_message_told: sent after the reply left */
     NG_MESSAGE_TROUBLE,        /* ng_message_trouble */
     NG_MESSAGE_PREWARMED,

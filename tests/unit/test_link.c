@@ -78,6 +78,54 @@ static void nothing_leaves_before_the_flush(void **state)
     (void)close(pair[1]);
 }
 
+/* Messages of that type that have come. */
+static unsigned came(int fd, uint32_t type)
+{
+    unsigned seen[NG_MESSAGE_PONG + 1] = {0}, trouble[NG_TROUBLE_MAX] = {0};
+    uint64_t lost = 0;
+
+    receive(fd, seen, trouble, &lost);
+    return seen[type];
+}
+
+static void what_nobody_needs_now_goes_together(void **state)
+{
+    struct ng_message_resolution resolution = {.type = NG_MESSAGE_RESOLUTION, .links = 1, .chain[0].length = 1};
+    unsigned sent = 0, seen = 0;
+    int pair[2];
+    struct ng_keeper_link *link = linked(pair);
+
+    (void)state;
+    for (; sent < 10; sent++) {
+        ng_keeper_link_send(link, &resolution, sizeof(resolution));
+        ng_keeper_link_settle(link);
+    }
+    assert_int_equal(came(pair[0], NG_MESSAGE_RESOLUTION), 0);
+    ng_keeper_link_send(link, &told, sizeof(told)); /* with the first that is needed, and before it */
+    ng_keeper_link_settle(link);
+    assert_int_equal(came(pair[0], NG_MESSAGE_RESOLUTION), 10);
+    for (; seen == 0 && sent < MANY; sent++) { /* or when there are many */
+        ng_keeper_link_send(link, &resolution, sizeof(resolution));
+        ng_keeper_link_settle(link);
+        seen = came(pair[0], NG_MESSAGE_RESOLUTION);
+    }
+    assert_in_range(seen, 100, 1000);
+    ng_keeper_link_send(link, &resolution, sizeof(resolution));
+    ng_keeper_link_lives(link, true); /* or as soon as there is a deployment */
+    ng_keeper_link_settle(link);
+    assert_int_equal(came(pair[0], NG_MESSAGE_RESOLUTION), 1);
+    ng_keeper_link_send(link, &resolution, sizeof(resolution));
+    ng_keeper_link_settle(link);
+    assert_int_equal(came(pair[0], NG_MESSAGE_RESOLUTION), 1);
+    ng_keeper_link_lives(link, false);
+    ng_keeper_link_send(link, &resolution, sizeof(resolution));
+    ng_keeper_link_settle(link);
+    assert_int_equal(came(pair[0], NG_MESSAGE_RESOLUTION), 0);
+    ng_keeper_link_free(link);
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+}
+
 static void what_matters_outlasts_a_slow_keeper(void **state)
 {
     struct ng_message_trouble full = {.type = NG_MESSAGE_TROUBLE, .trouble = NG_TROUBLE_MAP_FULL};
@@ -135,6 +183,7 @@ static void frames_are_not_believed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_leaves_before_the_flush),
+                                       cmocka_unit_test(what_nobody_needs_now_goes_together),
                                        cmocka_unit_test(what_matters_outlasts_a_slow_keeper),
                                        cmocka_unit_test(frames_are_not_believed)};
 
