@@ -8,7 +8,7 @@
 
 SEC("syscall") int gate_verify(struct ng_expected *ctx)
 {
-    __u32 differ = 0;
+    __u64 differ = 0;
 
 /* The verifier wants constant offsets into what a program of this kind is given. */
 #pragma unroll
@@ -19,13 +19,14 @@ SEC("syscall") int gate_verify(struct ng_expected *ctx)
         const __u64 *found;
 
         if (i >= ctx->count)
-            return (int)differ;
+            break;
         found = bpf_map_lookup_elem(&destinations, key);
         for (__u32 word = 0; found && word < sizeof(struct ng_destination) / sizeof(*found); word++)
             unlike |= found[word] ^ wanted[word];
-        differ |= (__u32)(!found || unlike) << i;
+        differ |= (__u64)(!found || unlike) << i;
     }
-    return (int)differ;
+    ctx->differ = differ;
+    return 0;
 }
 
 #endif

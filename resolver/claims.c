@@ -12,7 +12,7 @@
 
 #define ERASE_BATCH 256
 #define COLLECT_BUCKETS 8192
-#define SCAN_MAX 262144 /* destinations; to scan more at once would keep queries waiting */
+#define BUCKETS_PER_CHECK 64 /* empty ones cost little */
 
 /* To when the claims of a destination are adopted ones: 0: not at all. What was learnt since may make a claim longer.
  */
@@ -33,7 +33,6 @@ struct entry {
     struct ng_destination value; /* as in the kernel; without claims: not there */
     struct adoption adopted;
     struct plan *next;
-    uint64_t digest;             /* of what was written last; 0: nothing */
     uint64_t seen;               /* the turn in which the kernel had it */
 };
 
@@ -42,10 +41,9 @@ struct ng_claims {
     struct ng_table table;
     uint64_t key;
     size_t cursor, checked; /* of collect and check_some */
-    uint64_t sum;           /* of the digests of all entries: what the kernel's must sum up to */
     uint64_t turn;
     struct ng_expected foreseen;
-    bool no_scan;           /* the kernel has none */
+    struct entry *foreseen_entry[NG_EXPECTED_MAX]; /* NULL: it was dropped since */
 };
 
 /* Keys that wait to be erased together. */
@@ -74,6 +72,9 @@ int ng_claims_new(const struct ng_claims_ops *ops, struct ng_claims **ret_claims
 
 static void drop(struct ng_claims *claims, struct entry *entry)
 {
+    for (uint32_t i = 0; i < claims->foreseen.count; i++)
+        if (claims->foreseen_entry[i] == entry)
+            claims->foreseen_entry[i] = NULL;
     ng_table_remove(&claims->table, &entry->link);
     free(entry->next);
     free(entry);
@@ -129,31 +130,14 @@ static struct entry *find_or_make(struct ng_claims *claims, const struct ng_dest
     return entry;
 }
 
-/* With the secret of this table, so that nobody makes a change that does not show. */
-static uint64_t digest_of(const struct ng_claims *claims, const struct ng_destination_key *key,
-                          const struct ng_destination *value)
-{
-    uint64_t words[(sizeof(*key) + sizeof(*value)) / sizeof(uint64_t)], digest = claims->key;
-
-    memcpy(words, key, sizeof(*key));
-    memcpy(words + sizeof(*key) / sizeof(words[0]), value, sizeof(*value));
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        digest = ng_fold(digest ^ words[i], 0x9e3779b97f4a7c15ULL);
-    return digest;
-}
-
 /* The only place that writes. */
 static int put(struct ng_claims *claims, struct entry *entry, const struct ng_destination *value)
 {
-    uint64_t digest = digest_of(claims, &entry->key, value);
     int r = claims->ops.write(claims->ops.arg, &entry->key, value);
 
-    if (r < 0)
-        return r;
-    claims->sum += digest - entry->digest;
-    entry->digest = digest;
-    entry->seen = claims->turn;
-    return 0;
+    if (r == 0)
+        entry->seen = claims->turn;
+    return r;
 }
 
 static unsigned count_of(const struct ng_destination *value)
@@ -228,9 +212,6 @@ int ng_claims_adopt(struct ng_claims *claims, const struct ng_destination_key *k
     if (!entry)
         return -ENOMEM;
     entry->value = *value;
-    claims->sum -= entry->digest;
-    entry->digest = digest_of(claims, key, value);
-    claims->sum += entry->digest;
     adopt_all(entry);
     return 0;
 }
@@ -294,31 +275,40 @@ int ng_claims_check(struct ng_claims *claims, const struct ng_destination_key *k
     return entry ? check(claims, entry) : 0;
 }
 
-int ng_claims_foresee(struct ng_claims *claims, const struct ng_destination_key *key)
+static int foresee(struct ng_claims *claims, struct entry *entry)
 {
-    const struct entry *entry = find(claims, key);
+    uint32_t at;
 
-    if (!entry || entry->seen == claims->turn)
+    if (entry->seen == claims->turn)
         return 0;
     if (claims->foreseen.count == NG_EXPECTED_MAX)
         ng_claims_verify(claims);
-    claims->foreseen.item[claims->foreseen.count].key = *key;
-    claims->foreseen.item[claims->foreseen.count++].value = entry->value;
+    at = claims->foreseen.count++;
+    claims->foreseen.item[at].key = entry->key;
+    claims->foreseen.item[at].value = entry->value;
+    claims->foreseen_entry[at] = entry;
     return 1;
+}
+
+int ng_claims_foresee(struct ng_claims *claims, const struct ng_destination_key *key)
+{
+    struct entry *entry = find(claims, key);
+
+    return entry ? foresee(claims, entry) : 0;
 }
 
 void ng_claims_verify(struct ng_claims *claims)
 {
-    uint32_t differ = 0;
-    bool known = claims->foreseen.count && claims->ops.verify(claims->ops.arg, &claims->foreseen, &differ) == 0;
+    struct ng_expected *foreseen = &claims->foreseen;
+    bool known = foreseen->count && claims->ops.verify(claims->ops.arg, foreseen) == 0;
 
-    for (uint32_t i = 0; known && i < claims->foreseen.count; i++) {
-        struct entry *entry = differ >> i & 1U ? NULL : find(claims, &claims->foreseen.item[i].key);
+    for (uint32_t i = 0; known && i < foreseen->count; i++) {
+        struct entry *entry = foreseen->differ >> i & 1 ? NULL : claims->foreseen_entry[i];
 
-        if (entry && memcmp(&entry->value, &claims->foreseen.item[i].value, sizeof(entry->value)) == 0)
+        if (entry && memcmp(&entry->value, &foreseen->item[i].value, sizeof(entry->value)) == 0)
             entry->seen = claims->turn;
     }
-    claims->foreseen.count = 0;
+    foreseen->count = 0;
 }
 
 struct checking {
@@ -326,50 +316,36 @@ struct checking {
     size_t looked, restored;
 };
 
-static void check_one(void *arg, struct ng_link *link)
+static void foresee_one(void *arg, struct ng_link *link)
 {
     struct checking *checking = arg;
 
     checking->looked++;
+    (void)foresee(checking->claims, ng_record(link, struct entry, link));
+}
+
+static void check_one(void *arg, struct ng_link *link)
+{
+    struct checking *checking = arg;
+
     checking->restored += check(checking->claims, ng_record(link, struct entry, link)) > 0;
 }
 
-struct scanning {
-    const struct ng_claims *claims;
-    uint64_t sum;
-};
-
-static int add_digest(void *arg, const struct ng_destination_key *key, const struct ng_destination *value)
-{
-    struct scanning *scanning = arg;
-
-    scanning->sum += digest_of(scanning->claims, key, value);
-    return 0;
-}
-
-/* Whether the kernel has what this table has, and nothing else; false: unknown. To sum up all that is there is several
- * times cheaper than to look for each. */
-static bool is_whole(struct ng_claims *claims)
-{
-    struct scanning scanning = {.claims = claims};
-    int r;
-
-    if (claims->no_scan || claims->table.count < claims->ops.scan_from || claims->table.count > SCAN_MAX)
-        return false;
-    r = claims->ops.scan(claims->ops.arg, add_digest, &scanning);
-    claims->no_scan = r == -EOPNOTSUPP;
-    return r == 0 && scanning.sum == claims->sum;
-}
-
-size_t ng_claims_check_some(struct ng_claims *claims, size_t max)
+size_t ng_claims_check_some(struct ng_claims *claims, size_t max, bool *ret_all)
 {
     struct checking checking = {.claims = claims};
+    size_t cursor = claims->checked, buckets = 0;
 
     ng_claims_turn(claims);
-    if (claims->table.count == 0 || is_whole(claims))
-        return 0;
-    for (size_t i = 0; i < claims->table.size && checking.looked < max; i++)
-        ng_table_walk(&claims->table, &claims->checked, 1, check_one, &checking);
+    while (cursor < claims->table.size && checking.looked < max && buckets < BUCKETS_PER_CHECK * max) {
+        ng_table_walk(&claims->table, &cursor, 1, foresee_one, &checking);
+        buckets++;
+    }
+    ng_claims_verify(claims);
+    ng_table_walk(&claims->table, &claims->checked, buckets, check_one, &checking);
+    *ret_all = claims->checked >= claims->table.size;
+    if (*ret_all)
+        claims->checked = 0;
     return checking.restored;
 }
 
@@ -392,7 +368,6 @@ static void flush(struct erasure *erasure)
 
 static void erase(struct erasure *erasure, struct entry *entry)
 {
-    erasure->claims->sum -= entry->digest;
     erasure->keys[erasure->count++] = entry->key;
     drop(erasure->claims, entry);
     if (erasure->count == ERASE_BATCH)

@@ -13,16 +13,13 @@ typedef int (*ng_destination_fn)(void *arg, const struct ng_destination_key *key
 struct ng_claims_ops {
     /* -ENOENT: it is not there. */
     int (*read)(void *arg, const struct ng_destination_key *key, struct ng_destination *ret_value);
-    /* *ret_differ: a bit for each that is not there so. -EOPNOTSUPP, or another error: read them one by one. */
-    int (*verify)(void *arg, const struct ng_expected *expected, uint32_t *ret_differ);
+    /* Sets `differ`: a bit for each that is not there so. -EOPNOTSUPP, or another error: read them one by one. */
+    int (*verify)(void *arg, struct ng_expected *expected);
     /* It may wait, and be done with others before anything leaves the process: a reply, or a message to the keeper.
      * When it fails then, no reply of that turn says more than SERVFAIL, and the destination is one that is missing. */
     int (*write)(void *arg, const struct ng_destination_key *key, const struct ng_destination *value);
     /* A key that is not there is no error. */
     int (*erase)(void *arg, const struct ng_destination_key *keys, size_t count);
-    /* Calls each destination that is there. -EOPNOTSUPP: there is no cheaper way than to read one after the other. */
-    int (*scan)(void *arg, ng_destination_fn each, void *each_arg);
-    size_t scan_from; /* fewer destinations than that are cheaper to read one after the other */
     void *arg;
 };
 
@@ -47,9 +44,9 @@ int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
  * have taken it away. If not, it is written again. Returns 1 when it had to be, 0 when nothing was missing, or -errno
  * of the writer. */
 int ng_claims_check(struct ng_claims *claims, const struct ng_destination_key *key);
-/* The same for all destinations, or, where one scan does not do for all, `max`, others with each call. Returns how many
- * were written again. What cannot be written is tried again by a later call. */
-size_t ng_claims_check_some(struct ng_claims *claims, size_t max);
+/* The same for some `max` destinations, the next ones with each call. Returns how many were written again. What cannot
+ * be written is tried again when its turn comes next. *ret_all: these were the last, the next call begins anew. */
+size_t ng_claims_check_some(struct ng_claims *claims, size_t max, bool *ret_all);
 
 /* ng_claims_check() will be called for it in this turn. Returns whether it has to be looked for. */
 int ng_claims_foresee(struct ng_claims *claims, const struct ng_destination_key *key);

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #define WAITING_MAX 64
-#define SCAN_FROM 256 /* destinations; a scan of a map that is nearly empty costs more than reading them */
 
 struct ng_destinations {
     int fd, verifier; /* -1: none yet */
@@ -99,14 +98,14 @@ static int read_claim(void *arg, const struct ng_destination_key *key, struct ng
     return ng_map_read(destinations->fd, key, ret_value);
 }
 
-static int verify_claims(void *arg, const struct ng_expected *expected, uint32_t *ret_differ)
+static int verify_claims(void *arg, struct ng_expected *expected)
 {
     struct ng_destinations *destinations = arg;
 
     ng_destinations_flush(destinations);
     if (destinations->verifier < 0)
         return -EOPNOTSUPP;
-    return ng_map_verify(destinations->verifier, expected, ret_differ);
+    return ng_map_verify(destinations->verifier, expected);
 }
 
 static int erase_claims(void *arg, const struct ng_destination_key *keys, size_t count)
@@ -120,18 +119,9 @@ static int erase_claims(void *arg, const struct ng_destination_key *keys, size_t
     return r;
 }
 
-static int scan_claims(void *arg, ng_destination_fn each, void *each_arg)
-{
-    struct ng_destinations *destinations = arg;
-
-    ng_destinations_flush(destinations);
-    return ng_map_scan(destinations->fd, each, each_arg);
-}
-
 struct ng_claims_ops ng_destinations_ops(struct ng_destinations *destinations)
 {
-    return (struct ng_claims_ops){read_claim, verify_claims, write_claim, erase_claims, scan_claims, SCAN_FROM,
-                                  destinations};
+    return (struct ng_claims_ops){read_claim, verify_claims, write_claim, erase_claims, destinations};
 }
 
 void ng_destinations_verifier(struct ng_destinations *destinations, int program)

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define SECONDS_MAX (7 * 86400)
-#define CHECKED_MAX 65536 /* destinations that are looked at in one tick */
+#define PATROL_MAX 512 /* destinations that are looked at while queries wait */
 #define STALE_AFTER (1800 * (NG_SECOND / 1000)) /* so long an asker waits for something better (there too) */
 #define CLIENT_PENDING_MAX (NG_PENDING_MAX / 2)
 #define CLIENT_WAITS_MAX (NG_WAITING_MAX / 2)
@@ -566,12 +566,27 @@ static void renew_expired(struct ng_engine *engine)
     }
 }
 
+bool ng_engine_patrol(struct ng_engine *engine)
+{
+    bool all;
+
+    if (!engine->patrolling)
+        return false;
+    engine->restored += ng_learn_check(engine->learn, PATROL_MAX, &all);
+    engine->patrolling = !all;
+    if (all) {
+        ng_engine_report_restored(engine, engine->restored, NULL);
+        engine->restored = 0;
+    }
+    return engine->patrolling;
+}
+
 void ng_engine_tick(struct ng_engine *engine)
 {
     engine->others = 0;
     ng_table_each(&engine->pending, relieve, engine);
     if (ng_learn_policy(engine->learn)) {
-        ng_engine_report_restored(engine, ng_learn_check(engine->learn, CHECKED_MAX), NULL);
+        engine->patrolling = true;
         if (ng_learn_collect(engine->learn) > 0)
             ng_engine_report_success(engine);
         renew_expired(engine);

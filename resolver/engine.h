@@ -92,8 +92,11 @@ int ng_engine_known(struct ng_engine *engine, const struct ng_message_resolution
 /* The records that no upstream is asked for; owns them. */
 void ng_engine_local(struct ng_engine *engine, struct ng_local *local);
 
-/* To be called about every second. */
+/* To be called about every second, and then ng_engine_patrol(). */
 void ng_engine_tick(struct ng_engine *engine);
+/* Looks whether the kernel still has some of what was written, and writes again what is missing. True: more is to be
+ * looked for; queries may be answered before. */
+bool ng_engine_patrol(struct ng_engine *engine);
 
 const struct ng_learn *ng_engine_learn(const struct ng_engine *engine);
 

@@ -83,8 +83,8 @@ int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t
 int ng_learn_foresee(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope);
 /* See ng_claims_verify(). */
 void ng_learn_verify(struct ng_learn *learn);
-/* As ng_learn_intact() for any destinations, up to `max`. */
-size_t ng_learn_check(struct ng_learn *learn, size_t max);
+/* See ng_claims_check_some(). */
+size_t ng_learn_check(struct ng_learn *learn, size_t max, bool *ret_all);
 
 /* Whether deployments live. */
 bool ng_learn_lives(const struct ng_learn *learn);

@@ -11,8 +11,8 @@
 /* Return 0 or -errno; -E2BIG: the map is full. */
 /* -ENOENT: it is not there. */
 int ng_map_read(int fd, const struct ng_destination_key *key, struct ng_destination *ret_value);
-/* Compares by the program gate_verify(): *ret_differ has a bit for each destination that is not there so. */
-int ng_map_verify(int program, const struct ng_expected *expected, uint32_t *ret_differ);
+/* Runs the program gate_verify(). */
+int ng_map_verify(int program, struct ng_expected *expected);
 /* Writes all that it can, in this order. */
 int ng_map_write(int fd, const struct ng_destination_key *keys, const struct ng_destination *values, unsigned count);
 /* Keys that are not there are passed over. */
@@ -21,11 +21,9 @@ int ng_map_erase(int fd, const struct ng_destination_key *keys, size_t count);
 /* Entries that it has room for; 0: unknown. */
 size_t ng_map_max(int fd);
 
-/* Calls each entry; ends with the callback's first error. scan: -EOPNOTSUPP where the kernel does not read many at a
- * time. */
+/* Calls each entry; ends with the callback's first error. */
 typedef int (*ng_map_fn)(void *arg, const struct ng_destination_key *key, const struct ng_destination *value);
 int ng_map_each(int fd, ng_map_fn each, void *arg);
-int ng_map_scan(int fd, ng_map_fn each, void *arg);
 
 /* Who sent a query; -ENOENT. */
 int ng_map_asker(int fd, const struct ng_asker_key *key, struct ng_asker *ret_asker);

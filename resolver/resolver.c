@@ -399,6 +399,8 @@ static int take_turn(struct resolver *resolver, uint64_t *next_tick)
         ng_upstream_send(resolver->upstream);
         timeout = ng_upstream_timeout(resolver->upstream, timeout);
     }
+    if (resolver->engine && ng_engine_patrol(resolver->engine))
+        timeout = 0; /* what is left comes when those who ask meanwhile have had their turn */
     if (timeout == TICK_MS || ticked)
         ng_keeper_link_flush(resolver->link);
     else

@@ -139,17 +139,18 @@ struct ng_destination {
 };
 _Static_assert(sizeof(struct ng_destination) == 24 * NG_CLAIMS_MAX, "layout of ng_destination");
 
-/* What gate_verify() is given: destinations as they should be. It returns a bit for each that is not there so. */
-#define NG_EXPECTED_MAX 16
+/* What gate_verify() is given: destinations as they should be. It sets a bit for each that is not there so. */
+#define NG_EXPECTED_MAX 64
 struct ng_expected {
     __u32 count;
     __u32 pad;
+    __u64 differ;
     struct {
         struct ng_destination_key key;
         struct ng_destination value;
     } item[NG_EXPECTED_MAX];
 };
-_Static_assert(sizeof(struct ng_expected) == 8 + NG_EXPECTED_MAX * (24 + 24 * NG_CLAIMS_MAX), "no padding");
+_Static_assert(sizeof(struct ng_expected) == 16 + NG_EXPECTED_MAX * (24 + 24 * NG_CLAIMS_MAX), "no padding");
 
 /* networks: longest prefix match over {scope, address} -> this. prefixlen counts the 32 bits of the scope too.
  * Written by the keeper. Full: the policy is refused. */

@@ -97,7 +97,7 @@ function step(    x) {
     else if (x < 0.94) print "MAP_FAILS", one("0 0 12")
     else if (x < 0.96) print "LOSE p 203.0.113." 1 + any(12) "\nTIME 1"
     else if (x < 0.98) print "GRANT d", name(any(NAMES)), one("0 60 600")
-    else if (x < 0.99) print "NO_SCAN"
+    else if (x < 0.99) print "NO_VERIFIER"
     else print "PREWARM p"
 }
 

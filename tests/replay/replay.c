@@ -21,7 +21,7 @@
  *   MAP_FAILS error-number                   0: works again; ASK_FAILS error-number: no upstream can be asked
  *   ADOPT policy address seconds             an earlier resolver denied it for so long
  *   LOSE scope address                       somebody takes it out of the map; SPOIL: changes it
- *   SINGLE_READS number                      of entries of the map, since the scenario began; NO_SCAN: there is no other
+ *   SINGLE_READS number                      of entries of the map, since the scenario began; NO_VERIFIER: there is no other
  *   PREWARM policy
  *   GRANT deployment name seconds            0: it is over
  *   CANARY deployment number seconds         it tests itself; 0 seconds: it is over
@@ -273,9 +273,9 @@ static void spoil(struct replay *replay)
     world_spoil(&replay->world, world_scope(&replay->world, script_arg(replay, 1)), address);
 }
 
-static void no_scan(struct replay *replay)
+static void no_verifier(struct replay *replay)
 {
-    replay->world.no_scan = true;
+    replay->world.no_verifier = true;
 }
 
 static void single_reads(struct replay *replay)
@@ -307,7 +307,7 @@ static const struct {
     {"NO_NOTE", note}, {"DENIED", verdict},
     {"ALLOWED", verdict}, {"UNKNOWN", verdict}, {"ENTRY", entry}, {"NO_ENTRY", entry}, {"ASK_FAILS", ask_fails},
     {"ADOPT", adopt}, {"LOSE", lose}, {"SPOIL", spoil},
-    {"LOOSE", loose}, {"TOGETHER", together}, {"APART", apart}, {"NO_SCAN", no_scan}, {"SINGLE_READS", single_reads}, {"BADVERS", step_badvers},
+    {"LOOSE", loose}, {"TOGETHER", together}, {"APART", apart}, {"NO_VERIFIER", no_verifier}, {"SINGLE_READS", single_reads}, {"BADVERS", step_badvers},
 };
 
 static void play(struct replay *replay)

@@ -63,18 +63,18 @@ static int read_cell(void *arg, const struct ng_destination_key *key, struct ng_
     return 0;
 }
 
-static int verify_cells(void *arg, const struct ng_expected *expected, uint32_t *ret_differ)
+static int verify_cells(void *arg, struct ng_expected *expected)
 {
     const struct world *world = arg;
 
-    *ret_differ = 0;
+    expected->differ = 0;
     for (uint32_t i = 0; i < expected->count; i++) {
         const struct cell *cell = find_cell(world, &expected->item[i].key);
 
         if (!cell || memcmp(&cell->value, &expected->item[i].value, sizeof(cell->value)) != 0)
-            *ret_differ |= 1U << i;
+            expected->differ |= 1ULL << i;
     }
-    return world->no_scan ? -EOPNOTSUPP : 0;
+    return world->no_verifier ? -EOPNOTSUPP : 0;
 }
 
 static int erase_cells(void *arg, const struct ng_destination_key *keys, size_t count)
@@ -88,16 +88,6 @@ static int erase_cells(void *arg, const struct ng_destination_key *keys, size_t 
             *cell = world->map.items[--world->map.count];
     }
     return 0;
-}
-
-static int scan_cells(void *arg, ng_destination_fn each, void *each_arg)
-{
-    const struct world *world = arg;
-    int r = world->no_scan ? -EOPNOTSUPP : 0;
-
-    for (size_t i = 0; r == 0 && i < world->map.count; i++)
-        r = each(each_arg, &world->map.items[i].key, &world->map.items[i].value);
-    return r;
 }
 
 void world_lose(struct world *world, uint32_t scope, const uint8_t address[16])
@@ -174,7 +164,7 @@ void world_init(struct world *world)
 
 void world_begin(struct world *world)
 {
-    struct ng_engine_ops ops = {.claims = {read_cell, verify_cells, write_cell, erase_cells, scan_cells, 0, world},
+    struct ng_engine_ops ops = {.claims = {read_cell, verify_cells, write_cell, erase_cells, world},
                                 .now = now_of,
                                 .ask = ask,
                                 .reply = take_reply,
@@ -318,6 +308,8 @@ void world_sleep(struct world *world, unsigned seconds)
     for (; seconds > 0; seconds--) {
         world->now += NG_SECOND;
         ng_engine_tick(world->engine);
+        while (ng_engine_patrol(world->engine)) {
+        }
     }
 }
 

@@ -56,7 +56,7 @@ struct world {
     const struct ng_snapshot *snapshot; /* the engine's */
     NG_VECTOR(struct cell) map;
     unsigned single_reads; /* of the map's entries, each by its key */
-    bool no_scan;          /* the kernel reads no batches */
+    bool no_verifier;      /* the kernel looks for one entry at a time */
     NG_VECTOR(struct asked) asked;
     NG_VECTOR(struct query) queries;
     struct gathered *gathered; /* queries of the turn that is under way; NULL: each is a turn of its own */

@@ -77,17 +77,17 @@ static int read_cell(void *arg, const struct ng_destination_key *key, struct ng_
     return find_cell(f, key, ret_value);
 }
 
-static int verify_cells(void *arg, const struct ng_expected *expected, uint32_t *ret_differ)
+static int verify_cells(void *arg, struct ng_expected *expected)
 {
     struct fixture *f = arg;
     struct ng_destination value;
 
     f->verified += expected->count;
-    *ret_differ = 0;
+    expected->differ = 0;
     for (uint32_t i = 0; i < expected->count; i++)
         if (find_cell(f, &expected->item[i].key, &value) < 0 ||
             memcmp(&value, &expected->item[i].value, sizeof(value)) != 0)
-            *ret_differ |= 1U << i;
+            expected->differ |= 1ULL << i;
     return 0;
 }
 
@@ -110,14 +110,6 @@ static int erase_cells(void *arg, const struct ng_destination_key *keys, size_t 
     (void)keys;
     (void)count;
     return 0;
-}
-
-static int scan_cells(void *arg, ng_destination_fn each, void *each_arg)
-{
-    (void)arg;
-    (void)each;
-    (void)each_arg;
-    return -EOPNOTSUPP;
 }
 
 static uint64_t now_of(void *arg)
@@ -168,7 +160,7 @@ static void begin(struct fixture *f)
 {
     struct ng_message_start start = {
         .upstreams = 1, .floor_s = 60, .grace_s = 60, .cache_entries = 100, .tracked_max = 100, .stale_s = 60, .workers = 1};
-    struct ng_engine_ops ops = {.claims = {read_cell, verify_cells, write_cell, erase_cells, scan_cells, 256, f},
+    struct ng_engine_ops ops = {.claims = {read_cell, verify_cells, write_cell, erase_cells, f},
                                 .now = now_of,
                                 .ask = ask,
                                 .reply = reply,
