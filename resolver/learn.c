@@ -219,11 +219,13 @@ static void require_ruled(void *arg, struct ng_link *link)
         ng_tracks_require(&walk->learn->tracks, tracked);
 }
 
-void ng_learn_require(struct ng_learn *learn, const struct ng_snapshot *snapshot)
+void ng_learn_coming(struct ng_learn *learn, const struct ng_snapshot *snapshot)
 {
     struct walk walk = {.learn = learn, .snapshot = snapshot};
 
-    ng_table_each(&learn->tracks.names, require_one, &walk);
+    learn->coming = snapshot;
+    if (snapshot)
+        ng_table_each(&learn->tracks.names, require_one, &walk);
 }
 
 int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot)
@@ -232,7 +234,7 @@ int ng_learn_snapshot(struct ng_learn *learn, struct ng_snapshot *snapshot)
     int r = ng_claims_begin(learn->claims);
 
     if (r == 0) {
-        ng_learn_require(learn, snapshot);
+        ng_table_each(&learn->tracks.names, require_one, &walk);
         ng_table_each(&learn->tracks.names, want_leases, &walk);
         r = walk.error ? walk.error : ng_want_addresses(learn, snapshot);
         if (r == 0)

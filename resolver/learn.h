@@ -32,9 +32,9 @@ void ng_learn_free(struct ng_learn *learn);
 int ng_learn_adopt(struct ng_learn *learn, const struct ng_destination_key *key,
                    const struct ng_destination *value);
 
-/* A policy is about to be put in force: until then no name is let go that it has a rule for, or that such a name leads
- * to. */
-void ng_learn_require(struct ng_learn *learn, const struct ng_snapshot *snapshot);
+/* A policy is about to be put in force (NULL: not any more): until then no name is let go that it has a rule for, or
+ * that such a name leads to, as it is known and as it is learnt. */
+void ng_learn_coming(struct ng_learn *learn, const struct ng_snapshot *snapshot);
 
 /* Judges everything that is tracked by a new policy and puts it in force. Owns the snapshot on success; on failure
  * -errno, and the old one stays. */

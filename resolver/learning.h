@@ -22,6 +22,7 @@ struct ng_learn {
     struct ng_claims *claims;
     struct ng_tracks tracks;
     struct ng_snapshot *snapshot; /* NULL before the first */
+    const struct ng_snapshot *coming; /* which is about to follow it; NULL: none */
     uint64_t oldest;              /* ns: start of the oldest deployment */
     uint64_t now;                 /* ns: when the call that is under way began */
     uint64_t version;             /* counts changes of all that is known */

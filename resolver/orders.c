@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define PASSES 4          /* over the cache, for a new policy */
 #define RELOADED_MAX 4096 /* names to which an answer leads by what is in the cache; beyond it a policy is refused */
 
 int ng_engine_known(struct ng_engine *engine, const struct ng_message_resolution *message)
@@ -98,6 +99,7 @@ int ng_engine_canary(struct ng_engine *engine, const struct ng_message_canary *m
 struct recalling {
     struct ng_engine *engine;
     const struct ng_snapshot *snapshot;
+    bool learnt;
     int error;
 };
 
@@ -114,21 +116,28 @@ static void recall_for_policy(void *arg, const struct ng_question *question, con
         return;
     if (ng_learn_matters(engine->learn, &answer, recalling->snapshot)) {
         recalling->error = ng_engine_learn_whole(engine, &answer, true, RELOADED_MAX, &tracked);
+        recalling->learnt = true;
         if (recalling->error == 0)
             ng_cache_track(engine->cache, question, ng_engine_resolution(&answer, tracked));
     }
     ng_answer_release(&answer);
 }
 
-/* What no rule needed may be needed by the new ones: it is learnt from the cache before they are put in force. */
+/* What no rule needed may be needed by the new ones: it is learnt from the cache before they are put in force. What is
+ * learnt may lead to what was passed over just before. */
 static int put_in_force(struct ng_engine *engine, struct ng_snapshot *snapshot)
 {
-    struct recalling recalling = {.engine = engine, .snapshot = snapshot};
+    struct recalling recalling = {.engine = engine, .snapshot = snapshot, .learnt = true};
 
+    if (!ng_learn_policy(engine->learn))
+        return ng_learn_snapshot(engine->learn, snapshot);
     ng_learn_turn(engine->learn);
-    ng_learn_require(engine->learn, snapshot); /* or what is learnt now could take its place */
-    if (ng_learn_policy(engine->learn))
+    ng_learn_coming(engine->learn, snapshot);
+    for (unsigned i = 0; i < PASSES && recalling.learnt && recalling.error == 0; i++) {
+        recalling.learnt = false;
         ng_cache_each(engine->cache, recall_for_policy, &recalling);
+    }
+    ng_learn_coming(engine->learn, NULL);
     return recalling.error ? recalling.error : ng_learn_snapshot(engine->learn, snapshot);
 }
 

@@ -163,7 +163,7 @@ static int remember(struct ng_learn *learn, struct ng_tracked *tracked, const ui
 struct taking {
     struct ng_tracked *name[NG_CHAIN_MAX];
     unsigned names;
-    bool new_lead[NG_CHAIN_MAX]; /* from name i to name i + 1 */
+    bool new_lead[NG_CHAIN_MAX]; /* from name i to name i + 1; one that was over is new again */
     size_t new_addresses;        /* the last ones of the last name */
 
     /* What service bindings of the last name speak of. */
@@ -177,8 +177,18 @@ struct taking {
 static void learn_rule(struct ng_learn *learn, struct ng_tracked *tracked)
 {
     tracked->ruled = ng_learn_ruled(learn->snapshot, &tracked->name);
-    if (tracked->ruled)
+    if (tracked->ruled || (learn->coming && ng_learn_ruled(learn->coming, &tracked->name)))
         ng_tracks_require(&learn->tracks, tracked);
+}
+
+/* Returns 1 when the lead is new, or was over, 0 when it was known, or -ENOMEM. */
+static int lead(struct ng_learn *learn, struct ng_tracked *from, struct ng_tracked *to, uint32_t ttl)
+{
+    const struct ng_lead *known = ng_tracks_lead_to(from, to);
+    bool over = known && ng_learn_lead_end(learn, known) <= learn->now;
+    int r = ng_tracks_lead(&learn->tracks, from, to, learn->now, ttl);
+
+    return r < 0 ? r : r > 0 || over;
 }
 
 static int take_names(struct ng_learn *learn, const struct ng_answer *answer, struct taking *taking)
@@ -194,7 +204,7 @@ static int take_names(struct ng_learn *learn, const struct ng_answer *answer, st
         taking->name[taking->names++] = tracked;
         learn_rule(learn, tracked);
         if (i > 0) {
-            r = ng_tracks_lead(&learn->tracks, taking->name[i - 1], tracked, learn->now, answer->ttl);
+            r = lead(learn, taking->name[i - 1], tracked, answer->ttl);
             if (r < 0)
                 return r;
             taking->new_lead[i - 1] = r > 0;
@@ -228,10 +238,10 @@ static int take_services(struct ng_learn *learn, const struct ng_answer *answer,
             prefixed = tracked;
             continue;
         }
-        r = ng_tracks_lead(&learn->tracks, last, tracked, learn->now, answer->ttl);
+        r = lead(learn, last, tracked, answer->ttl);
         taking->led[i] = r > 0;
         if (r >= 0 && prefixed) {
-            r = ng_tracks_lead(&learn->tracks, prefixed, tracked, learn->now, answer->ttl);
+            r = lead(learn, prefixed, tracked, answer->ttl);
             taking->led_prefixed[i] = r > 0;
         }
         if (r < 0)
@@ -279,17 +289,10 @@ static int conclude(struct ng_learn *learn, const struct taking *taking)
     for (unsigned i = 1; r == 0 && i + 1 < taking->names; i++)
         if (taking->new_lead[i])
             r = spread(learn, taking->name[i], taking->name[i + 1], false);
-    for (unsigned i = 1; r == 0 && i < taking->names; i++) {
-        struct ng_tracked *own[] = {taking->name[i]};
-        ng_tracked_list one = {.items = own, .count = 1};
-
-        if (own[0]->ruled)
-            r = apply(learn, &one, &end, SIZE_MAX, false);
-    }
-    if (r == 0 && taking->new_addresses && last != first) /* else said already */
+    if (r == 0 && last != first) /* else said already */
         r = speakers(learn, last, &names);
     if (r == 0 && names.count)
-        r = apply(learn, &names, &end, taking->new_addresses, false);
+        r = apply(learn, &names, &end, SIZE_MAX, false);
     ng_vector_free(&names);
     for (unsigned i = 0; r == 0 && i < taking->services; i++)
         r = conclude_service(learn, taking, i);
