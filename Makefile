@@ -170,7 +170,7 @@ $(B)/fuzz/obj/%.o: %.c $(GEN)/parse.h
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  FUZZ $<')
 	$(Q)$(CLANG) $(FUZZFLAGS) -MMD -MP -c $< -o $@
-$(B)/fuzz/fuzz_engine: $(patsubst %,$(B)/fuzz/obj/tests/replay/%.o,world check notes)
+$(B)/fuzz/fuzz_engine: $(patsubst %,$(B)/fuzz/obj/tests/replay/%.o,world check facts notes)
 $(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJECTS)
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $^ $(LIBS_resolver) $(LIBS_policy) -lbpf -o $@
 

@@ -3,6 +3,8 @@
  * not repeated here. Never changes anything but what it notes in the world. */
 #include "check.h"
 
+#include "facts.h"
+
 #include <string.h>
 
 struct given { /* an address */
@@ -119,15 +121,17 @@ static bool in_map(const struct world *world, uint32_t scope, const uint8_t addr
     return false;
 }
 
-static void check_name(struct world *world, unsigned p, const struct ng_name *name, const struct given *given)
+void check_denied(struct world *world, unsigned policy, const struct ng_name *name, const uint8_t address[16])
 {
-    uint64_t profile = ng_match_name(world->snapshot, p, name);
-    struct ng_policy_info policy;
+    uint64_t profile = ng_match_name(world->snapshot, policy, name);
+    char text[NG_NAME_TEXT_MAX];
+    struct ng_policy_info info;
 
-    ng_snapshot_policy(world->snapshot, p, &policy);
-    if (ng_snapshot_denies(world->snapshot, profile) && !guarded(world, given->octets) &&
-        !in_map(world, policy.scope, given->octets, profile))
-        world_breaks(world, "a reply has an address that policy %s denies and the map does not", policy.name);
+    ng_snapshot_policy(world->snapshot, policy, &info);
+    if (ng_snapshot_denies(world->snapshot, profile) && !guarded(world, address) &&
+        !in_map(world, info.scope, address, profile))
+        world_breaks(world, "%s leads to an address that policy %s denies because of it, and the map does not",
+                     ng_name_to_text(name, text), info.name);
 }
 
 /* Map before reply: each address that some name of its chain denies is in the map by now, under every policy. */
@@ -138,9 +142,9 @@ static void check_map(struct world *world, const struct spoken *spoken)
             const struct given *given = &spoken->addresses.items[i];
 
             for (size_t n = 0; n < spoken->names.count; n++)
-                check_name(world, p, &spoken->names.items[n], given);
+                check_denied(world, p, &spoken->names.items[n], given->octets);
             if (given->target.length)
-                check_name(world, p, &given->target, given);
+                check_denied(world, p, &given->target, given->octets);
         }
     }
 }
@@ -210,6 +214,7 @@ void check_reply(struct world *world, const struct ng_client *client, const uint
     read_records(ldns_pkt_question(reply), &spoken);
     read_records(ldns_pkt_answer(reply), &spoken);
     check_map(world, &spoken);
+    facts_told(world, query, wire, size);
     ng_vector_free(&spoken.names);
     ng_vector_free(&spoken.addresses);
     ldns_pkt_free(reply);

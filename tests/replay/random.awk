@@ -17,7 +17,7 @@ function policy(    n, text) {
             text = text " deny " name(n) either(",,,, port 22, port 443, { answer refuse }, { answer decoy }")
         else if (rand() < 0.05)
             text = text " allow " name(n)
-    return "POLICY\npolicy p {" text " }\nEND"
+    return "POLICY\npolicy p {" text " }\npolicy q { deny " name(any(NAMES)) " deny *." name(any(NAMES)) " }\nEND"
 }
 
 # After a reload all is asked for: what the cache has must be denied by the new rules.
@@ -36,9 +36,9 @@ function ask(    i, count) {
     if (count > 1)
         print "TOGETHER"
     for (i = 0; i < count; i++) {
-        type[++asked] = one("A A AAAA CNAME HTTPS")
-        question[asked] = (type[asked] == "HTTPS" && rand() < 0.4 ? "_8443._https." : "") name(any(NAMES))
-        print "QUERY", one("d e others"), question[asked], type[asked] either(",, do")
+        type[++asked] = one("A A AAAA CNAME HTTPS SVCB TXT")
+        question[asked] = ((type[asked] == "HTTPS" || type[asked] == "SVCB") && rand() < 0.4 ? "_8443._https." : "") name(any(NAMES))
+        print "QUERY", one("d e others g" other " g" other), question[asked], type[asked] either(",, do,, tcp, noedns")
     }
     if (count > 1)
         print "APART"
@@ -71,8 +71,8 @@ function answer(i,    owner, next_one, count, seen) {
     count = type[i] == "A" ? one("1 2 3") : type[i] == "AAAA" ? one("0 1 2") : 0
     for (; count > 0; count--)
         address(owner, type[i])
-    if (type[i] == "HTTPS")
-        print owner ".", ttl(), "IN HTTPS 1", one(". . " name(any(NAMES)) "."), "ipv4hint=203.0.113." 1 + any(12)
+    if (type[i] == "HTTPS" || type[i] == "SVCB")
+        print owner ".", ttl(), "IN " type[i] " 1", one(". . " name(any(NAMES)) "."), "ipv4hint=203.0.113." 1 + any(12)
     print "END"
 }
 
@@ -88,6 +88,17 @@ function upstreams(    i, j, t, count) {
     }
 }
 
+# What is rare.
+function event(x) {
+    if (x == 0) print "END_DEPLOYMENT g" other "\nDEPLOYMENT g" ++other, one("p q"), one("audit x x x")
+    else if (x == 1) print "TIME 2"
+    else if (x == 2) print "CANARY d", 1 + any(9), one("0 60")
+    else if (x == 3) print "ASK_FAILS", one("0 0 11")
+    else if (x == 4) print "CONFIG map-max=" one("10 30 1000") "\nTIME 1"
+    else if (x == 5) print "LOSE q 203.0.113." 1 + any(12) "\nLOSE p 2001:db8::" 1 + any(12) "\nTIME 1"
+    else print "UPSTREAM_RAW", name(any(NAMES)), "A"
+}
+
 function step(    x) {
     x = rand()
     if (x < 0.50) ask()
@@ -98,7 +109,8 @@ function step(    x) {
     else if (x < 0.96) print "LOSE p 203.0.113." 1 + any(12) "\nTIME 1"
     else if (x < 0.98) print "GRANT d", name(any(NAMES)), one("0 60 600")
     else if (x < 0.99) print "NO_VERIFIER"
-    else print "PREWARM p"
+    else if (x < 0.993) print "PREWARM p"
+    else event(any(7))
 }
 
 BEGIN {
@@ -107,11 +119,11 @@ BEGIN {
     STEPS = STEPS ? STEPS : 250
     for (seed = SEED; seed < SEED + (COUNT ? COUNT : 1); seed++) {
         srand(seed)
-        asked = 0
+        asked = other = 0
         print "SCENARIO random, seed " seed
-        print "CONFIG floor=60 grace=60 tracked=" one("4 5 6 8 20"), "cache=" one("20 100 100"), "map-max=" one("10 1000 1000"),
+        print "CONFIG floor=60 grace=60 tracked=" one("4 5 6 8 20 20"), "cache=" one("20 100 100"), "map-max=" one("10 1000 1000"),
             "stale=" one("0 300")
-        print "POLICY\npolicy p { deny n0.test }\nEND\nDEPLOYMENT d p\nDEPLOYMENT e p\nLOOSE"
+        print "POLICY\npolicy p { deny n0.test }\npolicy q { deny n1.test }\nEND\nADOPT p 203.0.113.3 100\nADOPT q 203.0.113.4 400\nDEPLOYMENT g0 q\nDEPLOYMENT d p\nDEPLOYMENT e p\nLOOSE"
         for (i = 0; i < STEPS; i++)
             step()
     }

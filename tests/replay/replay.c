@@ -31,6 +31,7 @@
  *
  * What must hold always (check.h) needs no step. A step may use only what is above.
  */
+#include "facts.h"
 #include "script.h"
 
 #include <namegate/clock.h>
@@ -320,6 +321,7 @@ static void play(struct replay *replay)
         if (i == sizeof(steps) / sizeof(*steps))
             script_stop(replay, "unknown step");
         steps[i].step(replay);
+        facts_check(&replay->world);
         if (*replay->world.broken)
             script_stop(replay, "%s", replay->world.broken);
     }

@@ -95,6 +95,7 @@ void world_lose(struct world *world, uint32_t scope, const uint8_t address[16])
     struct ng_destination_key key = {.scope = scope};
 
     memcpy(key.address, address, 16);
+    world->lost = true;
     (void)erase_cells(world, &key, 1);
 }
 
@@ -104,6 +105,7 @@ void world_spoil(struct world *world, uint32_t scope, const uint8_t address[16])
     struct cell *cell;
 
     memcpy(key.address, address, 16);
+    world->lost = true;
     cell = find_cell(world, &key);
     if (!cell)
         world_breaks(world, "there is nothing to change");
@@ -272,7 +274,7 @@ void world_conclude(struct world *world)
 
 void world_query(struct world *world, struct deployment *deployment, const uint8_t *wire, size_t size, bool tcp)
 {
-    struct query query = {.size = size, .tcp = tcp};
+    struct query query = {.size = size, .tcp = tcp, .deployment = deployment};
     bool alone = !world->gathered;
     struct ng_client *client;
     struct ng_query *asked;
@@ -310,6 +312,7 @@ void world_sleep(struct world *world, unsigned seconds)
         ng_engine_tick(world->engine);
         while (ng_engine_patrol(world->engine)) {
         }
+        world->lost &= world->write_error || world->map.count >= world->map_max; /* it could not be restored */
     }
 }
 
@@ -392,6 +395,7 @@ void world_release(struct world *world)
     ng_vector_free(&world->map);
     ng_vector_free(&world->asked);
     ng_vector_free(&world->queries);
+    ng_vector_free(&world->told);
     ng_vector_free(&world->announced);
     ng_vector_free(&world->replies);
     ng_vector_free(&world->notes);

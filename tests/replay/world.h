@@ -28,8 +28,17 @@ struct reply {
 struct query {
     uint8_t wire[1024];
     size_t size;
-    bool tcp, replied;
+    bool tcp, replied, deployment;
 };
+
+struct fact { /* a name leads to another, or has an address, until then */
+    struct ng_name from, to;
+    bool lead;
+    uint8_t address[16];
+    uint64_t end;
+};
+
+typedef NG_VECTOR(struct fact) fact_list;
 
 struct announced { /* a resolution that the keeper has heard of */
     uint64_t id, at;
@@ -53,12 +62,14 @@ struct world {
     int write_error;       /* what writes to the map return */
     int ask_error;         /* what asking an upstream returns */
     size_t map_max;
+    bool lost;             /* an entry, and no tick was since */
     const struct ng_snapshot *snapshot; /* the engine's */
     NG_VECTOR(struct cell) map;
     unsigned single_reads; /* of the map's entries, each by its key */
     bool no_verifier;      /* the kernel looks for one entry at a time */
     NG_VECTOR(struct asked) asked;
     NG_VECTOR(struct query) queries;
+    fact_list told; /* to deployments */
     struct gathered *gathered; /* queries of the turn that is under way; NULL: each is a turn of its own */
     NG_VECTOR(struct announced) announced;
     bool unreadable;       /* an upstream sent what ldns does not read (data of a type that the engine only passes on) */
