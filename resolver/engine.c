@@ -408,7 +408,7 @@ static int take_in(struct ng_engine *engine, const struct ng_question *question,
         ng_answer_release(ret_answer);
         return r;
     }
-    ng_cache_put(engine->cache, question, ret_answer, ng_engine_resolution(ret_answer, *ret_tracked), now);
+    ng_cache_put(engine->cache, question, ret_answer, *ret_tracked ? (*ret_tracked)->id : 0, now);
     return 0;
 }
 

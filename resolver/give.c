@@ -196,7 +196,7 @@ static int learn_cached(struct ng_engine *engine, const struct ng_question *ques
         answer.ttl = ttl;
     r = ng_engine_learn_answer(engine, &answer, deployment, ret_tracked);
     if (r == 0 && *ret_tracked)
-        ng_cache_track(engine->cache, question, ng_engine_resolution(&answer, *ret_tracked));
+        ng_cache_track(engine->cache, question, (*ret_tracked)->id);
     ng_answer_release(&answer);
     return r;
 }

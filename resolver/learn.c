@@ -311,14 +311,23 @@ static void renew(struct ng_learn *learn, struct ng_tracked *tracked)
     learn->ops.expired(learn->ops.arg, &tracked->name);
 }
 
+static void collect_leads(struct ng_learn *learn, struct ng_targets *list)
+{
+    struct ng_lead *next;
+
+    for (struct ng_lead *lead = LIST_FIRST(list); lead; lead = next) {
+        next = LIST_NEXT(lead, targets);
+        if (over(learn, ng_learn_lead_end(learn, lead)))
+            ng_tracks_unlead(&learn->tracks, lead);
+    }
+}
+
 static void collect_one(void *arg, struct ng_link *link)
 {
     struct ng_learn *learn = arg;
     struct ng_tracked *tracked = ng_record(link, struct ng_tracked, by_name);
-    struct ng_lead *lead = LIST_FIRST(&tracked->targets), *next;
 
     renew(learn, tracked);
-
     for (size_t i = 0; i < tracked->addresses.count;) {
         if (!over(learn, ng_judge_end(&learn->start, &tracked->addresses.items[i]))) {
             i++;
@@ -327,11 +336,8 @@ static void collect_one(void *arg, struct ng_link *link)
         tracked->addresses.items[i] = tracked->addresses.items[--tracked->addresses.count];
         learn->tracks.addresses--;
     }
-    for (; lead; lead = next) {
-        next = LIST_NEXT(lead, targets);
-        if (over(learn, ng_learn_lead_end(learn, lead)))
-            ng_tracks_unlead(lead);
-    }
+    collect_leads(learn, &tracked->targets);
+    collect_leads(learn, &tracked->asides);
     if (tracked->addresses.count == 0 && LIST_EMPTY(&tracked->targets) && LIST_EMPTY(&tracked->sources) &&
         over(learn, tracked->expires_at))
         ng_tracks_drop(&learn->tracks, tracked);

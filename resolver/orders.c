@@ -118,7 +118,7 @@ static void recall_for_policy(void *arg, const struct ng_question *question, con
         recalling->error = ng_engine_learn_whole(engine, &answer, true, RELOADED_MAX, &tracked);
         recalling->learnt = true;
         if (recalling->error == 0)
-            ng_cache_track(engine->cache, question, ng_engine_resolution(&answer, tracked));
+            ng_cache_track(engine->cache, question, tracked->id);
     }
     ng_answer_release(&answer);
 }

@@ -64,16 +64,6 @@ static bool next_question(const struct ng_name *name, unsigned number, struct ng
     return true;
 }
 
-/* A service binding of a name with port labels says something of the name behind these too. To that one it does not
- * lead, so nothing would show that what was learnt of it is let go. */
-uint64_t ng_engine_resolution(const struct ng_answer *answer, const struct ng_tracked *tracked)
-{
-    for (unsigned i = 0; i < answer->services; i++)
-        if (answer->service[i].prefixed)
-            return NG_UNLEARNT;
-    return tracked ? tracked->id : 0;
-}
-
 static int learn_recalled(struct ng_engine *engine, const struct ng_question *question, const struct ng_answer *answer)
 {
     struct ng_tracked *tracked;
@@ -85,7 +75,7 @@ static int learn_recalled(struct ng_engine *engine, const struct ng_question *qu
     if (r == 0 && !tracked)
         r = -ENOSPC;
     if (r == 0)
-        ng_cache_track(engine->cache, question, ng_engine_resolution(answer, tracked));
+        ng_cache_track(engine->cache, question, tracked->id);
     return r;
 }
 

@@ -77,8 +77,6 @@ int ng_engine_learn_answer(struct ng_engine *engine, const struct ng_answer *ans
  * needed: -ENOSPC. */
 int ng_engine_learn_whole(struct ng_engine *engine, const struct ng_answer *answer, bool needed, size_t max,
                           struct ng_tracked **ret_tracked);
-/* What the cache is to remember of an answer that was learnt (tracked NULL: it was not). */
-uint64_t ng_engine_resolution(const struct ng_answer *answer, const struct ng_tracked *tracked);
 /* What the cache knows of a name that another one leads to now: all questions whose answers have addresses, or aliases
  * for their own sake. */
 int ng_engine_recall(struct ng_engine *engine, const struct ng_name *name);

@@ -168,6 +168,7 @@ struct taking {
 
     /* What service bindings of the last name speak of. */
     struct ng_tracked *service[NG_ANSWER_SERVICES_MAX];
+    struct ng_tracked *prefixed; /* NULL, or the one of them that is the last name without its port labels */
     unsigned services;
     bool led[NG_ANSWER_SERVICES_MAX];          /* a new lead from the last name */
     bool led_prefixed[NG_ANSWER_SERVICES_MAX]; /* a new lead from the name without its port labels */
@@ -221,7 +222,7 @@ static int take_names(struct ng_learn *learn, const struct ng_answer *answer, st
 /* The last name leads to each target of its own, never one target to another: they are alternatives. */
 static int take_services(struct ng_learn *learn, const struct ng_answer *answer, struct taking *taking)
 {
-    struct ng_tracked *last = taking->name[taking->names - 1], *prefixed = NULL;
+    struct ng_tracked *last = taking->name[taking->names - 1];
     uint64_t end = learn->now + ng_judge_lifetime(&learn->start, answer->ttl, true);
 
     for (unsigned i = 0; i < answer->services; i++) {
@@ -235,13 +236,16 @@ static int take_services(struct ng_learn *learn, const struct ng_answer *answer,
         if (tracked->expires_at < end)
             tracked->expires_at = end;
         if (answer->service[i].prefixed) {
-            prefixed = tracked;
+            taking->prefixed = tracked;
+            r = ng_tracks_aside(&learn->tracks, last, tracked, learn->now, answer->ttl);
+            if (r < 0)
+                return r;
             continue;
         }
         r = lead(learn, last, tracked, answer->ttl);
         taking->led[i] = r > 0;
-        if (r >= 0 && prefixed) {
-            r = lead(learn, prefixed, tracked, answer->ttl);
+        if (r >= 0 && taking->prefixed) {
+            r = lead(learn, taking->prefixed, tracked, answer->ttl);
             taking->led_prefixed[i] = r > 0;
         }
         if (r < 0)
@@ -301,15 +305,12 @@ static int conclude(struct ng_learn *learn, const struct taking *taking)
 
 static void undo_leads(struct ng_learn *learn, const struct taking *taking, unsigned number)
 {
-    struct ng_lead *lead, *next;
+    const struct ng_tracked *service = taking->service[number];
 
-    for (lead = LIST_FIRST(&taking->service[number]->sources); lead; lead = next) {
-        bool own = lead->from == taking->name[taking->names - 1];
-
-        next = LIST_NEXT(lead, sources);
-        if (lead->learnt_at == learn->now && (own ? taking->led[number] : taking->led_prefixed[number]))
-            ng_tracks_unlead(lead);
-    }
+    if (taking->led[number])
+        ng_tracks_unlead(&learn->tracks, ng_tracks_lead_to(taking->name[taking->names - 1], service));
+    if (taking->led_prefixed[number])
+        ng_tracks_unlead(&learn->tracks, ng_tracks_lead_to(taking->prefixed, service));
 }
 
 static void forget_last(struct ng_learn *learn, struct ng_tracked *tracked, size_t count)
@@ -323,11 +324,10 @@ static void undo(struct ng_learn *learn, const struct taking *taking)
 {
     for (unsigned i = 0; i + 1 < taking->names; i++)
         if (taking->new_lead[i])
-            ng_tracks_unlead(ng_tracks_lead_to(taking->name[i], taking->name[i + 1]));
+            ng_tracks_unlead(&learn->tracks, ng_tracks_lead_to(taking->name[i], taking->name[i + 1]));
     for (unsigned i = taking->services; i-- > 0;) {
         forget_last(learn, taking->service[i], taking->new_hints[i]);
-        if (taking->led[i] || taking->led_prefixed[i])
-            undo_leads(learn, taking, i);
+        undo_leads(learn, taking, i);
     }
     if (taking->names)
         forget_last(learn, taking->name[taking->names - 1], taking->new_addresses);

@@ -8,10 +8,22 @@
 #include <errno.h>
 #include <string.h>
 
+#define LEADS_MIN 1024 /* so many have room, however few names do */
+
 void ng_tracks_init(struct ng_tracks *tracks, size_t max)
 {
     *tracks = (struct ng_tracks){.max = max, .key = ng_random(), .last_id = ng_random() >> 8};
     TAILQ_INIT(&tracks->idle);
+}
+
+static void free_leads(struct ng_targets *list)
+{
+    while (!LIST_EMPTY(list)) {
+        struct ng_lead *lead = LIST_FIRST(list);
+
+        LIST_REMOVE(lead, targets);
+        free(lead);
+    }
 }
 
 static void free_any(void *arg, struct ng_link *link)
@@ -19,12 +31,8 @@ static void free_any(void *arg, struct ng_link *link)
     struct ng_tracked *tracked = ng_record(link, struct ng_tracked, by_name);
 
     (void)arg;
-    while (!LIST_EMPTY(&tracked->targets)) {
-        struct ng_lead *lead = LIST_FIRST(&tracked->targets);
-
-        LIST_REMOVE(lead, targets);
-        free(lead);
-    }
+    free_leads(&tracked->targets);
+    free_leads(&tracked->asides);
     ng_vector_free(&tracked->addresses);
     ng_vector_free(&tracked->told);
     free(tracked);
@@ -97,6 +105,7 @@ int ng_tracks_get(struct ng_tracks *tracks, const struct ng_name *name, struct n
     tracked->id = ++tracks->last_id;
     tracked->announced = UINT64_MAX; /* none: what it leads to may be learnt without a change of its own */
     LIST_INIT(&tracked->targets);
+    LIST_INIT(&tracked->asides);
     LIST_INIT(&tracked->sources);
     if (ng_table_add(&tracks->names, &tracked->by_name, ng_name_hash(name, tracks->key)) < 0) {
         free(tracked);
@@ -155,9 +164,11 @@ void ng_tracks_drop(struct ng_tracks *tracks, struct ng_tracked *tracked)
     lose_all(tracks, lost);
     tracks->drops++;
     while (!LIST_EMPTY(&tracked->sources))
-        ng_tracks_unlead(LIST_FIRST(&tracked->sources));
+        ng_tracks_unlead(tracks, LIST_FIRST(&tracked->sources));
     while (!LIST_EMPTY(&tracked->targets))
-        ng_tracks_unlead(LIST_FIRST(&tracked->targets));
+        ng_tracks_unlead(tracks, LIST_FIRST(&tracked->targets));
+    while (!LIST_EMPTY(&tracked->asides))
+        ng_tracks_unlead(tracks, LIST_FIRST(&tracked->asides));
     if (tracked->listed)
         TAILQ_REMOVE(&tracks->idle, tracked, idle);
     ng_table_remove(&tracks->names, &tracked->by_name);
@@ -211,11 +222,11 @@ uint32_t ng_tracks_ttl(uint64_t learnt_at, uint32_t before, uint64_t now, uint32
     return left > ttl ? (uint32_t)left : ttl;
 }
 
-struct ng_lead *ng_tracks_lead_to(struct ng_tracked *from, const struct ng_tracked *to)
+static struct ng_lead *find_lead(const struct ng_targets *list, const struct ng_tracked *to)
 {
     struct ng_lead *lead;
 
-    LIST_FOREACH(lead, &from->targets, targets)
+    LIST_FOREACH(lead, list, targets)
     {
         if (lead->to == to)
             break;
@@ -223,33 +234,66 @@ struct ng_lead *ng_tracks_lead_to(struct ng_tracked *from, const struct ng_track
     return lead;
 }
 
-int ng_tracks_lead(struct ng_tracks *tracks, struct ng_tracked *from, struct ng_tracked *to, uint64_t now,
-                   uint32_t ttl)
+struct ng_lead *ng_tracks_lead_to(struct ng_tracked *from, const struct ng_tracked *to)
 {
-    struct ng_lead *lead = ng_tracks_lead_to(from, to);
+    return find_lead(&from->targets, to);
+}
+
+static bool room_for_lead(struct ng_tracks *tracks)
+{
+    while (tracks->leads >= 8 * tracks->max + LEADS_MIN)
+        if (!let_one_go(tracks))
+            return false;
+    return true;
+}
+
+/* In the list of leads that `from` has. Returns 1 when it is new, 0 when it was known, -ENOMEM, -ENOSPC. */
+static int add_lead(struct ng_tracks *tracks, struct ng_targets *list, struct ng_tracked *from,
+                    struct ng_tracked *to, uint64_t now, uint32_t ttl)
+{
+    struct ng_lead *lead = find_lead(list, to);
     bool known = lead;
 
     if (known) {
         LIST_REMOVE(lead, targets);
         lead->ttl = ng_tracks_ttl(lead->learnt_at, lead->ttl, now, ttl);
     } else {
+        if (!room_for_lead(tracks))
+            return -ENOSPC;
         lead = calloc(1, sizeof(*lead));
         if (!lead)
             return -ENOMEM;
+        tracks->leads++;
         lead->from = from;
         lead->to = to;
         lead->ttl = ttl;
+        lead->aside = list == &from->asides;
         LIST_INSERT_HEAD(&to->sources, lead, sources);
     }
-    LIST_INSERT_HEAD(&from->targets, lead, targets);
+    LIST_INSERT_HEAD(list, lead, targets);
     lead->learnt_at = now;
-    if (from->required)
-        ng_tracks_require(tracks, to);
     return !known;
 }
 
-void ng_tracks_unlead(struct ng_lead *lead)
+int ng_tracks_lead(struct ng_tracks *tracks, struct ng_tracked *from, struct ng_tracked *to, uint64_t now,
+                   uint32_t ttl)
 {
+    int r = add_lead(tracks, &from->targets, from, to, now, ttl);
+
+    if (r >= 0 && from->required)
+        ng_tracks_require(tracks, to);
+    return r;
+}
+
+int ng_tracks_aside(struct ng_tracks *tracks, struct ng_tracked *from, struct ng_tracked *to, uint64_t now,
+                    uint32_t ttl)
+{
+    return add_lead(tracks, &from->asides, from, to, now, ttl);
+}
+
+void ng_tracks_unlead(struct ng_tracks *tracks, struct ng_lead *lead)
+{
+    tracks->leads--;
     LIST_REMOVE(lead, targets);
     LIST_REMOVE(lead, sources);
     free(lead);
@@ -278,7 +322,7 @@ int ng_tracks_up(struct ng_tracks *tracks, struct ng_tracked *tracked, ng_lead_f
 
         LIST_FOREACH(lead, &list->items[at]->sources, sources)
         {
-            if (r == 0 && (!follow || follow(arg, lead)))
+            if (r == 0 && !lead->aside && (!follow || follow(arg, lead)))
                 r = visit(tracks, lead->from, list);
         }
     }

@@ -19,7 +19,8 @@ struct ng_lead {
     struct ng_tracked *from, *to;
     uint64_t learnt_at; /* ns */
     uint32_t ttl;       /* s */
-    LIST_ENTRY(ng_lead) targets; /* of `from`, the one learnt last is the first */
+    bool aside;         /* only an answer of `from` says something of `to`: see ng_tracks_aside() */
+    LIST_ENTRY(ng_lead) targets; /* of `from`, the one learnt last is the first; or asides */
     LIST_ENTRY(ng_lead) sources; /* of `to` */
 };
 
@@ -61,6 +62,7 @@ struct ng_tracked {
     uint64_t turn;        /* in which it was needed last */
     struct ng_tracked *next_lost; /* while those are gone through */
     LIST_HEAD(ng_targets, ng_lead) targets;
+    struct ng_targets asides;
     LIST_HEAD(ng_sources, ng_lead) sources;
     NG_VECTOR(struct ng_tracked_address) addresses;
     NG_VECTOR(struct ng_told) told;
@@ -74,6 +76,7 @@ struct ng_tracks {
     TAILQ_HEAD(ng_idle, ng_tracked) idle; /* the one used longest ago is the first */
     size_t max;
     size_t addresses; /* of all names; ng_tracks_room_for_address() bounds them */
+    size_t leads;     /* at most eight for each name, and some more */
     uint64_t key, last_id, round;
     uint64_t drops; /* counts names that were let go */
     uint64_t visits; /* counts names that walks came to */
@@ -112,10 +115,15 @@ void ng_tracks_acquit(struct ng_tracks *tracks, struct ng_tracked *tracked);
  * the new answer says does, as somebody may remember it for so long. */
 uint32_t ng_tracks_ttl(uint64_t learnt_at, uint32_t before, uint64_t now, uint32_t ttl);
 
-/* Learns, or refreshes, that one leads to another. Returns 1 when that is new, 0 when it was known, -ENOMEM. */
+/* Learns, or refreshes, that one leads to another. Returns 1 when that is new, 0 when it was known, -ENOMEM, or -ENOSPC
+ * when there are too many leads, and no name may be let go. */
 int ng_tracks_lead(struct ng_tracks *tracks, struct ng_tracked *from, struct ng_tracked *to, uint64_t now,
                    uint32_t ttl);
-void ng_tracks_unlead(struct ng_lead *lead);
+/* The same where nothing follows for the addresses of the one from the rules for the other, but what is lost of `to` is
+ * lost of what `from` said. */
+int ng_tracks_aside(struct ng_tracks *tracks, struct ng_tracked *from, struct ng_tracked *to, uint64_t now,
+                    uint32_t ttl);
+void ng_tracks_unlead(struct ng_tracks *tracks, struct ng_lead *lead);
 /* NULL: it does not lead there. */
 struct ng_lead *ng_tracks_lead_to(struct ng_tracked *from, const struct ng_tracked *to);
 

@@ -60,4 +60,17 @@ BEGIN {
         print "END"
     }
     print "POLICY\npolicy p { deny x.test }\nEND\nQUERY d x.test A tcp\nNOTHING_ASKED\nDENIED d 100.65.0.0 443"
+    print "\nSCENARIO names that all lead to each other are refused when there is no room for more leads\nCONFIG tracked=40 cache=1000"
+    print "POLICY\npolicy p { deny *.evil.test }\nEND\nDEPLOYMENT d p"
+    for (k = 0; k < 3; k++)
+        for (i = 0; i < 40; i++) {
+            type = k < 2 ? "HTTPS" : "SVCB"
+            print "QUERY others n" i ".evil.test " type (k ? " do" : "") "\nUPSTREAM n" i ".evil.test " type " NOERROR"
+            for (j = 1; j <= 13; j++)
+                print "n" i ".evil.test. 3000 IN " type " 1 n" (i + 13 * k + j) % 40 ".evil.test. ipv4hint=203.0.113." j
+            print "END"
+            if (k == 0)
+                print "DENIED d 203.0.113.1 443"
+        }
+    print "NOTE trouble tracked-full n39.evil.test\nNO_NOTE trouble tracked-full n0.evil.test\nDENIED d 203.0.113.13 443"
 }

@@ -321,7 +321,8 @@ static void play(struct replay *replay)
         if (i == sizeof(steps) / sizeof(*steps))
             script_stop(replay, "unknown step");
         steps[i].step(replay);
-        facts_check(&replay->world);
+        if (replay->loose) /* else scenarios are long, or look themselves */
+            facts_check(&replay->world);
         if (*replay->world.broken)
             script_stop(replay, "%s", replay->world.broken);
     }
