@@ -209,7 +209,7 @@ static int make_intact(struct ng_engine *engine, const struct ng_question *quest
 
     if (!engine->gathering && !engine->concluding)
         ng_learn_turn(engine->learn);
-    r = tracked ? ng_learn_intact(engine->learn, tracked, asker ? asker->scope : 0) : 0;
+    r = tracked ? ng_learn_intact(engine->learn, tracked, asker ? asker->scope : 0, engine->concluding) : 0;
     if (r > 0)
         ng_engine_report_restored(engine, (size_t)r, &question->name);
     return r < 0 ? r : 0;

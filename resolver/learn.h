@@ -76,8 +76,9 @@ const ng_canaries *ng_learn_canaries(const struct ng_learn *learn);
 int ng_learn_decoy(struct ng_learn *learn, struct ng_tracked *tracked, bool v4, uint8_t ret_address[16]);
 
 /* Whether the kernel still has all that stands for a name's addresses, for everybody and for one deployment (scope; 0:
- * for none). Returns how many destinations had to be written again, or -errno: then it must not be told. */
-int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope);
+ * for none). verified: in this turn that was foreseen, and looked for. Returns how many destinations had
+ * to be written again, or -errno: then it must not be told. */
+int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, bool verified);
 /* ng_learn_intact() will be called for that in this turn. Returns how many destinations it will look for, or -ENOMEM.
  */
 int ng_learn_foresee(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope);
