@@ -481,7 +481,7 @@ int ng_gate_askers(const struct ng_gate *gate)
     return bpf_map__fd(gate->object->maps.askers);
 }
 
-int ng_gate_verifyr(const struct ng_gate *gate)
+int ng_gate_verifier(const struct ng_gate *gate)
 {
     return gate->loaded ? bpf_program__fd(gate->object->progs.gate_verify) : -1;
 }

@@ -51,7 +51,7 @@ bool ng_gate_adopted(const struct ng_gate *gate);
 
 /* Descriptors for the resolver; they stay the gate's. */
 int ng_gate_destinations(const struct ng_gate *gate);
-int ng_gate_verifyr(const struct ng_gate *gate); /* the program gate_verify(); -1: not loaded yet, or not there */
+int ng_gate_verifier(const struct ng_gate *gate); /* the program gate_verify(); -1: not loaded yet, or not there */
 int ng_gate_askers(const struct ng_gate *gate);
 int ng_gate_epoch(const struct ng_gate *gate);
 

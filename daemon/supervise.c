@@ -125,7 +125,7 @@ static int send_forwards(const struct ng_keeper *keeper)
 void ng_supervise_verifier(struct ng_keeper *keeper)
 {
     static const struct ng_message_verifier message = {.type = NG_MESSAGE_VERIFIER};
-    int program = ng_gate_verifyr(keeper->gate);
+    int program = ng_gate_verifier(keeper->gate);
 
     if (program >= 0) /* a resolver without it is slower, no more */
         (void)ng_child_send(keeper->child, &message, sizeof(message), program, -1);

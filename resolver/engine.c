@@ -145,7 +145,6 @@ int ng_engine_adopt(struct ng_engine *engine, const struct ng_destination_key *k
 
 static void renew(struct ng_engine *engine, const struct ng_name *name, uint16_t type);
 
-/* False: an upstream must be asked. client NULL: nobody asks but a prewarming. */
 /* Whether an answer waits until all that a turn needs of the kernel is looked for at once. */
 static bool postpone(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                      const struct ng_asker *asker, const struct ng_cached *cached)
@@ -163,6 +162,7 @@ static bool postpone(struct ng_engine *engine, const struct ng_client *client, c
     return true;
 }
 
+/* False: an upstream must be asked. client NULL: nobody asks but a prewarming. */
 static bool give_cached(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                         const struct ng_asker *asker)
 {

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#define ATTEMPTS 8
+#define ATTEMPTS 8       /* to learn an answer whose names let each other go: there is too little room then */
 #define RECALLED_MAX 64 /* names to which an answer leads by what is in the cache; beyond it is not learnt */
 
 static bool leads_anywhere(const struct ng_answer *answer)
