@@ -313,7 +313,8 @@ void ng_claims_verify(struct ng_claims *claims)
 
 struct checking {
     struct ng_claims *claims;
-    size_t looked, restored;
+    size_t looked, *restored;
+    int error;
 };
 
 static void foresee_one(void *arg, struct ng_link *link)
@@ -327,13 +328,16 @@ static void foresee_one(void *arg, struct ng_link *link)
 static void check_one(void *arg, struct ng_link *link)
 {
     struct checking *checking = arg;
+    int r = check(checking->claims, ng_record(link, struct entry, link));
 
-    checking->restored += check(checking->claims, ng_record(link, struct entry, link)) > 0;
+    *checking->restored += r > 0;
+    if (r < 0 && checking->error == 0)
+        checking->error = r;
 }
 
-size_t ng_claims_check_some(struct ng_claims *claims, size_t max, bool *ret_all)
+int ng_claims_check_some(struct ng_claims *claims, size_t max, size_t *restored, bool *ret_all)
 {
-    struct checking checking = {.claims = claims};
+    struct checking checking = {.claims = claims, .restored = restored};
     size_t cursor = claims->checked, buckets = 0;
 
     ng_claims_turn(claims);
@@ -346,7 +350,7 @@ size_t ng_claims_check_some(struct ng_claims *claims, size_t max, bool *ret_all)
     *ret_all = claims->checked >= claims->table.size;
     if (*ret_all)
         claims->checked = 0;
-    return checking.restored;
+    return checking.error;
 }
 
 void ng_claims_orphan(struct ng_claims *claims, const struct ng_destination_key *key)

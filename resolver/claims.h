@@ -44,9 +44,10 @@ int ng_claims_add(struct ng_claims *claims, const struct ng_snapshot *snapshot,
  * have taken it away. If not, it is written again. Returns 1 when it had to be, 0 when nothing was missing, or -errno
  * of the writer. */
 int ng_claims_check(struct ng_claims *claims, const struct ng_destination_key *key);
-/* The same for some `max` destinations, the next ones with each call. Returns how many were written again. What cannot
- * be written is tried again when its turn comes next. *ret_all: these were the last, the next call begins anew. */
-size_t ng_claims_check_some(struct ng_claims *claims, size_t max, bool *ret_all);
+/* The same for some `max` destinations, the next ones with each call; adds to *restored how many were written again.
+ * Returns 0, or the first -errno: what cannot be written is tried again when its turn comes next. *ret_all: these were
+ * the last, the next call begins anew. */
+int ng_claims_check_some(struct ng_claims *claims, size_t max, size_t *restored, bool *ret_all);
 
 /* ng_claims_check() will be called for it in this turn. Returns whether it has to be looked for. */
 int ng_claims_foresee(struct ng_claims *claims, const struct ng_destination_key *key);

@@ -569,16 +569,23 @@ static void renew_expired(struct ng_engine *engine)
 bool ng_engine_patrol(struct ng_engine *engine)
 {
     bool all;
+    int r;
 
     if (!engine->patrolling)
         return false;
-    engine->restored += ng_learn_check(engine->learn, PATROL_MAX, &all);
+    r = ng_learn_check(engine->learn, PATROL_MAX, &engine->restored, &all);
+    engine->unrestored = engine->unrestored ? engine->unrestored : r;
     engine->patrolling = !all;
-    if (all) {
-        ng_engine_report_restored(engine, engine->restored, NULL);
-        engine->restored = 0;
-    }
-    return engine->patrolling;
+    if (engine->patrolling)
+        return true;
+    ng_engine_report_restored(engine, engine->restored, NULL);
+    if (engine->unrestored) /* what is missing is not denied */
+        ng_engine_report_failure(engine, engine->unrestored, NULL);
+    else if (engine->restored)
+        ng_engine_report_success(engine);
+    engine->restored = 0;
+    engine->unrestored = 0;
+    return false;
 }
 
 void ng_engine_tick(struct ng_engine *engine)

@@ -165,9 +165,9 @@ void ng_learn_verify(struct ng_learn *learn)
     ng_claims_verify(learn->claims);
 }
 
-size_t ng_learn_check(struct ng_learn *learn, size_t max, bool *ret_all)
+int ng_learn_check(struct ng_learn *learn, size_t max, size_t *restored, bool *ret_all)
 {
-    return ng_claims_check_some(learn->claims, max, ret_all);
+    return ng_claims_check_some(learn->claims, max, restored, ret_all);
 }
 
 /* A walk over all that is tracked. */

@@ -85,7 +85,7 @@ int ng_learn_foresee(struct ng_learn *learn, struct ng_tracked *tracked, uint32_
 /* See ng_claims_verify(). */
 void ng_learn_verify(struct ng_learn *learn);
 /* See ng_claims_check_some(). */
-size_t ng_learn_check(struct ng_learn *learn, size_t max, bool *ret_all);
+int ng_learn_check(struct ng_learn *learn, size_t max, size_t *restored, bool *ret_all);
 
 /* Whether deployments live. */
 bool ng_learn_lives(const struct ng_learn *learn);

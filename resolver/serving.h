@@ -34,7 +34,8 @@ struct ng_engine {
         const struct ng_asker *asker;
     } postponed[POSTPONED_MAX];
     unsigned postponing;
-    size_t restored; /* by the patrol that is under way */
+    size_t restored; /* by the patrol that is under way, */
+    int unrestored;  /* and why something could not be; 0 */
     bool patrolling;
     bool gathering, concluding; /* queries wait; or are answered, by what was seen in the kernel in this turn */
     bool full; /* a write found destinations full, and the keeper was told */
