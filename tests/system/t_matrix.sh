@@ -252,6 +252,10 @@ OPTIONS_OF_RUN=()
 row 'an alias (CNAME) of another domain' "$denied" "$R" tcp alias.other.test 443
 row 'upper case and a final dot' "$denied" "$R" tcp GitHub.COM. 443
 row 'a name that only looks like it' reached "$R" tcp notgithub.com 443
+held_by 'more names and aliases than there is room for (max-destinations), by names that are forbidden' \
+    'their answers fail, and on record' t_full
+told_before='an address that was told before a new rule forbids its name, which no rule needed and for which there was no room'
+note_row "$told_before any more" 'reached, until the name is asked for again'
 row 'only IPv6 is asked for' "$denied" "$R" tcp6 api.github.com 443
 row 'hints of an HTTPS record' "$denied" sh -c "dig +short svcb.github.com HTTPS > /dev/null; python3 '$P' plain 198.51.100.40 80"
 held_by 'an address kept beyond its TTL' 'denied while the deployment lives' t_expiry
