@@ -42,8 +42,10 @@ struct ng_claims {
     uint64_t key;
     size_t cursor, checked; /* of collect and check_some */
     uint64_t turn;
-    struct ng_expected foreseen;
+    struct ng_expected foreseen[NG_EXPECTED_MAX];
     struct entry *foreseen_entry[NG_EXPECTED_MAX]; /* NULL: it was dropped since */
+    unsigned foreseeing;
+    uint64_t misses; /* looks that did not find all as it should be */
 };
 
 /* Keys that wait to be erased together. */
@@ -72,7 +74,7 @@ int ng_claims_new(const struct ng_claims_ops *ops, struct ng_claims **ret_claims
 
 static void drop(struct ng_claims *claims, struct entry *entry)
 {
-    for (uint32_t i = 0; i < claims->foreseen.count; i++)
+    for (unsigned i = 0; i < claims->foreseeing; i++)
         if (claims->foreseen_entry[i] == entry)
             claims->foreseen_entry[i] = NULL;
     ng_table_remove(&claims->table, &entry->link);
@@ -277,15 +279,15 @@ int ng_claims_check(struct ng_claims *claims, const struct ng_destination_key *k
 
 static int foresee(struct ng_claims *claims, struct entry *entry)
 {
-    uint32_t at;
+    unsigned at;
 
     if (entry->seen == claims->turn)
         return 0;
-    if (claims->foreseen.count == NG_EXPECTED_MAX)
+    if (claims->foreseeing == NG_EXPECTED_MAX)
         ng_claims_verify(claims);
-    at = claims->foreseen.count++;
-    claims->foreseen.item[at].key = entry->key;
-    claims->foreseen.item[at].value = entry->value;
+    at = claims->foreseeing++;
+    claims->foreseen[at].key = entry->key;
+    claims->foreseen[at].value = entry->value;
     claims->foreseen_entry[at] = entry;
     return 1;
 }
@@ -299,16 +301,23 @@ int ng_claims_foresee(struct ng_claims *claims, const struct ng_destination_key 
 
 void ng_claims_verify(struct ng_claims *claims)
 {
-    struct ng_expected *foreseen = &claims->foreseen;
-    bool known = foreseen->count && claims->ops.verify(claims->ops.arg, foreseen) == 0;
+    unsigned count = claims->foreseeing;
+    uint64_t differ;
+    bool known = count && claims->ops.verify(claims->ops.arg, claims->foreseen, count, &differ) == 0;
 
-    for (uint32_t i = 0; known && i < foreseen->count; i++) {
-        struct entry *entry = foreseen->differ >> i & 1 ? NULL : claims->foreseen_entry[i];
+    claims->misses += count && (!known || differ);
+    for (unsigned i = 0; known && i < count; i++) {
+        struct entry *entry = differ >> i & 1 ? NULL : claims->foreseen_entry[i];
 
-        if (entry && memcmp(&entry->value, &foreseen->item[i].value, sizeof(entry->value)) == 0)
+        if (entry && memcmp(&entry->value, &claims->foreseen[i].value, sizeof(entry->value)) == 0)
             entry->seen = claims->turn;
     }
-    foreseen->count = 0;
+    claims->foreseeing = 0;
+}
+
+uint64_t ng_claims_misses(const struct ng_claims *claims)
+{
+    return claims->misses;
 }
 
 struct checking {

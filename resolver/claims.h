@@ -13,8 +13,9 @@ typedef int (*ng_destination_fn)(void *arg, const struct ng_destination_key *key
 struct ng_claims_ops {
     /* -ENOENT: it is not there. */
     int (*read)(void *arg, const struct ng_destination_key *key, struct ng_destination *ret_value);
-    /* Sets `differ`: a bit for each that is not there so. -EOPNOTSUPP, or another error: read them one by one. */
-    int (*verify)(void *arg, struct ng_expected *expected);
+    /* For NG_EXPECTED_MAX at most, a bit for each that is not there so. -EOPNOTSUPP, or another error: read them one by
+     * one. */
+    int (*verify)(void *arg, const struct ng_expected *expected, unsigned count, uint64_t *ret_differ);
     /* It may wait, and be done with others before anything leaves the process: a reply, or a message to the keeper.
      * When it fails then, no reply of that turn says more than SERVFAIL, and the destination is one that is missing. */
     int (*write)(void *arg, const struct ng_destination_key *key, const struct ng_destination *value);
@@ -53,6 +54,9 @@ int ng_claims_check_some(struct ng_claims *claims, size_t max, size_t *restored,
 int ng_claims_foresee(struct ng_claims *claims, const struct ng_destination_key *key);
 /* Looks for all that are foreseen, many at once. */
 void ng_claims_verify(struct ng_claims *claims);
+/* Counts the looks that did not find all as it should be. Where it is the same after ng_claims_verify() as before the
+ * first was foreseen, a check of what was foreseen would find nothing. */
+uint64_t ng_claims_misses(const struct ng_claims *claims);
 
 /* Makes the claims of a destination adopted ones: the names that they came from are being forgotten. */
 void ng_claims_orphan(struct ng_claims *claims, const struct ng_destination_key *key);

@@ -98,14 +98,14 @@ static int read_claim(void *arg, const struct ng_destination_key *key, struct ng
     return ng_map_read(destinations->fd, key, ret_value);
 }
 
-static int verify_claims(void *arg, struct ng_expected *expected)
+static int verify_claims(void *arg, const struct ng_expected *expected, unsigned count, uint64_t *ret_differ)
 {
     struct ng_destinations *destinations = arg;
 
     ng_destinations_flush(destinations);
     if (destinations->verifier < 0)
         return -EOPNOTSUPP;
-    return ng_map_verify(destinations->verifier, expected);
+    return ng_map_verify(destinations->verifier, expected, count, ret_differ);
 }
 
 static int erase_claims(void *arg, const struct ng_destination_key *keys, size_t count)

@@ -357,6 +357,7 @@ void ng_engine_gather(struct ng_engine *engine)
 {
     engine->gathering = true;
     ng_learn_turn(engine->learn);
+    engine->misses = ng_learn_misses(engine->learn);
 }
 
 void ng_engine_conclude(struct ng_engine *engine)

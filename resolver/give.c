@@ -207,9 +207,12 @@ static int make_intact(struct ng_engine *engine, const struct ng_question *quest
 {
     int r;
 
+    /* Where all that was foreseen was found, to go through it once more would find nothing. */
+    if (!tracked || (engine->concluding && engine->misses == ng_learn_misses(engine->learn)))
+        return 0;
     if (!engine->gathering && !engine->concluding)
         ng_learn_turn(engine->learn);
-    r = tracked ? ng_learn_intact(engine->learn, tracked, asker ? asker->scope : 0, engine->concluding) : 0;
+    r = ng_learn_intact(engine->learn, tracked, asker ? asker->scope : 0, engine->concluding);
     if (r > 0)
         ng_engine_report_restored(engine, (size_t)r, &question->name);
     return r < 0 ? r : 0;

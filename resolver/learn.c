@@ -144,6 +144,11 @@ static int each_behind(struct ng_learn *learn, struct ng_tracked *tracked, uint3
     return r < 0 ? r : sum;
 }
 
+uint64_t ng_learn_misses(const struct ng_learn *learn)
+{
+    return ng_claims_misses(learn->claims);
+}
+
 int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, bool verified)
 {
     int r = verified ? 0 : each_behind(learn, tracked, scope, ng_claims_foresee);

@@ -82,8 +82,9 @@ int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t
 /* ng_learn_intact() will be called for that in this turn. Returns how many destinations it will look for, or -ENOMEM.
  */
 int ng_learn_foresee(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope);
-/* See ng_claims_verify(). */
+/* See ng_claims_verify() and ng_claims_misses(). */
 void ng_learn_verify(struct ng_learn *learn);
+uint64_t ng_learn_misses(const struct ng_learn *learn);
 /* See ng_claims_check_some(). */
 int ng_learn_check(struct ng_learn *learn, size_t max, size_t *restored, bool *ret_all);
 

@@ -14,12 +14,16 @@ int ng_map_read(int fd, const struct ng_destination_key *key, struct ng_destinat
     return bpf_map_lookup_elem(fd, key, ret_value) < 0 ? -errno : 0;
 }
 
-int ng_map_verify(int program, struct ng_expected *expected)
+int ng_map_verify(int program, const struct ng_expected *expected, unsigned count, uint64_t *ret_differ)
 {
-    LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = expected, .ctx_size_in = sizeof(*expected));
+    struct ng_verification verification = {.expected = (uintptr_t)expected, .count = count};
+    LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &verification, .ctx_size_in = sizeof(verification));
 
     /* The kernel gives back what it was given as the program has left it. */
-    return bpf_prog_test_run_opts(program, &run) < 0 ? -errno : 0;
+    if (bpf_prog_test_run_opts(program, &run) < 0)
+        return -errno;
+    *ret_differ = verification.differ;
+    return 0;
 }
 
 int ng_map_write(int fd, const struct ng_destination_key *keys, const struct ng_destination *values, unsigned count)

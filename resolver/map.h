@@ -11,8 +11,8 @@
 /* Return 0 or -errno; -E2BIG: the map is full. */
 /* -ENOENT: it is not there. */
 int ng_map_read(int fd, const struct ng_destination_key *key, struct ng_destination *ret_value);
-/* Runs the program gate_verify(). */
-int ng_map_verify(int program, struct ng_expected *expected);
+/* Runs the program gate_verify(): for NG_EXPECTED_MAX destinations at most, a bit for each that is not there so. */
+int ng_map_verify(int program, const struct ng_expected *expected, unsigned count, uint64_t *ret_differ);
 /* Writes all that it can, in this order. */
 int ng_map_write(int fd, const struct ng_destination_key *keys, const struct ng_destination *values, unsigned count);
 /* Keys that are not there are passed over. */

@@ -34,6 +34,7 @@ struct ng_engine {
         const struct ng_asker *asker;
     } postponed[POSTPONED_MAX];
     unsigned postponing;
+    uint64_t misses; /* ng_learn_misses() when that began */
     size_t restored; /* by the patrol that is under way, */
     int unrestored;  /* and why something could not be; 0 */
     bool patrolling;

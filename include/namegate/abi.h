@@ -139,18 +139,21 @@ struct ng_destination {
 };
 _Static_assert(sizeof(struct ng_destination) == 24 * NG_CLAIMS_MAX, "layout of ng_destination");
 
-/* What gate_verify() is given: destinations as they should be. It sets a bit for each that is not there so. */
-#define NG_EXPECTED_MAX 64
+/* A destination as it should be. */
 struct ng_expected {
-    __u32 count;
-    __u32 pad;
-    __u64 differ;
-    struct {
-        struct ng_destination_key key;
-        struct ng_destination value;
-    } item[NG_EXPECTED_MAX];
+    struct ng_destination_key key;
+    struct ng_destination value;
 };
-_Static_assert(sizeof(struct ng_expected) == 16 + NG_EXPECTED_MAX * (24 + 24 * NG_CLAIMS_MAX), "no padding");
+_Static_assert(sizeof(struct ng_expected) == 24 + 24 * NG_CLAIMS_MAX, "no padding");
+
+/* What gate_verify() is given. It sets a bit for each that is not there so, or that it could not read. */
+#define NG_EXPECTED_MAX 64
+struct ng_verification {
+    __u64 expected; /* address of that many struct ng_expected, in the memory of who calls */
+    __u64 differ;
+    __u32 count;    /* NG_EXPECTED_MAX at most */
+    __u32 pad;
+};
 
 /* networks: longest prefix match over {scope, address} -> this. prefixlen counts the 32 bits of the scope too.
  * Written by the keeper. Full: the policy is refused. */

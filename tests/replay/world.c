@@ -63,18 +63,20 @@ static int read_cell(void *arg, const struct ng_destination_key *key, struct ng_
     return 0;
 }
 
-static int verify_cells(void *arg, struct ng_expected *expected)
+static int verify_cells(void *arg, const struct ng_expected *expected, unsigned count, uint64_t *ret_differ)
 {
     const struct world *world = arg;
 
-    expected->differ = 0;
-    for (uint32_t i = 0; i < expected->count; i++) {
-        const struct cell *cell = find_cell(world, &expected->item[i].key);
+    if (world->no_verifier)
+        return -EOPNOTSUPP;
+    *ret_differ = 0;
+    for (unsigned i = 0; i < count; i++) {
+        const struct cell *cell = find_cell(world, &expected[i].key);
 
-        if (!cell || memcmp(&cell->value, &expected->item[i].value, sizeof(cell->value)) != 0)
-            expected->differ |= 1ULL << i;
+        if (!cell || memcmp(&cell->value, &expected[i].value, sizeof(cell->value)) != 0)
+            *ret_differ |= 1ULL << i;
     }
-    return world->no_verifier ? -EOPNOTSUPP : 0;
+    return 0;
 }
 
 static int erase_cells(void *arg, const struct ng_destination_key *keys, size_t count)

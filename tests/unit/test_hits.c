@@ -77,17 +77,16 @@ static int read_cell(void *arg, const struct ng_destination_key *key, struct ng_
     return find_cell(f, key, ret_value);
 }
 
-static int verify_cells(void *arg, struct ng_expected *expected)
+static int verify_cells(void *arg, const struct ng_expected *expected, unsigned count, uint64_t *ret_differ)
 {
     struct fixture *f = arg;
     struct ng_destination value;
 
-    f->verified += expected->count;
-    expected->differ = 0;
-    for (uint32_t i = 0; i < expected->count; i++)
-        if (find_cell(f, &expected->item[i].key, &value) < 0 ||
-            memcmp(&value, &expected->item[i].value, sizeof(value)) != 0)
-            expected->differ |= 1ULL << i;
+    f->verified += count;
+    *ret_differ = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (find_cell(f, &expected[i].key, &value) < 0 || memcmp(&value, &expected[i].value, sizeof(value)) != 0)
+            *ret_differ |= 1ULL << i;
     return 0;
 }
 
