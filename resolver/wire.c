@@ -257,17 +257,37 @@ size_t ng_wire_failure(const struct ng_query *query, uint8_t rcode, const struct
 
 size_t ng_wire_spoil(uint8_t *wire, size_t size)
 {
-    size_t end = NG_WIRE_HEADER;
+    struct cursor cursor = {.wire = wire, .size = size};
+    unsigned questions, records;
+    size_t end, opt = 0;
+    uint16_t flags = 0;
 
-    if (wire[5] == 1) { /* the question: ours has no pointers */
-        while (end < size && wire[end])
-            end += 1U + wire[end];
-        end += 1U + 4U;
+    skip(&cursor, 4);
+    questions = get16(&cursor);
+    records = get16(&cursor);
+    records += get16(&cursor);
+    records += get16(&cursor);
+    for (; questions > 0 && !cursor.bad; questions--) {
+        skip_name(&cursor);
+        skip(&cursor, 4);
+    }
+    end = cursor.bad ? size : cursor.at;
+    for (; records > 0 && !cursor.bad && !opt; records--) {
+        size_t start = cursor.at;
+
+        skip_name(&cursor);
+        opt = get16(&cursor) == NG_TYPE_OPT ? start : 0;
+        skip(&cursor, 4);
+        flags = get16(&cursor);
+        skip(&cursor, get16(&cursor));
     }
     wire[2] &= (uint8_t)~(FLAG_TC >> 8);
     wire[3] = (uint8_t)((wire[3] & (FLAG_RA | FLAG_CD)) | NG_RCODE_SERVFAIL);
     memset(wire + 6, 0, 6);
-    return end < size ? end : size;
+    if (!opt || cursor.bad)
+        return end;
+    wire[11] = 1;
+    return end + put_opt(wire + end, NG_RCODE_SERVFAIL, flags & EDNS_DO, NULL);
 }
 
 /* A record of the name asked for, whose data follow. */

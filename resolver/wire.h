@@ -71,7 +71,8 @@ size_t ng_wire_failure(const struct ng_query *query, uint8_t rcode, const struct
 size_t ng_wire_nothing(const struct ng_query *query, uint8_t rcode, uint32_t ttl, const struct ng_ede *ede,
                        uint8_t *wire);
 
-/* Makes of an answer, where it lies, one without records that says SERVFAIL. Returns its size. */
+/* Makes of an answer, where it lies, one without records that says SERVFAIL, with EDNS if that had it (RFC 6891 section
+ * 7), but no explanation. Returns its size, which is not more. */
 size_t ng_wire_spoil(uint8_t *wire, size_t size);
 
 /* An answer of one address: 4 or 16 octets, of type A or AAAA. */

@@ -272,8 +272,12 @@ static void answers_can_be_spoilt(void **state)
     size_t size = message(wire, 0x83b0, (const uint8_t[4]){1, 1, 0, 1}, BODY(records));
 
     (void)state;
+    assert_int_equal(ng_wire_spoil(wire, size), 12 + sizeof(QUESTION) - 1 + 11);
+    assert_memory_equal(wire, "\x12\x34\x81\x92\0\1\0\0\0\0\0\1" QUESTION OPT("\0", "\x80\0", "\0"),
+                        12 + sizeof(QUESTION) - 1 + 11);
+    size = message(wire, 0x8180, (const uint8_t[4]){1, 1}, BODY(QUESTION "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4"));
     assert_int_equal(ng_wire_spoil(wire, size), 12 + sizeof(QUESTION) - 1);
-    assert_memory_equal(wire, "\x12\x34\x81\x92\0\1\0\0\0\0\0\0" QUESTION, 12 + sizeof(QUESTION) - 1);
+    assert_int_equal(wire[11], 0);
     size = message(wire, 0x8181, (const uint8_t[4]){0}, "", 0);
     assert_int_equal(ng_wire_spoil(wire, size), 12);
     assert_int_equal(wire[3], 0x82);
