@@ -59,6 +59,23 @@ static void skip_name(struct cursor *cursor)
     cursor->bad = true;
 }
 
+/* From the beginning of a message to its first record. Returns how many there are, in all sections. */
+static unsigned skip_questions(struct cursor *cursor)
+{
+    unsigned questions, records;
+
+    skip(cursor, 4);
+    questions = get16(cursor);
+    records = get16(cursor);
+    records += get16(cursor);
+    records += get16(cursor);
+    for (; questions > 0 && !cursor->bad; questions--) {
+        skip_name(cursor);
+        skip(cursor, 4);
+    }
+    return records;
+}
+
 static void put16(uint8_t *wire, unsigned value)
 {
     wire[0] = (uint8_t)(value >> 8);
@@ -258,19 +275,11 @@ size_t ng_wire_failure(const struct ng_query *query, uint8_t rcode, const struct
 size_t ng_wire_spoil(uint8_t *wire, size_t size)
 {
     struct cursor cursor = {.wire = wire, .size = size};
-    unsigned questions, records;
+    unsigned records;
     size_t end, opt = 0;
     uint16_t flags = 0;
 
-    skip(&cursor, 4);
-    questions = get16(&cursor);
-    records = get16(&cursor);
-    records += get16(&cursor);
-    records += get16(&cursor);
-    for (; questions > 0 && !cursor.bad; questions--) {
-        skip_name(&cursor);
-        skip(&cursor, 4);
-    }
+    records = skip_questions(&cursor);
     end = cursor.bad ? size : cursor.at;
     for (; records > 0 && !cursor.bad && !opt; records--) {
         size_t start = cursor.at;
@@ -374,18 +383,10 @@ size_t ng_wire_reply(const struct ng_query *query, const struct ng_wire_answer *
 int ng_wire_ttls(const uint8_t *wire, size_t size, uint16_t offsets[static NG_RECORDS_MAX])
 {
     struct cursor cursor = {.wire = wire, .size = size};
-    unsigned questions, records;
+    unsigned records;
     int count = 0;
 
-    skip(&cursor, 4);
-    questions = get16(&cursor);
-    records = get16(&cursor);
-    records += get16(&cursor);
-    records += get16(&cursor);
-    for (; questions > 0 && !cursor.bad; questions--) {
-        skip_name(&cursor);
-        skip(&cursor, 4);
-    }
+    records = skip_questions(&cursor);
     for (; records > 0 && !cursor.bad; records--) {
         uint16_t type, length;
 

@@ -72,7 +72,7 @@ size_t ng_wire_nothing(const struct ng_query *query, uint8_t rcode, uint32_t ttl
                        uint8_t *wire);
 
 /* Makes of an answer, where it lies, one without records that says SERVFAIL, with EDNS if that had it (RFC 6891 section
- * 7), but no explanation. Returns its size, which is not more. */
+ * 6.1.1), but no explanation. Returns its size, which is not more. */
 size_t ng_wire_spoil(uint8_t *wire, size_t size);
 
 /* An answer of one address: 4 or 16 octets, of type A or AAAA. */

@@ -61,6 +61,7 @@ wait_until 20 empty || fail "entries that do not end: $(gate status)" # one that
 for i in $(seq 1 70); do foreign update "$i" value hex $(printf '0 %.0s' $(seq 96)) || break; done
 [ "$i" -lt 70 ] || fail "the map takes more than it has room for"
 expect_output 'status: SERVFAIL' ask alone.fill.test
+expect_output 'EDNS: version: 0' ask alone.fill.test
 expect_output 'status: SERVFAIL' ask alone.fill.test
 expect_output 'status: SERVFAIL' ask +tcp many.fill.test
 expect_output 'status: NOERROR' ask mirror.internal

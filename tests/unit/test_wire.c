@@ -278,6 +278,13 @@ static void answers_can_be_spoilt(void **state)
     size = message(wire, 0x8180, (const uint8_t[4]){1, 1}, BODY(QUESTION "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4"));
     assert_int_equal(ng_wire_spoil(wire, size), 12 + sizeof(QUESTION) - 1);
     assert_int_equal(wire[11], 0);
+    /* An explanation goes, and so does an OPT record that is not whole. */
+    size = message(wire, 0x8180, (const uint8_t[4]){1, 0, 0, 1}, BODY(QUESTION OPT("\0", "\0\0", "\6") "\0\x0f\0\2\0\x11"));
+    assert_int_equal(ng_wire_spoil(wire, size), 12 + sizeof(QUESTION) - 1 + 11);
+    assert_memory_equal(wire + 12 + sizeof(QUESTION) - 1, OPT("\0", "\0\0", "\0"), 11);
+    size = message(wire, 0x8180, (const uint8_t[4]){1, 0, 0, 1}, BODY(QUESTION OPT("\0", "\0\0", "\6")));
+    assert_int_equal(ng_wire_spoil(wire, size), 12 + sizeof(QUESTION) - 1);
+    assert_int_equal(wire[11], 0);
     size = message(wire, 0x8181, (const uint8_t[4]){0}, "", 0);
     assert_int_equal(ng_wire_spoil(wire, size), 12);
     assert_int_equal(wire[3], 0x82);
