@@ -150,6 +150,9 @@ $(B)/lib/%.a:
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 WRAP_hits = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+WRAP_departure = $(patsubst %,-Wl$(COMMA)--wrap=%,sendmmsg ng_keeper_link_settle ng_upstream_send \
+	$(addprefix ng_engine_,query meet gather conclude foresee))
+COMMA = ,
 $(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(UNIT_ARCHIVES)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLLDFLAGS) $(WRAP_$*) $< -Wl,--start-group $(UNIT_ARCHIVES) -Wl,--end-group -lcmocka $(LIBS_daemon) $(LIBS_resolver) $(LIBS_ledger) $(LIBS_cli) $(LIBS_policy) -o $@

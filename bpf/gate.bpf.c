@@ -7,6 +7,7 @@
 #include "bystander.bpf.h"
 #include "verify.bpf.h"
 #include "delegate.bpf.h"
+#include "departure.bpf.h"
 #include "egress.bpf.h"
 #include "event.bpf.h"
 #include "lineage.bpf.h"
@@ -231,6 +232,8 @@ static __always_inline int address_hook(struct bpf_sock_addr *ctx, __u8 hook, bo
     struct ng_asker behind, *opener;
     __u32 result, levels;
 
+    if (!connecting && !may_depart(ctx->sk))
+        return DENY;
     if (!state || !state->levels)
         return PASS;
     here = bpf_get_current_cgroup_id();

@@ -76,6 +76,23 @@ struct {
     __type(value, __u64);
 } epoch SEC(".maps"), additions SEC(".maps");
 
+/* What the resolver's replies rest on as they leave. Resolver, which maps it into memory. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct ng_departures);
+} departures SEC(".maps");
+
+/* Which sockets these leave by, and of which worker. Keeper; one that is not here is not held up. */
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, __u32);
+} listeners SEC(".maps");
+
 /* Who sent a redirected DNS query. Egress program; an LRU on purpose: a lost record leaves a query unanswered, and the
  * client sends it again. */
 struct {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Whether the map still has what the resolver wrote: it has to know before each answer from its cache, and a system
- * call for each address costs as much as half of such an answer. */
+/* Whether the map still has what the resolver wrote. It has to know before each answer from its cache that is not
+ * looked at as it leaves (departure.bpf.h), and of all again and again; a system call for each address costs as much as
+ * half of such an answer. */
 #ifndef NAMEGATE_VERIFY_BPF_H
 #define NAMEGATE_VERIFY_BPF_H
 

@@ -85,12 +85,17 @@ static char *egress_path(const struct ng_gate *gate, uint64_t cgroup, char path[
     return path;
 }
 
-/* Constants of the object hold none; permits and what else only saves repetition begin anew with the programs: while
- * others were in force nobody may have seen to it that they are up to date. */
+/* Constants of the object hold none. What only saves repetition begins anew with the programs: while others were in
+ * force nobody may have seen to it that it is up to date. So does what belongs to one resolver: that of a keeper that
+ * was killed may still write to its own. */
 static bool holds_state(const struct bpf_map *map)
 {
-    return !strchr(bpf_map__name(map), '.') && strcmp(bpf_map__name(map), "permits") != 0 &&
-           strcmp(bpf_map__name(map), "bystanders") != 0 && strcmp(bpf_map__name(map), "delegations") != 0;
+    static const char *const passing[] = {"permits", "bystanders", "delegations", "departures", "listeners"};
+    bool holds = !strchr(bpf_map__name(map), '.');
+
+    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+        holds = holds && strcmp(bpf_map__name(map), passing[i]) != 0;
+    return holds;
 }
 
 /* NULL: all that is pinned can be taken over, else the first map that cannot. */
@@ -479,6 +484,22 @@ int ng_gate_destinations(const struct ng_gate *gate)
 int ng_gate_askers(const struct ng_gate *gate)
 {
     return bpf_map__fd(gate->object->maps.askers);
+}
+
+int ng_gate_departures(const struct ng_gate *gate)
+{
+    return gate->loaded ? bpf_map__fd(gate->object->maps.departures) : -1;
+}
+
+void ng_gate_mark(const struct ng_gate *gate, const struct ng_listeners *listeners)
+{
+    for (unsigned i = 0; gate->loaded && i < listeners->count; i++) {
+        const struct ng_listener *listener = &listeners->item[i];
+
+        if (!(listener->flags & NG_LISTENER_TCP))
+            (void)bpf_map_update_elem(bpf_map__fd(gate->object->maps.listeners), &listener->fd, &listener->worker,
+                                      BPF_ANY);
+    }
 }
 
 int ng_gate_verifier(const struct ng_gate *gate)

@@ -6,6 +6,7 @@
 #ifndef NAMEGATE_GATE_H
 #define NAMEGATE_GATE_H
 
+#include "listen.h"
 #include "log.h"
 
 #include "../policy/snapshot.h"
@@ -51,9 +52,14 @@ bool ng_gate_adopted(const struct ng_gate *gate);
 
 /* Descriptors for the resolver; they stay the gate's. */
 int ng_gate_destinations(const struct ng_gate *gate);
+int ng_gate_departures(const struct ng_gate *gate); /* -1: no hook looks at them yet */
 int ng_gate_verifier(const struct ng_gate *gate); /* the program gate_verify(); -1: not loaded yet, or not there */
 int ng_gate_askers(const struct ng_gate *gate);
 int ng_gate_epoch(const struct ng_gate *gate);
+
+/* By these sockets the resolver's replies leave: they are held up where what they rest on is not in `destinations`. For
+ * nothing before ng_gate_enforce(). One for which the kernel has no memory has replies that cost more. */
+void ng_gate_mark(const struct ng_gate *gate, const struct ng_listeners *listeners);
 
 /* Iterators. Those over files and sockets find the ones whose peer is denied (struct ng_socket): the files of all
  * processes, the sockets of the network namespace in which they are begun. That over tasks tells where the tasks of

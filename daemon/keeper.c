@@ -309,12 +309,13 @@ static int open_policies(struct ng_keeper *keeper, struct ng_error *error)
 /* While names resolve again already: for as long as this takes, what was pinned is judged by what was pinned. */
 static int open_programs(struct ng_keeper *keeper, struct ng_error *error)
 {
+    bool told = ng_gate_departures(keeper->gate) >= 0; /* the resolver, as it was started */
     int r = ng_gate_enforce(keeper->gate, keeper->cgroup_mount, error);
 
     if (r == 0)
         r = ng_cutter_new(keeper->loop, keeper->gate, ng_lives_cut, keeper, error, &keeper->cutter);
-    if (r == 0)
-        ng_supervise_verifier(keeper);
+    if (r == 0 && !told)
+        ng_supervise_enforced(keeper);
     if (r == 0)
         ng_lives_look(keeper);
     return r;

@@ -141,8 +141,8 @@ int ng_supervise_wait_ready(struct ng_keeper *keeper, struct ng_error *error);
 void ng_supervise_exited(struct ng_keeper *keeper);
 /* To be called regularly: one that is alive but says nothing, because it was stopped or loops, is replaced. */
 void ng_supervise_ping(struct ng_keeper *keeper);
-/* Gives the resolver the program that verifies for it, if that is loaded. */
-void ng_supervise_verifier(struct ng_keeper *keeper);
+/* Once the programs are in force: gives the resolver what it can spare its own looks into the kernel by. */
+void ng_supervise_enforced(struct ng_keeper *keeper);
 
 /* policy changes (change.c): one at a time, each all or nothing */
 /* error NULL: done. warnings: of the compiler. changes: a line each for what means something else now, as ng_compare()

@@ -175,6 +175,7 @@ static int serve(struct ng_keeper *keeper, int fd, const struct stat *st)
     }
     if (!keeper->options.private)
         ng_listeners_keep(&namespace->listeners, namespace->inode);
+    ng_gate_mark(keeper->gate, &namespace->listeners);
     /* What is sent there now waits in the sockets. A resolver that cannot be reached is followed by another. */
     (void)send_one(keeper, namespace);
     return ng_gate_serve_namespace(keeper->gate, namespace->cookie, true);
@@ -266,6 +267,12 @@ int ng_namespaces_send(struct ng_keeper *keeper)
     for (size_t i = 0; keeper->namespaces && r == 0 && i < keeper->namespaces->list.count; i++)
         r = send_one(keeper, keeper->namespaces->list.items[i]);
     return r;
+}
+
+void ng_namespaces_mark_all(struct ng_keeper *keeper)
+{
+    for (size_t i = 0; keeper->namespaces && i < keeper->namespaces->list.count; i++)
+        ng_gate_mark(keeper->gate, &keeper->namespaces->list.items[i]->listeners);
 }
 
 /* --- letting go */

@@ -31,6 +31,8 @@ void ng_namespaces_sighted(void *arg, pid_t pid);
 
 /* Gives a new resolver all listeners. Returns 0 or -errno. */
 int ng_namespaces_send(struct ng_keeper *keeper);
+/* ng_gate_mark() for all of them; those that come later are marked as they come. */
+void ng_namespaces_mark_all(struct ng_keeper *keeper);
 
 /* To be called regularly: closes those of namespaces that no deployment is in any more. */
 void ng_namespaces_tick(struct ng_keeper *keeper);

@@ -122,13 +122,17 @@ static int send_forwards(const struct ng_keeper *keeper)
     return r;
 }
 
-void ng_supervise_verifier(struct ng_keeper *keeper)
+void ng_supervise_enforced(struct ng_keeper *keeper)
 {
-    static const struct ng_message_verifier message = {.type = NG_MESSAGE_VERIFIER};
-    int program = ng_gate_verifier(keeper->gate);
+    static const struct ng_message_enforced message = {.type = NG_MESSAGE_ENFORCED};
+    int departures = ng_gate_departures(keeper->gate);
 
-    if (program >= 0) /* a resolver without it is slower, no more */
-        (void)ng_child_send(keeper->child, &message, sizeof(message), program, -1);
+    if (departures < 0)
+        return;
+    ng_gate_mark(keeper->gate, &keeper->listeners);
+    ng_namespaces_mark_all(keeper);
+    /* A resolver that has not heard of it is slower, no more. */
+    (void)ng_child_send(keeper->child, &message, sizeof(message), departures, ng_gate_verifier(keeper->gate));
 }
 
 int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error)
@@ -145,7 +149,7 @@ int ng_supervise_start(struct ng_keeper *keeper, struct ng_error *error)
         r = send_forwards(keeper);
     if (r < 0)
         return ng_error_set(error, -r, NULL, "cannot talk to the resolver: %s", strerror(-r));
-    ng_supervise_verifier(keeper);
+    ng_supervise_enforced(keeper);
     ng_local_files_send(keeper);
     keeper->child_ready = keeper->known_sent = false;
     keeper->child_started_at = ng_now();

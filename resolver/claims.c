@@ -33,7 +33,7 @@ struct entry {
     struct ng_destination value; /* as in the kernel; without claims: not there */
     struct adoption adopted;
     struct plan *next;
-    uint64_t seen;               /* the turn in which the kernel had it */
+    uint64_t seen;               /* the turn in which the kernel had it, or it was left to the sender of an answer */
 };
 
 struct ng_claims {
@@ -45,7 +45,7 @@ struct ng_claims {
     struct ng_expected foreseen[NG_EXPECTED_MAX];
     struct entry *foreseen_entry[NG_EXPECTED_MAX]; /* NULL: it was dropped since */
     unsigned foreseeing;
-    uint64_t misses; /* looks that did not find all as it should be */
+    struct ng_expectations *expectations; /* of the answers that are being made; NULL: they may not have any */
 };
 
 /* Keys that wait to be erased together. */
@@ -133,13 +133,28 @@ static struct entry *find_or_make(struct ng_claims *claims, const struct ng_dest
 }
 
 /* The only place that writes. */
+/* Where it is among the expectations; their count: nowhere. */
+static unsigned find_expected(const struct ng_claims *claims, const struct ng_destination_key *key)
+{
+    unsigned i = 0, count = claims->expectations ? claims->expectations->count : 0;
+
+    while (i < count && memcmp(&claims->expectations->item[i].key, key, sizeof(*key)) != 0)
+        i++;
+    return i;
+}
+
 static int put(struct ng_claims *claims, struct entry *entry, const struct ng_destination *value)
 {
     int r = claims->ops.write(claims->ops.arg, &entry->key, value);
+    unsigned at;
 
-    if (r == 0)
-        entry->seen = claims->turn;
-    return r;
+    if (r < 0)
+        return r;
+    entry->seen = claims->turn;
+    at = find_expected(claims, &entry->key);
+    if (claims->expectations && at < claims->expectations->count)
+        claims->expectations->item[at].value = *value;
+    return 0;
 }
 
 static unsigned count_of(const struct ng_destination *value)
@@ -277,6 +292,30 @@ int ng_claims_check(struct ng_claims *claims, const struct ng_destination_key *k
     return entry ? check(claims, entry) : 0;
 }
 
+void ng_claims_gather(struct ng_claims *claims, struct ng_expectations *expectations)
+{
+    claims->expectations = expectations;
+}
+
+int ng_claims_expect(struct ng_claims *claims, const struct ng_destination_key *key, const struct ng_name *name)
+{
+    struct ng_expectations *expectations = claims->expectations;
+    struct entry *entry = find(claims, key);
+    unsigned at;
+
+    if (!entry || entry->seen == claims->turn)
+        return 0;
+    at = find_expected(claims, key);
+    if (!expectations || at == NG_EXPECTED_MAX)
+        return -ENOBUFS;
+    expectations->item[at].key = entry->key;
+    expectations->item[at].value = entry->value;
+    if (at == expectations->count)
+        expectations->name[expectations->count++] = name;
+    entry->seen = claims->turn;
+    return 0;
+}
+
 static int foresee(struct ng_claims *claims, struct entry *entry)
 {
     unsigned at;
@@ -305,7 +344,6 @@ void ng_claims_verify(struct ng_claims *claims)
     uint64_t differ;
     bool known = count && claims->ops.verify(claims->ops.arg, claims->foreseen, count, &differ) == 0;
 
-    claims->misses += count && (!known || differ);
     for (unsigned i = 0; known && i < count; i++) {
         struct entry *entry = differ >> i & 1 ? NULL : claims->foreseen_entry[i];
 
@@ -313,11 +351,6 @@ void ng_claims_verify(struct ng_claims *claims)
             entry->seen = claims->turn;
     }
     claims->foreseeing = 0;
-}
-
-uint64_t ng_claims_misses(const struct ng_claims *claims)
-{
-    return claims->misses;
 }
 
 struct checking {

@@ -50,13 +50,25 @@ int ng_claims_check(struct ng_claims *claims, const struct ng_destination_key *k
  * the last, the next call begins anew. */
 int ng_claims_check_some(struct ng_claims *claims, size_t max, size_t *restored, bool *ret_all);
 
+/* What answers rest on: destinations that must be in the kernel when they leave, and the name that was asked for. */
+struct ng_expectations {
+    struct ng_expected *item; /* NG_EXPECTED_MAX */
+    const struct ng_name *name[NG_EXPECTED_MAX];
+    unsigned count;
+};
+
+/* From now on answers may leave what they rest on to their sender: it is appended there. NULL: from now on not. */
+void ng_claims_gather(struct ng_claims *claims, struct ng_expectations *expectations);
+
+/* Appends a destination, unless it was seen in this turn, or is nothing that was written: from now on it counts as
+ * seen, for what answers rest on is looked for before they leave. Returns 0, or -ENOBUFS: there is no room, nothing
+ * was changed. */
+int ng_claims_expect(struct ng_claims *claims, const struct ng_destination_key *key, const struct ng_name *name);
+
 /* ng_claims_check() will be called for it in this turn. Returns whether it has to be looked for. */
 int ng_claims_foresee(struct ng_claims *claims, const struct ng_destination_key *key);
 /* Looks for all that are foreseen, many at once. */
 void ng_claims_verify(struct ng_claims *claims);
-/* Counts the looks that did not find all as it should be. Where it is the same after ng_claims_verify() as before the
- * first was foreseen, a check of what was foreseen would find nothing. */
-uint64_t ng_claims_misses(const struct ng_claims *claims);
 
 /* Makes the claims of a destination adopted ones: the names that they came from are being forgotten. */
 void ng_claims_orphan(struct ng_claims *claims, const struct ng_destination_key *key);

@@ -145,23 +145,6 @@ int ng_engine_adopt(struct ng_engine *engine, const struct ng_destination_key *k
 
 static void renew(struct ng_engine *engine, const struct ng_name *name, uint16_t type);
 
-/* Whether an answer waits until all that a turn needs of the kernel is looked for at once. */
-static bool postpone(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
-                     const struct ng_asker *asker, const struct ng_cached *cached)
-{
-    struct ng_tracked *tracked;
-
-    if (!engine->gathering || engine->postponing == POSTPONED_MAX)
-        return false;
-    tracked = ng_learn_find(engine->learn, &query->question.name, cached->resolution);
-    if (!tracked || ng_learn_foresee(engine->learn, tracked, asker ? asker->scope : 0) <= 0)
-        return false;
-    engine->postponed[engine->postponing].client = client;
-    engine->postponed[engine->postponing].query = query;
-    engine->postponed[engine->postponing++].asker = asker;
-    return true;
-}
-
 /* False: an upstream must be asked. client NULL: nobody asks but a prewarming. */
 static bool give_cached(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                         const struct ng_asker *asker)
@@ -172,8 +155,6 @@ static bool give_cached(struct ng_engine *engine, const struct ng_client *client
 
     switch (ng_cache_get(engine->cache, &query->question, now, &cached)) {
     case NG_CACHED_FRESH:
-        if (postpone(engine, client, query, asker, &cached))
-            return true;
         (void)ng_engine_give_cached(engine, client, query, asker, &cached, NG_FRESH);
         if (client && cached.aging)
             renew(engine, &query->question.name, query->question.type);
@@ -353,25 +334,17 @@ void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, c
         miss(engine, client, query, asker);
 }
 
-void ng_engine_gather(struct ng_engine *engine)
+void ng_engine_gather(struct ng_engine *engine, struct ng_expectations *expectations)
 {
     engine->gathering = true;
+    ng_learn_gather(engine->learn, expectations);
     ng_learn_turn(engine->learn);
-    engine->misses = ng_learn_misses(engine->learn);
 }
 
 void ng_engine_conclude(struct ng_engine *engine)
 {
     engine->gathering = false;
-    if (!engine->postponing)
-        return;
-    ng_learn_verify(engine->learn);
-    engine->concluding = true;
-    for (unsigned i = 0; i < engine->postponing; i++)
-        if (!give_cached(engine, engine->postponed[i].client, engine->postponed[i].query, engine->postponed[i].asker))
-            miss(engine, engine->postponed[i].client, engine->postponed[i].query, engine->postponed[i].asker);
-    engine->postponing = 0;
-    engine->concluding = false;
+    ng_learn_gather(engine->learn, NULL);
 }
 
 void ng_engine_foresee(const struct ng_engine *engine, const struct ng_query *query)

@@ -56,10 +56,15 @@ int ng_engine_adopt(struct ng_engine *engine, const struct ng_destination_key *k
 void ng_engine_query(struct ng_engine *engine, const struct ng_client *client, const struct ng_query *query,
                      const struct ng_asker *asker);
 
-/* From now on answers that need a look into the kernel may wait, so that it is looked into once for all; until
- * ng_engine_conclude(), before which nothing that ng_engine_query() was given may go. */
-void ng_engine_gather(struct ng_engine *engine);
+/* Until ng_engine_conclude() what was seen in the kernel need not be looked for again, and what answers of the cache
+ * rest on is appended to the expectations (NULL: is looked for at once), with names that point into the queries: before
+ * they leave, who sends them sees to it that it is so, or calls ng_engine_meet(). */
+void ng_engine_gather(struct ng_engine *engine, struct ng_expectations *expectations);
 void ng_engine_conclude(struct ng_engine *engine);
+
+/* Has those of the expectations met that have a bit in `differ`. Returns 0, or -errno: answers that rest on them must
+ * not be given. The keeper hears of either. */
+int ng_engine_meet(struct ng_engine *engine, const struct ng_expectations *expectations, uint64_t differ);
 
 /* That query comes next, or soon. */
 void ng_engine_foresee(const struct ng_engine *engine, const struct ng_query *query);

@@ -205,16 +205,32 @@ static int learn_cached(struct ng_engine *engine, const struct ng_question *ques
 static int make_intact(struct ng_engine *engine, const struct ng_question *question, const struct ng_asker *asker,
                        struct ng_tracked *tracked)
 {
+    uint32_t scope = asker ? asker->scope : 0;
     int r;
 
-    /* Where all that was foreseen was found, to go through it once more would find nothing. */
-    if (!tracked || (engine->concluding && engine->misses == ng_learn_misses(engine->learn)))
+    if (!tracked)
         return 0;
-    if (!engine->gathering && !engine->concluding)
+    if (!engine->gathering)
         ng_learn_turn(engine->learn);
-    r = ng_learn_intact(engine->learn, tracked, asker ? asker->scope : 0, engine->concluding);
+    if (ng_learn_expect(engine->learn, tracked, scope, &question->name) == 0)
+        return 0;
+    r = ng_learn_intact(engine->learn, tracked, scope);
     if (r > 0)
         ng_engine_report_restored(engine, (size_t)r, &question->name);
+    return r < 0 ? r : 0;
+}
+
+int ng_engine_meet(struct ng_engine *engine, const struct ng_expectations *expectations, uint64_t differ)
+{
+    const struct ng_name *name;
+    int r;
+
+    ng_learn_turn(engine->learn);
+    r = ng_learn_meet(engine->learn, expectations, differ, &name);
+    if (r > 0)
+        ng_engine_report_restored(engine, (size_t)r, name);
+    else if (r < 0)
+        ng_engine_report_failure(engine, r, name);
     return r < 0 ? r : 0;
 }
 

@@ -71,8 +71,8 @@ static size_t size_of(uint32_t type)
         return sizeof(struct ng_message_canary);
     case NG_MESSAGE_MEMORY:
         return sizeof(struct ng_message_memory);
-    case NG_MESSAGE_VERIFIER:
-        return sizeof(struct ng_message_verifier);
+    case NG_MESSAGE_ENFORCED:
+        return sizeof(struct ng_message_enforced);
     case NG_MESSAGE_KNOWN:
         return sizeof(struct ng_message_resolution);
     case NG_MESSAGE_PING:

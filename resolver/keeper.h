@@ -25,7 +25,7 @@ union ng_order {
     struct ng_message_canary canary;
     struct ng_message_resolution known;
     struct ng_message_memory memory;
-    struct ng_message_verifier verifier;
+    struct ng_message_enforced enforced;
     struct ng_message_ping ping;
 };
 

@@ -103,10 +103,31 @@ void ng_learn_announce(struct ng_learn *learn, struct ng_tracked *tracked, ng_te
     ng_tell_resolution(&learn->tracks, tracked, tell, arg);
 }
 
-typedef int (*destination_fn)(struct ng_claims *claims, const struct ng_destination_key *key);
+/* What is done with each destination of a name. */
+struct visit {
+    int (*fn)(struct ng_learn *learn, const struct ng_destination_key *key, const struct visit *visit);
+    const struct ng_name *name;
+};
 
-/* Calls all destinations of one address. Returns the sum, or the first error. */
-static int each_of(struct ng_learn *learn, const uint8_t address[16], uint32_t scope, destination_fn fn)
+static int expect(struct ng_learn *learn, const struct ng_destination_key *key, const struct visit *visit)
+{
+    return ng_claims_expect(learn->claims, key, visit->name);
+}
+
+static int foresee(struct ng_learn *learn, const struct ng_destination_key *key, const struct visit *visit)
+{
+    (void)visit;
+    return ng_claims_foresee(learn->claims, key);
+}
+
+static int check(struct ng_learn *learn, const struct ng_destination_key *key, const struct visit *visit)
+{
+    (void)visit;
+    return ng_claims_check(learn->claims, key);
+}
+
+/* Visits all destinations of one address. Returns the sum, or the first error. */
+static int each_of(struct ng_learn *learn, const uint8_t address[16], uint32_t scope, const struct visit *visit)
 {
     int sum = 0;
 
@@ -118,7 +139,7 @@ static int each_of(struct ng_learn *learn, const uint8_t address[16], uint32_t s
         if (p < ng_snapshot_policies(learn->snapshot))
             ng_snapshot_policy(learn->snapshot, p, &policy);
         key = ng_learn_key(policy.scope, address);
-        r = policy.scope ? fn(learn->claims, &key) : 0;
+        r = policy.scope ? visit->fn(learn, &key, visit) : 0;
         if (r < 0)
             return r;
         sum += r;
@@ -127,7 +148,7 @@ static int each_of(struct ng_learn *learn, const uint8_t address[16], uint32_t s
 }
 
 /* The same of all that stands for a name. */
-static int each_behind(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, destination_fn fn)
+static int each_behind(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, const struct visit *visit)
 {
     int sum = 0, r;
 
@@ -137,37 +158,52 @@ static int each_behind(struct ng_learn *learn, struct ng_tracked *tracked, uint3
         const struct ng_tracked *holder = learn->reached.items[h];
 
         for (size_t i = 0; r >= 0 && holder->required && i < holder->addresses.count; i++) {
-            r = each_of(learn, holder->addresses.items[i].address, scope, fn);
+            r = each_of(learn, holder->addresses.items[i].address, scope, visit);
             sum += r > 0 ? r : 0;
         }
     }
     return r < 0 ? r : sum;
 }
 
-uint64_t ng_learn_misses(const struct ng_learn *learn)
+void ng_learn_gather(struct ng_learn *learn, struct ng_expectations *expectations)
 {
-    return ng_claims_misses(learn->claims);
+    ng_claims_gather(learn->claims, expectations);
 }
 
-int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, bool verified)
+int ng_learn_expect(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, const struct ng_name *name)
 {
-    int r = verified ? 0 : each_behind(learn, tracked, scope, ng_claims_foresee);
+    return each_behind(learn, tracked, scope, &(struct visit){expect, name});
+}
+
+int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope)
+{
+    int r = each_behind(learn, tracked, scope, &(struct visit){.fn = foresee});
 
     if (r < 0)
         return r;
-    if (!verified)
-        ng_claims_verify(learn->claims);
-    return each_behind(learn, tracked, scope, ng_claims_check);
-}
-
-int ng_learn_foresee(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope)
-{
-    return each_behind(learn, tracked, scope, ng_claims_foresee);
-}
-
-void ng_learn_verify(struct ng_learn *learn)
-{
     ng_claims_verify(learn->claims);
+    return each_behind(learn, tracked, scope, &(struct visit){.fn = check});
+}
+
+int ng_learn_meet(struct ng_learn *learn, const struct ng_expectations *expectations, uint64_t differ,
+                  const struct ng_name **ret_name)
+{
+    int error = 0, restored = 0;
+
+    *ret_name = NULL;
+    for (unsigned i = 0; i < expectations->count; i++)
+        if (differ >> i & 1)
+            (void)ng_claims_foresee(learn->claims, &expectations->item[i].key);
+    ng_claims_verify(learn->claims);
+    for (unsigned i = 0; i < expectations->count; i++) {
+        int r = differ >> i & 1 ? ng_claims_check(learn->claims, &expectations->item[i].key) : 0;
+
+        if (r != 0 && !*ret_name)
+            *ret_name = expectations->name[i];
+        restored += r > 0;
+        error = r < 0 ? r : error;
+    }
+    return error < 0 ? error : restored;
 }
 
 int ng_learn_check(struct ng_learn *learn, size_t max, size_t *restored, bool *ret_all)

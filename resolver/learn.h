@@ -76,15 +76,16 @@ const ng_canaries *ng_learn_canaries(const struct ng_learn *learn);
 int ng_learn_decoy(struct ng_learn *learn, struct ng_tracked *tracked, bool v4, uint8_t ret_address[16]);
 
 /* Whether the kernel still has all that stands for a name's addresses, for everybody and for one deployment (scope; 0:
- * for none). verified: in this turn that was foreseen, and looked for. Returns how many destinations had
- * to be written again, or -errno: then it must not be told. */
-int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, bool verified);
-/* ng_learn_intact() will be called for that in this turn. Returns how many destinations it will look for, or -ENOMEM.
- */
-int ng_learn_foresee(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope);
-/* See ng_claims_verify() and ng_claims_misses(). */
-void ng_learn_verify(struct ng_learn *learn);
-uint64_t ng_learn_misses(const struct ng_learn *learn);
+ * for none). Returns how many destinations had to be written again, or -errno: then it must not be told. */
+int ng_learn_intact(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope);
+/* Leaves that to whoever sends the answer to a question for `name`: appends what it rests on to what is gathered
+ * (ng_claims_gather()). Returns 0, or -ENOBUFS or -ENOMEM: what was not appended is left to ng_learn_intact(). */
+int ng_learn_expect(struct ng_learn *learn, struct ng_tracked *tracked, uint32_t scope, const struct ng_name *name);
+void ng_learn_gather(struct ng_learn *learn, struct ng_expectations *expectations);
+/* ng_learn_intact() for those of the expectations that have a bit in `differ`. *ret_name: who asked for the first that
+ * was not there, or NULL. */
+int ng_learn_meet(struct ng_learn *learn, const struct ng_expectations *expectations, uint64_t differ,
+                  const struct ng_name **ret_name);
 /* See ng_claims_check_some(). */
 int ng_learn_check(struct ng_learn *learn, size_t max, size_t *restored, bool *ret_all);
 

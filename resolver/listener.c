@@ -22,6 +22,7 @@ int ng_listener_new(const struct ng_listener_config *config, struct ng_listener 
                                .engine = config->engine,
                                .link = config->link,
                                .failed = config->failed,
+                               .departures = config->departures,
                                .upstream = config->upstream,
                                .stats = config->stats,
                                .turn = config->turn,

@@ -19,6 +19,7 @@ struct ng_listener {
     struct ng_engine *engine;
     struct ng_keeper_link *link; /* flushed before replies leave */
     const bool *failed;          /* after that: the kernel has not all that it must have before they do */
+    struct ng_departures *const *departures; /* a pointer to NULL: no hook looks at what replies rest on */
     struct ng_upstream *upstream; /* sends what a batch of queries asked for */
     struct ng_stats *stats;      /* or NULL */
     pthread_mutex_t *turn;
@@ -40,6 +41,7 @@ struct ng_listener_config {
     struct ng_engine *engine;
     struct ng_keeper_link *link;
     const bool *failed;
+    struct ng_departures *const *departures;
     struct ng_upstream *upstream;
     struct ng_stats *stats;
     pthread_mutex_t *turn;

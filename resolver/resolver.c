@@ -3,6 +3,7 @@
  * parses what strangers send, and holds nothing but what it was given. */
 #include "resolver.h"
 
+#include "departure.h"
 #include "destinations.h"
 #include "keeper.h"
 #include "listener.h"
@@ -39,6 +40,7 @@ struct resolver {
     struct ng_stats *stats;
     uint64_t *epoch;
     struct ng_destinations *destinations;
+    struct ng_departures *departures; /* NULL: not yet */
     int askers;
     bool failed; /* a write that had to be done before replies leave, in this turn */
     struct ng_listener *listener[LISTENERS_MAX];
@@ -163,11 +165,13 @@ static int on_start(struct resolver *resolver, const struct ng_message_start *st
     return r == 0 ? ng_destinations_each(resolver->destinations, adopt, resolver->engine) : r;
 }
 
-static int on_verifier(struct resolver *resolver, int fds[2])
+static int on_enforced(struct resolver *resolver, int fds[2])
 {
-    if (!resolver->destinations || fds[0] < 0)
+    if (!resolver->destinations || resolver->departures || fds[0] < 0)
         return -EBADMSG;
-    ng_destinations_verifier(resolver->destinations, TAKE_FD(fds[0]));
+    if (fds[1] >= 0)
+        ng_destinations_verifier(resolver->destinations, TAKE_FD(fds[1]));
+    (void)ng_departures_map(fds[0], &resolver->departures); /* without, answers of the cache cost more */
     return 0;
 }
 
@@ -237,6 +241,7 @@ static int open_listeners(struct resolver *resolver)
                                             .engine = resolver->engine,
                                             .link = resolver->link,
                                             .failed = &resolver->failed,
+                                            .departures = &resolver->departures,
                                             .upstream = resolver->upstream,
                                             .stats = resolver->stats,
                                             .turn = &resolver->turn,
@@ -311,8 +316,8 @@ static int obey(struct resolver *resolver, const union ng_order *order, int fds[
     switch (order->type) {
     case NG_MESSAGE_START:
         return on_start(resolver, &order->start, fds);
-    case NG_MESSAGE_VERIFIER:
-        return on_verifier(resolver, fds);
+    case NG_MESSAGE_ENFORCED:
+        return on_enforced(resolver, fds);
     case NG_MESSAGE_FORWARD:
         return on_forward(resolver, &order->forward);
     case NG_MESSAGE_LOCAL:
@@ -479,6 +484,7 @@ int ng_resolver_main(void)
     ng_stats_free(resolver->stats);
     ng_stats_unmap(resolver->memory);
     ng_epoch_unmap(resolver->epoch);
+    ng_departures_unmap(resolver->departures);
     free(resolver);
     return r;
 }

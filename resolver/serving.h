@@ -8,7 +8,6 @@
 #include "engine.h"
 #include "tracked.h"
 
-#define POSTPONED_MAX 16  /* queries that wait for the kernel to be looked into, within one turn */
 #define CLIENTS 1024      /* counters of what clients have under way; who shares one shares its bound */
 #define NG_RENEWED_MAX 64 /* names asked for anew in one tick */
 
@@ -28,17 +27,10 @@ struct ng_engine {
     uint64_t guarded_at; /* ns: what was last told of guarded addresses */
     struct ng_name guarded_name;
     uint8_t guarded_address[16];
-    struct {
-        const struct ng_client *client;
-        const struct ng_query *query;
-        const struct ng_asker *asker;
-    } postponed[POSTPONED_MAX];
-    unsigned postponing;
-    uint64_t misses; /* ng_learn_misses() when that began */
     size_t restored; /* by the patrol that is under way, */
     int unrestored;  /* and why something could not be; 0 */
     bool patrolling;
-    bool gathering, concluding; /* queries wait; or are answered, by what was seen in the kernel in this turn */
+    bool gathering; /* what was seen in the kernel since that began need not be looked for again */
     bool full; /* a write found destinations full, and the keeper was told */
 };
 

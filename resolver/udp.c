@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "listener.h"
 
+#include "departure.h"
 #include "keeper.h"
 #include "upstream.h"
 #include "worker.h"
@@ -44,7 +45,7 @@ struct batch {
     unsigned used; /* messages that were filled, and must be prepared again */
 };
 
-/* What sendmmsg() sends: replies that are made in one turn. */
+/* What sendmmsg() sends: the replies to what was read at once, and to who has waited. */
 struct replies {
     struct mmsghdr message[BATCH];
     struct iovec part[BATCH];
@@ -61,6 +62,9 @@ struct replies {
 struct side {
     struct batch batch;
     struct replies replies;
+    struct ng_expectations expectations; /* what the replies rest on */
+    struct ng_departures *departures; /* in which that is; NULL: it is looked for before */
+    bool looked; /* the hook has, the last time; else it is looked for before, too */
 };
 
 struct udp {
@@ -124,28 +128,10 @@ static void understand(const struct udp *udp, struct batch *batch, int i, uint64
         it->fate = QUESTION;
 }
 
-static void take(const struct udp *udp, const struct received *received)
+static void spoil(struct replies *replies)
 {
-    if (received->fate == REFUSAL)
-        ng_engine_refuse(udp->base.engine, &received->client, &received->query);
-    else if (received->fate == QUESTION)
-        ng_engine_query(udp->base.engine, &received->client, &received->query,
-                        received->asker.scope ? &received->asker : NULL);
-}
-
-static void send_all(const struct udp *udp, struct replies *replies)
-{
-    unsigned sent = 0;
-
-    while (sent < replies->count) {
-        int r = sendmmsg(udp->base.source.fd, replies->message + sent, replies->count - sent,
-                         MSG_DONTWAIT | MSG_NOSIGNAL);
-
-        if (r < 0 && errno == EINTR)
-            continue;
-        sent += r > 0 ? (unsigned)r : 1U; /* one that cannot be sent is lost, as any datagram may be */
-    }
-    replies->count = 0;
+    for (unsigned i = 0; i < replies->count; i++)
+        replies->part[i].iov_len = ng_wire_spoil(replies->datagram[i], replies->part[i].iov_len);
 }
 
 /* What the replies are about is in the kernel, and the keeper knows of it; or they say failure. */
@@ -154,17 +140,98 @@ static void settle(const struct udp *udp, struct replies *replies)
     if (!replies->count)
         return;
     ng_keeper_link_settle(udp->base.link);
-    for (unsigned i = 0; *udp->base.failed && i < replies->count; i++)
-        replies->part[i].iov_len = ng_wire_spoil(replies->datagram[i], replies->part[i].iov_len);
+    if (*udp->base.failed)
+        spoil(replies);
 }
 
+/* Has what the replies rest on written again, where `differ` has a bit; or they say failure. To be called in turn. */
+static void meet(const struct udp *udp, struct side *side, uint64_t differ)
+{
+    if (ng_engine_meet(udp->base.engine, &side->expectations, differ) < 0)
+        spoil(&side->replies);
+    settle(udp, &side->replies);
+}
+
+/* Sends until the hook has looked at what the replies rest on. Returns how many have left, or were lost. */
+static unsigned depart(const struct udp *udp, struct side *side, uint64_t *ret_differ)
+{
+    struct replies *replies = &side->replies;
+    unsigned sent = 0;
+    int r = 0;
+
+    side->looked = false;
+    while (r <= 0 && sent < replies->count && !side->looked) {
+        ng_departure_begin(side->departures, ng_worker, side->expectations.count);
+        r = sendmmsg(udp->base.source.fd, replies->message + sent, replies->count - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        side->looked = ng_departure_end(side->departures, ng_worker, ret_differ);
+        if (r > 0)
+            sent += (unsigned)r;
+        else
+            sent += !side->looked && errno != EINTR; /* one that cannot be sent is lost, as any datagram may be */
+    }
+    /* The hook is gone since the last time: what is lost must come back at once, and the rest does not leave before. */
+    if (!side->looked)
+        *ret_differ = ~0ULL;
+    return sent;
+}
+
+static void transmit(const struct udp *udp, struct replies *replies, unsigned sent)
+{
+    while (sent < replies->count) {
+        int r = sendmmsg(udp->base.source.fd, replies->message + sent, replies->count - sent,
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (r < 0 && errno == EINTR)
+            continue;
+        sent += r > 0 ? (unsigned)r : 1U;
+    }
+    replies->count = 0;
+}
+
+/* It is nobody's turn. */
+static void send_all(const struct udp *udp, struct side *side)
+{
+    unsigned sent = 0;
+    uint64_t differ = 0;
+
+    if (side->departures && side->replies.count && (side->expectations.count || !side->looked))
+        sent = depart(udp, side, &differ);
+    if (differ && side->expectations.count) {
+        (void)pthread_mutex_lock(udp->base.turn);
+        meet(udp, side, differ);
+        (void)pthread_mutex_unlock(udp->base.turn);
+    }
+    transmit(udp, &side->replies, sent);
+    side->expectations.count = 0;
+}
+
+/* In turn: what the replies rest on is looked for at once. */
 static void udp_flush(struct ng_listener *listener)
 {
-    struct udp *udp = (struct udp *)listener;
-    struct replies *replies = &udp->side[ng_worker].replies;
+    const struct udp *udp = (const struct udp *)listener;
+    struct side *side = &((struct udp *)listener)->side[ng_worker];
 
-    settle(udp, replies);
-    send_all(udp, replies);
+    if (!side->replies.count)
+        return;
+    if (side->expectations.count)
+        meet(udp, side, ~0ULL);
+    else
+        settle(udp, &side->replies);
+    transmit(udp, &side->replies, 0);
+    side->expectations.count = 0;
+}
+
+static void take(struct udp *udp, const struct received *received)
+{
+    /* Room first: were the others sent as its reply comes, what that rests on would be met with theirs, and what cannot
+     * be met would fail theirs, and not this one. */
+    if (udp->side[ng_worker].replies.count == BATCH)
+        udp_flush(&udp->base);
+    if (received->fate == REFUSAL)
+        ng_engine_refuse(udp->base.engine, &received->client, &received->query);
+    else if (received->fate == QUESTION)
+        ng_engine_query(udp->base.engine, &received->client, &received->query,
+                        received->asker.scope ? &received->asker : NULL);
 }
 
 /* What must have left before the replies. */
@@ -174,6 +241,16 @@ static void conclude(const struct udp *udp, struct replies *replies)
     settle(udp, replies);
     if (ng_stats_leaving(udp->base.stats))
         ng_stats_leave(udp->base.stats, ng_now());
+}
+
+/* Where the answers of a turn may have what they rest on: with the hook, if that looks. In turn. */
+static struct ng_expectations *expectations_of(const struct udp *udp, struct side *side)
+{
+    side->departures = *udp->base.departures;
+    if (!side->departures || !side->looked)
+        return NULL;
+    side->expectations.item = side->departures->of[ng_worker].expected;
+    return &side->expectations;
 }
 
 /* It is nobody's turn but for what the engine does. */
@@ -200,7 +277,7 @@ static void on_ready(struct ng_source *source, uint32_t events)
         for (int j = i; j < count && j < i + TURN; j++)
             if (side->batch.received[j].fate == QUESTION)
                 ng_engine_foresee(udp->base.engine, &side->batch.received[j].query);
-        ng_engine_gather(udp->base.engine);
+        ng_engine_gather(udp->base.engine, expectations_of(udp, side));
         for (int j = i; j < count && j < i + TURN; j++)
             take(udp, &side->batch.received[j]);
         ng_engine_conclude(udp->base.engine);
@@ -210,7 +287,7 @@ static void on_ready(struct ng_source *source, uint32_t events)
             settle(udp, &side->replies);
         (void)pthread_mutex_unlock(udp->base.turn);
     }
-    send_all(udp, &side->replies);
+    send_all(udp, side);
 }
 
 static void *put_control(struct msghdr *header, union control *control, int level, int type, size_t size)

@@ -30,6 +30,7 @@
 #define NG_REDIRECT_SLOTS 4         /* DNS servers that one unconnected UDP socket can use at once */
 #define NG_NESTING_MAX 4            /* deployments inside deployments */
 #define NG_LEVELS_MAX 32            /* depth of a deployment's cgroup below the root of the tree */
+#define NG_WORKERS_MAX 16           /* threads of the resolver that answer queries */
 #define NG_TAG_LEN 64               /* with the terminating NUL */
 #define NG_COMM_LEN 16
 #define NG_ARGV_LEN 512
@@ -154,6 +155,28 @@ struct ng_verification {
     __u32 count;    /* NG_EXPECTED_MAX at most */
     __u32 pad;
 };
+
+/* departures: one element, which the resolver maps into memory. What the replies that a worker sends together rest on:
+ * the hook that sees the first of them looks whether it is so, and lets none leave when it is not. listeners: which
+ * sockets are meant -> worker (__u32), written by the keeper. Each part has cache lines of its own. */
+struct ng_departure {
+    __u32 sender; /* the thread (gettid()) whose next datagram is the first of them; 0: none is under way. One in a pid
+                     namespace of its own is not known by that, and nothing of its is looked at */
+    __u32 looked; /* 1: the hook has seen it, and what differs is below */
+    __u64 differ; /* a bit for each that is not there so */
+    __u32 count;  /* NG_EXPECTED_MAX at most */
+    __u32 pad[11];
+    struct ng_expected expected[NG_EXPECTED_MAX];
+};
+
+struct ng_departures {
+    __u64 under_way; /* how many: while none is, nobody else's datagrams cost more */
+    __u64 pad[7];
+    struct ng_departure of[NG_WORKERS_MAX];
+};
+_Static_assert(sizeof(struct ng_departure) == 64 + NG_EXPECTED_MAX * sizeof(struct ng_expected) &&
+                   sizeof(struct ng_departure) % 64 == 0,
+               "no padding, and whole cache lines");
 
 /* networks: longest prefix match over {scope, address} -> this. prefixlen counts the 32 bits of the scope too.
  * Written by the keeper. Full: the policy is refused. */

@@ -16,7 +16,6 @@
 #define NG_UPSTREAMS_MAX 8
 #define NG_GUARDED_MAX 64
 #define NG_CLIENTS_MAX 32
-#define NG_WORKERS_MAX 16
 #define NG_CHAIN_MAX 16       /* names in a chain, the one asked for included */
 /* A decoy is an address that stands for one name: in 240.0.0.0/4 (reserved, RFC 1112 section 4), its last 28 bits the
  * lowest of the resolution's id; or in 100::/64 (discard-only, RFC 6666), its last 64 bits the id. */
@@ -35,7 +34,8 @@ enum ng_message_type {
     NG_MESSAGE_DEPLOYMENT,     /* ng_message_deployment */
     NG_MESSAGE_PREWARM,        /* ng_message_prewarm */
     NG_MESSAGE_MEMORY,         /* ng_message_memory, descriptors: to be mapped and written: resolver/stats.h, epoch.h */
-    NG_MESSAGE_VERIFIER,       /* ng_message_verifier, descriptor: the program gate_verify(), once it is loaded */
+    NG_MESSAGE_ENFORCED,       /* ng_message_enforced, once the hooks are in force; descriptors: departures map, and the
+                                  program gate_verify(), if the kernel has such */
     NG_MESSAGE_KNOWN,          /* ng_message_resolution: a denied name as it was known before; after READY */
     NG_MESSAGE_GRANT,          /* ng_message_grant */
     NG_MESSAGE_CANARY,         /* ng_message_canary */
@@ -183,7 +183,7 @@ struct ng_message_memory {
     __u32 pad;
 };
 
-struct ng_message_verifier {
+struct ng_message_enforced {
     __u32 type;
     __u32 pad;
 };

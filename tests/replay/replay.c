@@ -22,6 +22,8 @@
  *   ADOPT policy address seconds             an earlier resolver denied it for so long
  *   LOSE scope address                       somebody takes it out of the map; SPOIL: changes it
  *   SINGLE_READS number                      of entries of the map, since the scenario began; NO_VERIFIER: there is no other
+ *   NO_HOOK                                  looks at what replies rest on as they leave
+ *   HELD_UP number                           of times it held some up, since the scenario began
  *   PREWARM policy
  *   GRANT deployment name seconds            0: it is over
  *   CANARY deployment number seconds         it tests itself; 0 seconds: it is over
@@ -274,9 +276,20 @@ static void spoil(struct replay *replay)
     world_spoil(&replay->world, world_scope(&replay->world, script_arg(replay, 1)), address);
 }
 
+static void no_hook(struct replay *replay)
+{
+    replay->world.no_hook = true;
+}
+
 static void no_verifier(struct replay *replay)
 {
     replay->world.no_verifier = true;
+}
+
+static void held_up(struct replay *replay)
+{
+    if (replay->world.held_up != script_number(replay, 1))
+        script_stop(replay, "%u times replies were held up", replay->world.held_up);
 }
 
 static void single_reads(struct replay *replay)
@@ -308,7 +321,8 @@ static const struct {
     {"NO_NOTE", note}, {"DENIED", verdict},
     {"ALLOWED", verdict}, {"UNKNOWN", verdict}, {"ENTRY", entry}, {"NO_ENTRY", entry}, {"ASK_FAILS", ask_fails},
     {"ADOPT", adopt}, {"LOSE", lose}, {"SPOIL", spoil},
-    {"LOOSE", loose}, {"TOGETHER", together}, {"APART", apart}, {"NO_VERIFIER", no_verifier}, {"SINGLE_READS", single_reads}, {"BADVERS", step_badvers},
+    {"LOOSE", loose}, {"TOGETHER", together}, {"APART", apart}, {"NO_VERIFIER", no_verifier}, {"NO_HOOK", no_hook},
+    {"SINGLE_READS", single_reads}, {"HELD_UP", held_up}, {"BADVERS", step_badvers},
 };
 
 static void play(struct replay *replay)

@@ -136,21 +136,83 @@ static int ask(void *arg, const struct ng_question *question, const uint8_t *wir
     return ng_vector_add(&world->asked, asked) ? 0 : -ENOMEM;
 }
 
+#define GATHERED_MAX 8
+
+/* Queries of one turn, and what they are answered, until it leaves. */
+struct gathered {
+    unsigned count;
+    struct {
+        struct ng_client client;
+        struct ng_query query;
+        struct ng_asker asker;
+    } item[GATHERED_MAX];
+    struct ng_expected expected[NG_EXPECTED_MAX];
+    struct ng_expectations expectations;
+    unsigned held;
+    struct {
+        struct reply reply;
+        struct ng_client client;
+    } reply[GATHERED_MAX];
+};
+
+static void leave(struct world *world, const struct ng_client *client, struct reply reply)
+{
+    world->now++; /* so that what comes before it and what comes after can be told apart */
+    check_reply(world, client, reply.wire, reply.size);
+    (void)ng_vector_add(&world->replies, reply);
+}
+
+/* As the hook and udp.c do it. */
+static void leave_all(struct world *world)
+{
+    struct gathered *gathered = world->gathered;
+    uint64_t differ = 0;
+    bool unmet;
+
+    for (unsigned i = 0; i < gathered->expectations.count; i++) {
+        const struct cell *cell = find_cell(world, &gathered->expected[i].key);
+
+        if (!cell || memcmp(&cell->value, &gathered->expected[i].value, sizeof(cell->value)) != 0)
+            differ |= 1ULL << i;
+    }
+    world->held_up += differ != 0;
+    unmet = differ && ng_engine_meet(world->engine, &gathered->expectations, differ) < 0;
+    for (unsigned i = 0; i < gathered->held; i++) {
+        struct reply reply = gathered->reply[i].reply;
+
+        if (unmet)
+            reply.size = ng_wire_spoil(reply.wire, reply.size);
+        leave(world, &gathered->reply[i].client, reply);
+    }
+    gathered->held = gathered->expectations.count = 0;
+}
+
 static void take_reply(void *arg, const struct ng_client *client, const uint8_t *wire, size_t size)
 {
     struct world *world = arg;
+    struct gathered *gathered = world->gathered;
     struct reply reply = {.wire = malloc(size), .size = size};
+    unsigned at;
 
     memcpy(reply.wire, wire, size);
-    world->now++; /* so that what comes before it and what comes after can be told apart */
-    check_reply(world, client, wire, size);
-    (void)ng_vector_add(&world->replies, reply);
+    if (!gathered) {
+        leave(world, client, reply);
+        return;
+    }
+    if (gathered->held == GATHERED_MAX)
+        world_breaks(world, "there are more replies than queries");
+    at = gathered->held++;
+    gathered->reply[at].reply = reply;
+    gathered->reply[at].client = *client;
 }
 
 static void flush(void *arg, const struct ng_client *client)
 {
-    (void)arg;
+    struct world *world = arg;
+
     (void)client;
+    if (world->gathered)
+        leave_all(world);
 }
 
 void world_init(struct world *world)
@@ -248,21 +310,16 @@ void world_end_deployment(struct world *world, const char *name)
     tell_deployment(world, deployment);
 }
 
-#define GATHERED_MAX 8
-
-struct gathered {
-    unsigned count;
-    struct {
-        struct ng_client client;
-        struct ng_query query;
-        struct ng_asker asker;
-    } item[GATHERED_MAX];
-};
+static void gather(struct world *world, bool hook)
+{
+    world->gathered = calloc(1, sizeof(*world->gathered));
+    world->gathered->expectations.item = world->gathered->expected;
+    ng_engine_gather(world->engine, hook ? &world->gathered->expectations : NULL);
+}
 
 void world_gather(struct world *world)
 {
-    world->gathered = calloc(1, sizeof(*world->gathered));
-    ng_engine_gather(world->engine);
+    gather(world, !world->no_hook);
 }
 
 void world_conclude(struct world *world)
@@ -270,6 +327,7 @@ void world_conclude(struct world *world)
     if (!world->gathered)
         return;
     ng_engine_conclude(world->engine);
+    leave_all(world);
     free(world->gathered);
     world->gathered = NULL;
 }
@@ -286,7 +344,7 @@ void world_query(struct world *world, struct deployment *deployment, const uint8
     if (!alone && world->gathered->count == GATHERED_MAX)
         world_conclude(world);
     if (!world->gathered)
-        world_gather(world);
+        gather(world, !world->no_hook && !tcp);
     i = world->gathered->count++;
     client = &world->gathered->item[i].client;
     asked = &world->gathered->item[i].query;

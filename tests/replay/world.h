@@ -67,6 +67,8 @@ struct world {
     NG_VECTOR(struct cell) map;
     unsigned single_reads; /* of the map's entries, each by its key */
     bool no_verifier;      /* the kernel looks for one entry at a time */
+    bool no_hook;          /* that looks at what replies rest on */
+    unsigned held_up;      /* of times that it held some up */
     NG_VECTOR(struct asked) asked;
     NG_VECTOR(struct query) queries;
     fact_list told; /* to deployments */

@@ -8,6 +8,7 @@ for i in $(seq 1 90); do
 done
 zone_add "alone.fill.test. 1 A 100.64.3.1"
 zone_add "stream.fill.test. 1 A 100.64.3.2"
+zone_add "kept.fill.test. 600 A 100.64.3.3"
 world_up
 policy deploy << 'POLICY'
 policy deploy { deny *.fill.test }
@@ -54,11 +55,14 @@ foreign() { # COMMAND NUMBER VALUE...
         "$(printf %x "$2")" "${@:3}" > /dev/null 2>&1
 }
 ask() { dig +time=4 +tries=1 -p 5300 @127.0.0.1 "$@"; }
+answers() { ask "$1" | grep -q 'status: NOERROR'; }
 expect_output 'status: NOERROR' ask stream.fill.test
 empty() { [ "$(gate status --json | jq .destinations.used)" = 0 ]; }
 wait_until 20 empty || fail "entries that do not end: $(gate status)" # one that ends later would make room
-# shellcheck disable=SC2046 # octets, one by one
-for i in $(seq 1 70); do foreign update "$i" value hex $(printf '0 %.0s' $(seq 96)) || break; done
+for _ in 1 2 3; do expect_output 'status: NOERROR' ask kept.fill.test; done
+# shellcheck disable=SC2207 # octets, one by one
+nothing=($(printf '0 %.0s' $(seq 96)))
+for i in $(seq 1 70); do foreign update "$i" value hex "${nothing[@]}" || break; done
 [ "$i" -lt 70 ] || fail "the map takes more than it has room for"
 expect_output 'status: SERVFAIL' ask alone.fill.test
 expect_output 'EDNS: version: 0' ask alone.fill.test
@@ -66,8 +70,21 @@ expect_output 'status: SERVFAIL' ask alone.fill.test
 expect_output 'status: SERVFAIL' ask +tcp many.fill.test
 expect_output 'status: NOERROR' ask mirror.internal
 wait_until 5 strict true || fail "not strict: $(gate status)"
+say "nor one of the cache, whose address lost its room to somebody else"
+replaced() {
+    local key
+    key=$("$BPFTOOL" -j map dump pinned "$W/bpf/gate/destinations" | jq -r '.[].key | join(" ")' |
+        grep '0x64 0x40 0x03 0x03$') || return 0
+    # shellcheck disable=SC2086 # octets, each a word
+    "$BPFTOOL" map delete pinned "$W/bpf/gate/destinations" key hex ${key//0x/}
+    foreign update "$i" value hex "${nothing[@]}" && i=$((i + 1)) # unless the patrol was first
+    return 1
+}
+wait_until 10 replaced || fail "kept.fill.test keeps its room"
+expect_output 'status: SERVFAIL' ask kept.fill.test
+expect_output 'status: SERVFAIL' ask +tcp kept.fill.test
 for i in $(seq 1 "$i"); do foreign delete "$i"; done
-answers() { ask "$1" | grep -q 'status: NOERROR'; }
+wait_until 5 answers kept.fill.test || fail "kept.fill.test: $(ask kept.fill.test)"
 wait_until 10 answers alone.fill.test || fail "alone.fill.test: $(ask alone.fill.test)"
 wait_until 20 strict false || fail "still strict: $(gate status)"
 expect_output 'alone.fill.test:80/tcp +1x' run sh -c 'dig +short alone.fill.test; curl -sS -m 20 http://100.64.3.1/'
