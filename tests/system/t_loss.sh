@@ -23,7 +23,8 @@ let_go() {
     kill -CONT "$GATE_PID"
 }
 try='import socket; socket.create_connection(("198.51.100.11", 443), 5)'
-beyond() { echo $(($(find "/proc/$1/fd" -mindepth 1 -printf '%f\n' | sort -n | tail -n 1) + 1)); } # PID's last descriptor
+# PID's next descriptor: what is closed leaves a number free, below others
+next_descriptor() { find "/proc/$1/fd" -mindepth 1 -printf '%f\n' | sort -n | awk '$1 != n + 0 { exit } { n++ } END { print n + 0 }'; }
 # PID ITS-TICKS CLOCK: whether it was busy since then, for as much of the time as a busy machine gives to one that spins
 spins() { [ $(($(ticks "$1") - $2)) -gt $((($(clock) - $3) / 4)) ]; }
 still_denied() { expect_eperm run python3 -c "$try"; }
@@ -143,7 +144,7 @@ last=
 steady() { # what it asks upstreams by is closed soon
     local before=$last
     sleep 0.2
-    last=$(beyond "$resolver")
+    last=$(next_descriptor "$resolver")
     [ "$last" = "$before" ]
 }
 wait_until 10 steady || fail "it opens and closes descriptors"
